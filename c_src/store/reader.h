@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading a recording, finished or still being written: same code. Short read transactions, one block decoded at a time. Hostile files
+ * give errors; a damaged block is skipped and reported. One thread per reader. */
+#ifndef ES_STORE_READER_H
+#define ES_STORE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/event.h"
+#include "store/store.h"
+
+struct es_recording;
+
+/* -ENOENT, -EBADMSG (not a recording, or broken), -EPROTONOSUPPORT (newer format: says which program is needed). */
+int es_recording_open(const char *path, struct es_recording **ret_recording);
+void es_recording_close(struct es_recording *recording);
+
+/* Value of a metadata key, NULL where there is none. Valid until the next call. */
+const char *es_recording_meta(struct es_recording *recording, const char *key);
+int es_recording_each_meta(struct es_recording *recording, int (*each)(const char *key, const char *value, void *context), void *context);
+bool es_recording_live(struct es_recording *recording); /* a writer has it open (closed=0 and its process lives) */
+
+struct es_block_info {
+    uint64_t id, first_seq, last_seq, group;
+    uint32_t events;
+    int64_t first_time, last_time;
+    uint64_t kinds[ES_KIND_MAX];   /* events by kind */
+    uint64_t bytes;                /* stored */
+};
+/* Index of all blocks, in order of sequence; refreshed by es_recording_refresh() when live. */
+int es_recording_refresh(struct es_recording *recording);
+size_t es_recording_blocks(struct es_recording *recording, const struct es_block_info **ret_blocks);
+
+/* Distinct processes of a block with how many events each has, sorted by pid; false where `pid` is not in it costs one small read. */
+struct es_pid_count { es_ref pid; uint32_t events; };
+int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids, size_t *ret_n); /* free() */
+
+/* Decoded block. Small cache inside the recording: valid until `es_block_unref`. -EBADMSG: damaged (checksum), skip it. */
+struct es_block {
+    const struct es_event *events;
+    size_t n;
+};
+int es_block_get(struct es_recording *recording, size_t block, struct es_block **ret_block);
+void es_block_unref(struct es_recording *recording, struct es_block *block);
+
+/* Only the columns named by `fields` (set of es_field; common ones always): others are 0. Payloads cost most. */
+int es_block_get_fields(struct es_recording *recording, size_t block, unsigned fields, struct es_block **ret_block);
+
+/* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
+const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, size_t *ret_len);
+
+/* Processes and names, by time of spawn. Valid until refresh. */
+size_t es_recording_processes(struct es_recording *recording, const struct es_process **ret_processes);
+struct es_name { es_ref name, pid; int64_t since, until; };
+size_t es_recording_names(struct es_recording *recording, const struct es_name **ret_names);
+
+struct es_loss { uint8_t kind; uint64_t count; int64_t from, to; const char *why; };
+size_t es_recording_losses(struct es_recording *recording, const struct es_loss **ret_losses);
+int es_recording_each_counter(struct es_recording *recording, int (*each)(const char *name, uint64_t value, void *context), void *context);
+
+/* Damaged blocks met so far (checksums are verified when a block is read). */
+size_t es_recording_damaged(struct es_recording *recording, const uint64_t **ret_block_ids);
+/* Reads and verifies everything. 0, or -EBADMSG with the causes. */
+int es_recording_verify(struct es_recording *recording);
+
+#endif

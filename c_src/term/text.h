@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* A growing text, and terms printed into it. */
+#ifndef ES_TERM_TEXT_H
+#define ES_TERM_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct es_text {
+    char *bytes;  /* always NUL-terminated once something was added; owned */
+    size_t len, room;
+    bool failed;  /* out of memory: further adds do nothing */
+};
+void es_text_fini(struct es_text *text);
+void es_text_clear(struct es_text *text); /* keeps the memory */
+void es_text_add(struct es_text *text, const char *bytes, size_t len);
+void es_text_puts(struct es_text *text, const char *string);
+void es_text_printf(struct es_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* As the inside of a JSON string, quotes included; invalid UTF-8 becomes U+FFFD. */
+void es_text_json(struct es_text *text, const char *bytes, size_t len);
+
+/* Looks an atom reference up; NULL where unknown. Text is UTF-8, `len` bytes. */
+typedef const uint8_t *(*es_atom_lookup)(uint64_t word, size_t *ret_len, void *context);
+
+struct es_print {
+    bool erlang;            /* else Elixir */
+    size_t max_bytes;       /* of output, 0 = unlimited; then ends with … */
+    es_atom_lookup atoms;
+    void *context;
+    const char *local_node; /* pids of this node print as <0.1.2>; NULL: every node */
+    size_t local_node_len;
+};
+/* Prints one term. Malformed bytes print as #Malformed<…> and give -EBADMSG. Never recurses on input. Cuts print as what they are:
+ * Elixir `…+9312 more`, binaries `<<"prefix"…5000 bytes>>`, `#Redacted`; the same in Erlang notation. */
+int es_term_print(const uint8_t *bytes, size_t len, const struct es_print *print, struct es_text *out);
+
+/* Turns a recorded term into plain ETF with version byte 131: atom references become atoms, a cut becomes
+ * {'$cut', Type, Size, HashHex, Prefix}, a cut list gets it as its last element (proper), a cut map under the key '$cut'. */
+int es_term_to_etf(const uint8_t *bytes, size_t len, const struct es_print *print, struct es_text *out);
+
+/* Quotes an atom if its notation needs it. */
+void es_print_atom(const uint8_t *utf8, size_t len, bool erlang, struct es_text *out);
+
+#endif

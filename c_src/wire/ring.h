@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* A single-producer single-consumer ring of records in shared memory. Positions are absolute 64-bit byte counts; the data is mapped
+ * twice in a row, so that every record lies in one piece. The writer never waits: a full ring counts what is lost, by kind. */
+#ifndef ES_WIRE_RING_H
+#define ES_WIRE_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/event.h"
+
+#define ES_RING_MIN (UINT64_C(256) << 10)
+#define ES_CACHE_LINE 64
+
+enum es_ring_class { ES_RING_SCHEDULER = 1, ES_RING_OTHER = 2 };
+
+/* The ring's first page. Each line has one writer. */
+struct es_ring_head {
+    uint64_t size;                 /* of the data, a power of two */
+    uint32_t class, pad0;
+    _Atomic uint32_t claimed;      /* 1: a thread writes here; 0: free (its last thread is gone, positions stay) */
+    _Atomic uint32_t generation;   /* incremented at each claim */
+    _Atomic uint32_t thread;       /* scheduler id, 0 for dirty and foreign threads */
+    _Alignas(ES_CACHE_LINE) _Atomic uint64_t head; /* writer: end of what is published */
+    _Atomic uint32_t busy;         /* writer: 1 from before an event's stamp until it is published (6-engine.md, busy word) */
+    _Atomic uint64_t events;       /* writer: events published */
+    _Atomic uint64_t nanos;        /* writer: ticks spent in the NIF, extrapolated from every 64th event */
+    _Alignas(ES_CACHE_LINE) _Atomic uint64_t tail; /* engine: all before it is committed */
+    _Alignas(ES_CACHE_LINE) _Atomic uint64_t lost[ES_KIND_MAX]; /* writer: dropped since the arena was made, by kind */
+};
+
+struct es_ring {                   /* one process's view */
+    struct es_ring_head *head;
+    uint8_t *data;                 /* 2 * size bytes of address space */
+    uint64_t size;
+    /* writer's own */
+    uint64_t pos;                  /* = head->head */
+    uint64_t tail_seen;
+    uint64_t lost_since;           /* stamp of the first loss not yet told by a LOST record, 0: none */
+    uint64_t lost_told[ES_KIND_MAX];
+};
+
+/* ---- writer: one thread ------------------------------------------------------------------------------------------- */
+
+/* Room for a record of `kind` of at most `max` bytes, or NULL where the ring is full: the caller then counts with es_ring_lose().
+ * Non-critical kinds leave the last eighth of the ring alone. The memory is the caller's until es_ring_publish(). */
+struct es_record *es_ring_reserve(struct es_ring *ring, unsigned kind, uint32_t max);
+
+/* Appends `size` bytes at the reserved place to what will be seen at the next es_ring_publish(); size is a multiple of 8. */
+static inline void es_ring_append(struct es_ring *ring, uint32_t size) { ring->pos += size; }
+
+static inline void es_ring_begin(struct es_ring *ring)
+{
+    atomic_store_explicit(&ring->head->busy, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+#if defined(__aarch64__)
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+static inline void es_ring_end(struct es_ring *ring)
+{
+    atomic_store_explicit(&ring->head->head, ring->pos, memory_order_release);
+    atomic_store_explicit(&ring->head->busy, 0, memory_order_release);
+}
+void es_ring_lose(struct es_ring *ring, unsigned kind, uint64_t stamp);
+
+/* ---- reader: the engine ------------------------------------------------------------------------------------------- */
+
+/* End of what is published, and in *ret_busy whether the writer may be about to publish an older stamp than now. */
+static inline uint64_t es_ring_published(const struct es_ring *ring, bool *ret_busy)
+{
+    *ret_busy = atomic_load_explicit(&ring->head->busy, memory_order_acquire) != 0;
+    return atomic_load_explicit(&ring->head->head, memory_order_acquire);
+}
+static inline const uint8_t *es_ring_at(const struct es_ring *ring, uint64_t pos)
+{
+    return ring->data + (pos & (ring->size - 1));
+}
+static inline void es_ring_release(struct es_ring *ring, uint64_t pos)
+{
+    atomic_store_explicit(&ring->head->tail, pos, memory_order_release);
+}
+
+#endif
