@@ -39,23 +39,32 @@ struct es_ring {                   /* one process's view */
     uint64_t pos;                  /* = head->head */
     uint64_t tail_seen;
     uint64_t lost_since;           /* stamp of the first loss not yet told by a LOST record, 0: none */
+    uint64_t lost_last;            /* stamp of the last one */
     uint64_t lost_told[ES_KIND_MAX];
 };
 
 /* ---- writer: one thread ------------------------------------------------------------------------------------------- */
 
-/* Room for a record of `kind` of at most `max` bytes, or NULL where the ring is full: the caller then counts with es_ring_lose().
- * Non-critical kinds leave the last eighth of the ring alone. The memory is the caller's until es_ring_publish(). */
+/* An event is written so: es_ring_begin(), take the stamp, es_ring_reserve(), fill the record, es_ring_append(), es_ring_end().
+ * Several records may be reserved and appended between one begin and end; stamps within a ring never fall. */
+
+/* To be called by a thread that has just claimed the ring: goes on where its last writer ended. */
+void es_ring_resume(struct es_ring *ring);
+
+/* Room for records of together at most `max` bytes in one piece, or NULL where the ring is full: the caller then counts with
+ * es_ring_lose(). Kinds that are not critical leave the last eighth of the ring alone. The memory is the caller's until es_ring_end().
+ * After losses a LOST record is written first; where there is no room for both, there is none. */
 struct es_record *es_ring_reserve(struct es_ring *ring, unsigned kind, uint32_t max);
 
-/* Appends `size` bytes at the reserved place to what will be seen at the next es_ring_publish(); size is a multiple of 8. */
+/* Appends `size` bytes at the reserved place to what will be seen at the next es_ring_end(); size is a multiple of 8. */
 static inline void es_ring_append(struct es_ring *ring, uint32_t size) { ring->pos += size; }
 
 static inline void es_ring_begin(struct es_ring *ring)
 {
     atomic_store_explicit(&ring->head->busy, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+    atomic_signal_fence(memory_order_seq_cst); /* the order of the program is enough here, see 10 us of margin in the engine */
+#else
     atomic_thread_fence(memory_order_seq_cst);
 #endif
 }
@@ -64,11 +73,14 @@ static inline void es_ring_end(struct es_ring *ring)
     atomic_store_explicit(&ring->head->head, ring->pos, memory_order_release);
     atomic_store_explicit(&ring->head->busy, 0, memory_order_release);
 }
+
+/* Counts an event of `kind` with this stamp as lost. */
 void es_ring_lose(struct es_ring *ring, unsigned kind, uint64_t stamp);
 
 /* ---- reader: the engine ------------------------------------------------------------------------------------------- */
 
-/* End of what is published, and in *ret_busy whether the writer may be about to publish an older stamp than now. */
+/* End of what is published, and in *ret_busy whether the writer may be about to publish an older stamp than now. The end is the other
+ * side's word: where it lies more than `size` behind the position read so far, or is no multiple of 8, the ring is malformed. */
 static inline uint64_t es_ring_published(const struct es_ring *ring, bool *ret_busy)
 {
     *ret_busy = atomic_load_explicit(&ring->head->busy, memory_order_acquire) != 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The term format: Erlang's External Term Format (without the leading 131) with two private tags, and its bounded reader and writer.
  *
- *   ES_T_ATOM_REF4  u32 word            an atom by reference, the word of es_ref class ATOM (little endian)
+ *   ES_T_ATOM_REF4  u32 word            an atom by reference: es_ref_value() of an es_ref of class ATOM (little endian)
  *   ES_T_ATOM_REF8  u64 word
  *   ES_T_CUT        u8 type, u8 flags, u64 size, u64 hash, u32 n, n bytes   (little endian)
  *
@@ -50,7 +50,7 @@ struct es_reader {
 };
 static inline void es_reader_init(struct es_reader *r, const void *bytes, size_t len)
 {
-    r->at = (const uint8_t *)bytes;
+    r->at = bytes ? (const uint8_t *)bytes : (const uint8_t *)"";
     r->end = r->at + len;
     r->bad = false;
 }
@@ -65,22 +65,22 @@ uint64_t es_reader_le64(struct es_reader *r);
 uint64_t es_reader_varint(struct es_reader *r); /* LEB128, at most 10 bytes */
 
 enum es_token_type {
-    ES_TOK_INT,      /* small: value in `integer`; */
-    ES_TOK_BIG,      /* bytes = magnitude, little endian; negative */
+    ES_TOK_INT,      /* fits 64 bits, whatever its tag: value in `integer` */
+    ES_TOK_BIG,      /* does not: bytes = magnitude, little endian; negative */
     ES_TOK_FLOAT,    /* value in `real` */
-    ES_TOK_ATOM,     /* bytes = UTF-8 text (from Latin-1 tags: Latin-1, `latin1` set) */
-    ES_TOK_ATOM_REF, /* `word`: es_ref value of class ATOM */
+    ES_TOK_ATOM,     /* bytes = UTF-8 text, not checked (from Latin-1 tags: Latin-1, `latin1` set, for `node` too) */
+    ES_TOK_ATOM_REF, /* `word`: es_ref_value() of an es_ref of class ATOM */
     ES_TOK_TUPLE,    /* `count` elements follow */
     ES_TOK_LIST,     /* `count` elements and a tail follow (tail NIL: a proper list) */
     ES_TOK_NIL,
-    ES_TOK_STRING,   /* list of `count` bytes */
+    ES_TOK_STRING,   /* list of `count` bytes, in `bytes` */
     ES_TOK_MAP,      /* `count` pairs follow */
     ES_TOK_BINARY,   /* bytes; bits of the last byte in `bits` (8 for whole binaries) */
     ES_TOK_PID,      /* node atom token follows in `node`; number, serial, creation */
     ES_TOK_PORT,
     ES_TOK_REF,      /* ids[n_ids] (least significant first) and creation */
     ES_TOK_EXPORT,   /* module, function, arity: three terms follow */
-    ES_TOK_FUN,      /* bytes = the whole NEW_FUN_EXT; its terms are inside, not tokens of their own */
+    ES_TOK_FUN,      /* bytes = the whole NEW_FUN_EXT from its tag on, unchecked inside; its terms are inside, not tokens of their own */
     ES_TOK_CUT,      /* cut */
 };
 
@@ -102,10 +102,11 @@ struct es_token {
 
 #define ES_TERM_DEPTH_MAX 4096 /* deeper terms are malformed: nothing here recurses on foreign input */
 
-/* The next token. 0, or -EBADMSG. The reader does not check that counts are followed by as many terms: es_term_skip() does. */
+/* The next token. 0, or -EBADMSG: also for COMPRESSED and the old FUN, which nothing we record from writes, and for floats that are
+ * not finite. The reader does not check that counts are followed by as many terms: es_term_skip() does. */
 int es_token_next(struct es_reader *r, struct es_token *ret_token);
 
-/* Passes one whole term. 0 or -EBADMSG. Bounded stack, linear time. */
+/* Passes one whole term. 0 or -EBADMSG. Bounded stack (32 KiB), linear time. */
 int es_term_skip(struct es_reader *r);
 
 /* ---- writer: into memory with an end ------------------------------------------------------------------------------- */
@@ -126,7 +127,7 @@ void es_write_int(struct es_writer *w, int64_t value);
 void es_write_uint(struct es_writer *w, uint64_t value);
 void es_write_float(struct es_writer *w, double value);
 void es_write_atom(struct es_writer *w, const char *utf8, size_t len);
-void es_write_atom_ref(struct es_writer *w, uint64_t word);
+void es_write_atom_ref(struct es_writer *w, uint64_t word); /* an es_ref of class ATOM or its value */
 void es_write_binary(struct es_writer *w, const void *bytes, size_t len);
 void es_write_tuple(struct es_writer *w, uint32_t arity);
 void es_write_list(struct es_writer *w, uint32_t count);

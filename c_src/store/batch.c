@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* The open block; see batch.h. */
+#include "store/batch.h"
+
+#include <errno.h>
+
+#define SLOT_FREE UINT32_MAX
+
+static uint64_t hash_of(uint64_t value)
+{
+    value *= UINT64_C(0x9e3779b97f4a7c15);
+    return value ^ (value >> 29);
+}
+
+static uint64_t fun_hash(const struct es_fun *fun)
+{
+    return hash_of(((uint64_t)fun->module << 32 | fun->function) ^ hash_of(fun->arity));
+}
+
+static int slots_init(struct es_slots *slots, uint32_t size)
+{
+    slots->slot = malloc(size * sizeof *slots->slot);
+    if (!slots->slot)
+        return -ENOMEM;
+    slots->mask = size - 1;
+    memset(slots->slot, 0xff, size * sizeof *slots->slot);
+    return 0;
+}
+
+static void slots_clear(struct es_slots *slots)
+{
+    memset(slots->slot, 0xff, ((size_t)slots->mask + 1) * sizeof *slots->slot);
+}
+
+static int refs_grow(struct es_batch *batch)
+{
+    uint32_t room = batch->refs_room * 2;
+    struct es_slots slots;
+    es_ref *refs = realloc(batch->refs, room * sizeof *refs);
+    if (!refs)
+        return -ENOMEM;
+    batch->refs = refs;
+    if (slots_init(&slots, room * 2) < 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < batch->n_refs; i++) {
+        uint32_t at = (uint32_t)hash_of(refs[i]) & slots.mask;
+        while (slots.slot[at] != SLOT_FREE)
+            at = (at + 1) & slots.mask;
+        slots.slot[at] = i;
+    }
+    free(batch->ref_slots.slot);
+    batch->ref_slots = slots;
+    batch->refs_room = room;
+    return 0;
+}
+
+static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
+{
+    uint64_t hash = hash_of(ref);
+    uint32_t place = (uint32_t)(hash >> 40) & 63;
+    if (batch->recent[place].ref == ref) {
+        *ret_number = batch->recent[place].number;
+        return 0;
+    }
+    if (batch->n_refs == batch->refs_room && refs_grow(batch) < 0)
+        return -ENOMEM;
+    const struct es_slots *slots = &batch->ref_slots;
+    uint32_t at = (uint32_t)hash & slots->mask;
+    while (slots->slot[at] != SLOT_FREE && batch->refs[slots->slot[at]] != ref)
+        at = (at + 1) & slots->mask;
+    if (slots->slot[at] == SLOT_FREE) {
+        batch->refs[batch->n_refs] = ref;
+        slots->slot[at] = batch->n_refs++;
+    }
+    batch->recent[place].ref = ref;
+    *ret_number = batch->recent[place].number = slots->slot[at];
+    return 0;
+}
+
+static int funs_grow(struct es_batch *batch)
+{
+    uint32_t room = batch->funs_room * 2;
+    struct es_slots slots;
+    struct es_fun *funs = realloc(batch->funs, room * sizeof *funs);
+    if (!funs)
+        return -ENOMEM;
+    batch->funs = funs;
+    if (slots_init(&slots, room * 2) < 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < batch->n_funs; i++) {
+        uint32_t at = (uint32_t)fun_hash(&funs[i]) & slots.mask;
+        while (slots.slot[at] != SLOT_FREE)
+            at = (at + 1) & slots.mask;
+        slots.slot[at] = i;
+    }
+    free(batch->fun_slots.slot);
+    batch->fun_slots = slots;
+    batch->funs_room = room;
+    return 0;
+}
+
+static int fun_number(struct es_batch *batch, const struct es_event *event, uint32_t *ret_number)
+{
+    struct es_fun fun = {.arity = event->arity};
+    if (ref_number(batch, event->module, &fun.module) < 0 || ref_number(batch, event->function, &fun.function) < 0)
+        return -ENOMEM;
+    if (batch->n_funs == batch->funs_room && funs_grow(batch) < 0)
+        return -ENOMEM;
+    const struct es_slots *slots = &batch->fun_slots;
+    uint32_t at = (uint32_t)fun_hash(&fun) & slots->mask;
+    while (slots->slot[at] != SLOT_FREE && memcmp(&batch->funs[slots->slot[at]], &fun, sizeof fun) != 0)
+        at = (at + 1) & slots->mask;
+    if (slots->slot[at] == SLOT_FREE) {
+        batch->funs[batch->n_funs] = fun;
+        slots->slot[at] = batch->n_funs++;
+    }
+    *ret_number = slots->slot[at];
+    return 0;
+}
+
+int es_batch_init(struct es_batch *batch, uint64_t first_seq)
+{
+    *batch = (struct es_batch){.refs_room = 1024, .funs_room = 256};
+    batch->events = malloc(ES_BLOCK_EVENTS * sizeof *batch->events);
+    batch->refs = malloc(batch->refs_room * sizeof *batch->refs);
+    batch->funs = malloc(batch->funs_room * sizeof *batch->funs);
+    if (!batch->events || !batch->refs || !batch->funs || slots_init(&batch->ref_slots, batch->refs_room * 2) < 0 ||
+        slots_init(&batch->fun_slots, batch->funs_room * 2) < 0) {
+        es_batch_fini(batch);
+        return -ENOMEM;
+    }
+    es_batch_reset(batch, first_seq);
+    return 0;
+}
+
+void es_batch_fini(struct es_batch *batch)
+{
+    free(batch->events);
+    free(batch->refs);
+    free(batch->funs);
+    free(batch->ref_slots.slot);
+    free(batch->fun_slots.slot);
+    es_buf_fini(&batch->payload);
+    es_buf_fini(&batch->words);
+    *batch = (struct es_batch){0};
+}
+
+void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
+{
+    batch->first_seq = first_seq;
+    batch->n = batch->n_refs = batch->n_funs = 0;
+    batch->payload.len = batch->words.len = 0;
+    slots_clear(&batch->ref_slots);
+    slots_clear(&batch->fun_slots);
+    for (size_t i = 0; i < sizeof batch->recent / sizeof batch->recent[0]; i++)
+        batch->recent[i].ref = UINT64_MAX;
+}
+
+int es_batch_add(struct es_batch *batch, const struct es_event *event)
+{
+    unsigned fields = es_kind_table[event->kind].fields;
+    struct es_staged row = {.time = event->time, .thread = event->thread, .kind = event->kind, .flags = event->flags};
+    if (es_buf_reserve(&batch->words, (2 + ES_NUMS) * sizeof(uint64_t)) < 0 ||
+        es_buf_reserve(&batch->payload, event->payload_len) < 0 || ref_number(batch, event->pid, &row.pid) < 0)
+        return -ENOMEM;
+    if ((fields & ES_F_PEER) && ref_number(batch, event->peer, &row.peer) < 0)
+        return -ENOMEM;
+    if ((fields & ES_F_FUN) && fun_number(batch, event, &row.fun) < 0)
+        return -ENOMEM;
+    if (fields & (ES_F_HASH | ES_F_CORR | ES_F_NUM)) {
+        uint64_t *words = (uint64_t *)(void *)(batch->words.bytes + batch->words.len);
+        size_t n = 0;
+        row.words = (uint32_t)(batch->words.len / sizeof *words);
+        if (fields & ES_F_HASH)
+            words[n++] = event->hash;
+        if (fields & ES_F_CORR)
+            words[n++] = event->corr;
+        for (unsigned i = 0; (fields & ES_F_NUM) && i < ES_NUMS; i++)
+            words[n++] = event->num[i];
+        batch->words.len += n * sizeof *words;
+    }
+    if ((fields & ES_F_PAYLOAD) && event->payload_len) {
+        row.payload = (uint32_t)batch->payload.len;
+        row.payload_len = event->payload_len;
+        memcpy(batch->payload.bytes + batch->payload.len, event->payload, event->payload_len);
+        batch->payload.len += event->payload_len;
+    }
+    if (fields & ES_F_CAUSE) {
+        row.cause_state = event->cause_state;
+        row.cause = event->cause ? event->seq - event->cause : 0;
+    }
+    if (event->flags & ES_E_MOVED)
+        row.moved = event->moved;
+    batch->events[batch->n++] = row;
+    return 0;
+}
