@@ -107,6 +107,8 @@ static bool every(const char *name) { return strcmp(name, "*") == 0; }
 
 static int check_function(const char *text, bool yes_really, const struct es_spec *spec)
 {
+    if (spec->kind == ES_SPEC_STATES && !every(spec->function))
+        return refuse(text, "states are those of a module's processes, without a function");
     const char *star = strchr(spec->module, '*');
     if (star && star[1])
         return refuse(text, "a '*' stands at the end of a module's name only");

@@ -152,8 +152,10 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
     batch->payload.len = batch->words.len = 0;
     slots_clear(&batch->ref_slots);
     slots_clear(&batch->fun_slots);
-    for (size_t i = 0; i < sizeof batch->recent / sizeof batch->recent[0]; i++)
-        batch->recent[i].ref = UINT64_MAX;
+    /* "None" is always number 0: so a cleared cache of recent references says something true. */
+    memset(batch->recent, 0, sizeof batch->recent);
+    batch->refs[batch->n_refs++] = 0;
+    batch->ref_slots.slot[(uint32_t)hash_of(0) & batch->ref_slots.mask] = 0;
 }
 
 int es_batch_add(struct es_batch *batch, const struct es_event *event)

@@ -3,7 +3,6 @@
  * that was checked. */
 #include "wire/arena.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,8 +23,7 @@ uint64_t es_arena_head_bytes(void)
 
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
-/* /proc/PID/fd/FD, how a memfd is reached; "self" for the process itself. */
-static bool is_proc_fd(const char *path)
+bool es_arena_is_proc_fd(const char *path)
 {
     const char *at = path;
     if (strncmp(at, "/proc/", 6) != 0)
@@ -40,7 +38,7 @@ static bool is_proc_fd(const char *path)
 }
 
 /* Ours, readable by us alone, whole in memory: a hole could not be filled later on a full tmpfs and kill us by SIGBUS. */
-static int check_file(int fd, bool proc_fd)
+static int check_file(int fd)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
@@ -48,8 +46,8 @@ static int check_file(int fd, bool proc_fd)
     uid_t me = geteuid();
     if (!S_ISREG(st.st_mode) || (st.st_mode & 07777) != 0600 || (st.st_uid != me && me != 0))
         return -EPERM;
-    if (st.st_nlink > 1 || (proc_fd && fcntl(fd, F_GET_SEALS) < 0))
-        return -EPERM; /* a second name, or no file in memory at all */
+    if (st.st_nlink > 1 || fcntl(fd, F_GET_SEALS) < 0)
+        return -EPERM; /* a second name, or a file on a disk, where writing may wait */
     if (st.st_size < (off_t)es_arena_head_bytes() || (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size)
         return -EBADMSG;
     return 0;
@@ -57,11 +55,11 @@ static int check_file(int fd, bool proc_fd)
 
 int es_arena_open(const char *path, struct es_arena *ret_arena)
 {
-    bool proc_fd = is_proc_fd(path); /* a link by nature, so O_NOFOLLOW would refuse it */
+    bool proc_fd = es_arena_is_proc_fd(path); /* a link by nature, so O_NOFOLLOW would refuse it */
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (proc_fd ? 0 : O_NOFOLLOW));
     if (fd < 0)
         return -errno;
-    int rc = check_file(fd, proc_fd);
+    int rc = check_file(fd);
     struct es_arena arena;
     if (rc == 0)
         rc = es_arena_map(fd, &arena);

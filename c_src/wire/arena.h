@@ -75,22 +75,25 @@ struct es_arena {
     uint32_t n_rings;
     int fd;                        /* kept open: a second engine may need it through /proc */
     bool shrunk;                   /* rings are smaller than planned */
-    bool memfd;
+    bool memfd;                    /* reached through /proc only */
 };
 
-/* Creates the file `path` (mode 0600, must not exist) and in it an arena after `plan`; where `path` is NULL or its file system has
- * too little room, an anonymous memfd, which others open as /proc/PID/fd/FD. Returns 0, -ENOSPC where not even the smallest rings fit,
- * or another negative errno; nothing is left behind on failure. */
+/* Creates the file `path` (mode 0600, must not exist) and in it an arena after `plan`; where `path` is NULL, or its file system is not in
+ * memory or has too little room, an anonymous memfd, which others open as /proc/PID/fd/FD (not for a foreign owner, who could not).
+ * Sets clock, id, recorder_pid and the default limits. Returns 0, -EINVAL for an impossible plan, -ENOSPC where not even the smallest
+ * rings fit, or another negative errno; nothing is left behind on failure. */
 int es_arena_create(const char *path, const struct es_arena_plan *plan, struct es_arena *ret_arena);
 
-/* Maps an existing arena. `path` must be a regular file or memfd (symbolic links are refused) of the calling user, or `trusted` one if
- * the caller is root, with mode 0600, and its head must be consistent: else -ELOOP, -EPERM, -EBADMSG. Threads: none may use it yet. */
+/* Maps an existing arena. `path` must be a regular file in memory (symbolic links are refused) or the /proc/PID/fd/FD of one, with mode
+ * 0600 and one name, of the calling user (root: of any), all its bytes allocated, its head consistent: else -ELOOP, -EPERM, -EBADMSG.
+ * What is checked is what is mapped; fields of the head can change later and must be read with bounds. Threads: none may use it yet. */
 int es_arena_open(const char *path, struct es_arena *ret_arena);
 
 /* Unmaps and closes; the file stays. */
 void es_arena_close(struct es_arena *arena);
 
-/* Adds a redaction rule; only before `enabled`. -ENOSPC when full, -EINVAL where the text is empty or too long. */
+/* Adds a redaction rule; only before `enabled` (else -EBUSY). Keys are kept in small letters (ASCII), a rule that is there already is
+ * not added again. -ENOSPC when full, -EINVAL where the text is empty or too long. */
 int es_arena_redact(struct es_arena *arena, enum es_redact_kind kind, const char *text);
 
 #endif

@@ -17,7 +17,13 @@ defmodule Shop.TreeTest do
       assert module in kinds
     end
 
-    for module <- [:gen_event, Shop.Settings, Registry.Partition, DynamicSupervisor, Shop.Packer] do
+    for module <- [
+          :gen_event,
+          Shop.Settings,
+          Registry.Partition,
+          PartitionSupervisor,
+          Shop.Packer
+        ] do
       assert module in kinds
     end
 

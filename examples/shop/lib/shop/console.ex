@@ -8,7 +8,7 @@ defmodule Shop.Console do
   @handlers [:default, Logger]
 
   @doc "Runs a function with a quiet console."
-  @spec quietly((() -> result)) :: result when result: var
+  @spec quietly(fun) :: term
   def quietly(fun) do
     for handler <- @handlers, handler in :logger.get_handler_ids() do
       :logger.add_handler_filter(handler, __MODULE__, {&__MODULE__.filter/2, []})

@@ -59,8 +59,8 @@ defmodule Shop.Faults do
   @spec happened(name) :: non_neg_integer
   def happened(name) when name in @names, do: :ets.lookup_element(@table, name, 3)
 
-  @doc "Called where a fault happens: counts it and notes the truth about it."
-  @spec happened(name, (() -> keyword)) :: :ok
+  @doc "Called where a fault happens: counts it; `fields` answers a keyword list of the truth about it."
+  @spec happened(name, fields :: fun) :: :ok
   def happened(name, fields) when name in @names do
     :ets.update_counter(@table, name, {3, 1})
     Shop.Truth.note(:fault, fn -> [{:fault, name} | fields.()] end)

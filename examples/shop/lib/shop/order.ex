@@ -21,7 +21,7 @@ defmodule Shop.Order do
 
   alias Shop.{Audit, Inventory, Loyalty, Metrics, Notifier, Payments, Shipping, Truth}
 
-  @unpaid_ms 300
+  @unpaid_ms 500
   @card_ms 5_000
   @shipment_ms 3_000
   @linger_ms 100

@@ -22,12 +22,12 @@ defmodule Shop.Truth do
   def start_link(path), do: GenServer.start_link(__MODULE__, path, name: __MODULE__)
 
   @doc """
-  Notes something. `fields` is only called if the truth is written.
+  Notes something. `fields` answers a keyword list, and is only called if the truth is written.
 
   A value `{:term, term}` is written as `inspect/2` shows the term, by this server and not by the
   process that notes.
   """
-  @spec note(atom, (() -> keyword)) :: :ok
+  @spec note(atom, fields :: fun) :: :ok
   def note(what, fields) do
     if Process.whereis(__MODULE__), do: cast({:note, what, fields.()}), else: :ok
   end

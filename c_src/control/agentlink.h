@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* The conversation with the agent in a VM: frames of one term each over a Unix socket (docs/protocol.md). The recorder's end. */
+#ifndef ES_CONTROL_AGENTLINK_H
+#define ES_CONTROL_AGENTLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "control/control.h"
+
+#define ES_PROTOCOL 1
+#define ES_FRAME_MAX (1u << 20)
+
+struct es_link {
+    int fd;          /* -1: closed */
+    uint8_t *in;     /* what came and is not handled yet */
+    size_t len, room;
+    int peer_pid;    /* who connected, as the kernel says */
+    uid_t peer_uid;
+};
+
+/* What the agent says of its VM in the first frame. */
+struct es_hello {
+    int64_t protocol, os_pid, schedulers, dirty_cpu, dirty_io, processes;
+    char node[256], otp[32], erts[32], elixir[32], system[128], start[16];
+};
+
+enum es_agent_say { ES_SAY_NOTHING, ES_SAY_HELLO, ES_SAY_ARMED, ES_SAY_NOTICE, ES_SAY_STOPPED, ES_SAY_ERROR, ES_SAY_PONG };
+#define ES_SAY_LISTED 64
+struct es_agent_message {
+    enum es_agent_say say;
+    struct es_hello hello;
+    char text[1024];               /* notice, error; stopped: why */
+    bool clean;                    /* stopped */
+    int64_t processes, longest_slice_ns, total_ns; /* armed */
+    struct { char spec[256]; int64_t functions; } matched[ES_SAY_LISTED];
+    size_t n_matched;
+    char listed[ES_SAY_LISTED][256]; /* armed: its notices and refusals; stopped: what is left behind */
+    size_t n_listed, n_unlisted;     /* and how many more there were */
+};
+
+/* Listens on `path`, for its user only; `owner` may connect too, where the caller is root: (uid_t)-1 = none. */
+int es_link_listen(const char *path, uid_t owner, int *ret_fd);
+/* Takes a connection. -EPERM, and it is closed, where neither the caller nor root nor `owner` connected. */
+int es_link_accept(int listener, uid_t owner, struct es_link *ret_link);
+void es_link_close(struct es_link *link);
+
+/* Reads what is there without waiting. 1 and a message; 0 when there is none yet; -ECONNRESET at the end; -EBADMSG or -EMSGSIZE for what is
+ * not the protocol. Messages that are not known come as ES_SAY_NOTHING. Call until it gives 0. */
+int es_link_receive(struct es_link *link, struct es_agent_message *ret_message);
+/* Reads one frame's term, for tests of hostile bytes too. -EBADMSG. */
+int es_agent_message_read(const uint8_t *bytes, size_t len, struct es_agent_message *ret_message);
+
+struct es_open {
+    const char *arena, *nif;
+    enum es_level level;
+    const struct es_spec *specs;
+    size_t n_specs;
+    uint64_t time_limit_ms;
+    double budget;        /* percent of CPU, 0 = no budget */
+    bool children;
+};
+/* Answers to hello, and later wishes. Bounded in time: -EPIPE or -EAGAIN where the agent does not read. */
+int es_link_open(struct es_link *link, const struct es_open *open);
+int es_link_refuse(struct es_link *link, const char *why);
+int es_link_mark(struct es_link *link, const char *label);
+int es_link_stop(struct es_link *link, const char *reason);
+
+#endif

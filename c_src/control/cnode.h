@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* A short visit to a running node as a hidden C node: connect, ask, leave. */
+#ifndef ES_CONTROL_CNODE_H
+#define ES_CONTROL_CNODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/term.h"
+
+struct es_cnode;
+
+/* Where the cookie comes from, first that is given: `cookie`, `file`, $RELEASE_COOKIE, ~/.erlang.cookie. */
+struct es_cookie_source {
+    const char *cookie, *file;
+};
+
+/* Joins the node `name` ("app@host", or "app" for this host). With a cause that tells apart: no port mapper, unknown node (says which are
+ * known), a node that does not answer, a refused cookie. */
+int es_cnode_connect(const char *name, const struct es_cookie_source *cookie, struct es_cnode **ret_node);
+void es_cnode_close(struct es_cnode *node);
+const char *es_cnode_name(const struct es_cnode *node); /* of the node we joined, whole */
+int es_cnode_fd(const struct es_cnode *node);           /* for poll(2), while an answer is awaited */
+
+/* Calls module:function(arguments…) there; `list` holds the encoded list of arguments without a version byte. Returns 0 and a reader on the
+ * result (valid until the next call), -ETIMEDOUT, -ECONNRESET, or -EREMOTEIO where the call raised (its reason is in the cause). */
+int es_cnode_call(struct es_cnode *node, const char *function, const struct es_writer *list, struct es_reader *ret_result);
+
+/* The same in two halves, for callers that must do other things meanwhile. es_cnode_answer(): 1 and the result, 0 where there is none yet. */
+int es_cnode_ask(struct es_cnode *node, const char *function, const struct es_writer *list);
+int es_cnode_answer(struct es_cnode *node, int timeout_ms, struct es_reader *ret_result);
+
+#endif
