@@ -25,7 +25,6 @@ struct es_cnode {
     int fd;
     char name[MAXNODELEN + 1];
     ei_x_buff answer;
-    uint8_t *start; /* of the list of arguments, see es_cnode_ask() */
 };
 
 /* ---- cookie -------------------------------------------------------------------------------------------------------- */
@@ -178,17 +177,62 @@ int es_cnode_fd(const struct es_cnode *node) { return node->fd; }
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
 
-int es_cnode_ask(struct es_cnode *node, const char *function, const struct es_writer *list)
+int es_cnode_ask(struct es_cnode *node, const struct es_call *call)
 {
-    char module[256], name[256];
-    const char *colon = strchr(function, ':');
-    snprintf(module, sizeof module, "%.*s", (int)(colon - function), function);
-    snprintf(name, sizeof name, "%s", colon + 1);
-    /* es_arguments_init() left the writer's start at `end - room`; see etf.h */
-    const char *bytes = (const char *)es_etf_start(list);
-    if (list->full)
-        return es_fail(-EMSGSIZE, "the arguments of %s do not fit", function);
-    if (ei_rpc_to(&node->ei, node->fd, module, name, bytes, (int)(list->at - (const uint8_t *)bytes)) < 0)
+    char module[256], function[256];
+    snprintf(module, sizeof module, "%s", call->module);
+    snprintf(function, sizeof function, "%s", call->function);
+    if (ei_rpc_to(&node->ei, node->fd, module, function, call->arguments, (int)call->len) < 0)
         return es_fail(-ECONNRESET, "%s went away", node->name);
     return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The answer is {rex, Result}; {rex, {badrpc, Why}} where the call raised. */
+static int read_answer(struct es_cnode *node, struct es_reader *ret_result)
+{
+    struct es_reader r, look;
+    uint32_t arity;
+    es_reader_init(&r, node->answer.buff, node->answer.index > 0 ? (size_t)node->answer.index : 0);
+    look = r;
+    if (!es_etf_version(&look) || es_term_skip(&look) < 0 || !es_etf_version(&r) || !es_etf_tuple(&r, &arity) || arity != 2 ||
+        !es_etf_is_atom(&r, "rex"))
+        return 0; /* somebody else's message */
+    look = r;
+    if (es_etf_tuple(&look, &arity) && arity == 2 && es_etf_is_atom(&look, "badrpc"))
+        return es_fail(-EREMOTEIO, "the call failed in %s", node->name);
+    *ret_result = r;
+    return 1;
+}
+
+int es_cnode_answer(struct es_cnode *node, int timeout_ms, struct es_reader *ret_result)
+{
+    int64_t until = now_ms() + timeout_ms;
+    do {
+        int64_t left = until - now_ms();
+        erlang_msg message;
+        node->answer.index = 0;
+        int rc = ei_xreceive_msg_tmo(node->fd, &message, &node->answer, left > 0 ? (unsigned)left : 1);
+        if (rc == ERL_ERROR)
+            return erl_errno == ETIMEDOUT ? 0 : es_fail(-ECONNRESET, "%s went away", node->name);
+        if (rc == ERL_MSG && (message.msgtype == ERL_SEND || message.msgtype == ERL_REG_SEND) && (rc = read_answer(node, ret_result)) != 0)
+            return rc;
+    } while (now_ms() < until);
+    return 0;
+}
+
+int es_cnode_call(struct es_cnode *node, const struct es_call *call, struct es_reader *ret_result)
+{
+    int rc = es_cnode_ask(node, call);
+    if (rc == 0)
+        rc = es_cnode_answer(node, CALL_MS, ret_result);
+    if (rc == 0)
+        rc = es_fail(-ETIMEDOUT, "no answer in %d s", CALL_MS / 1000);
+    return rc < 0 ? es_fail(rc, "%s:%s/_ in %s", call->module, call->function, node->name) : 0;
 }

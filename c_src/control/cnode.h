@@ -23,12 +23,18 @@ void es_cnode_close(struct es_cnode *node);
 const char *es_cnode_name(const struct es_cnode *node); /* of the node we joined, whole */
 int es_cnode_fd(const struct es_cnode *node);           /* for poll(2), while an answer is awaited */
 
-/* Calls module:function(arguments…) there; `list` holds the encoded list of arguments without a version byte. Returns 0 and a reader on the
- * result (valid until the next call), -ETIMEDOUT, -ECONNRESET, or -EREMOTEIO where the call raised (its reason is in the cause). */
-int es_cnode_call(struct es_cnode *node, const char *function, const struct es_writer *list, struct es_reader *ret_result);
+struct es_call {
+    const char *module, *function;
+    const char *arguments; /* the list of them, encoded, without a version byte */
+    size_t len;
+};
 
-/* The same in two halves, for callers that must do other things meanwhile. es_cnode_answer(): 1 and the result, 0 where there is none yet. */
-int es_cnode_ask(struct es_cnode *node, const char *function, const struct es_writer *list);
+/* Calls a function there. 0 and a reader on the result (valid until the next call), -ETIMEDOUT, -ECONNRESET, or -EREMOTEIO where the call
+ * raised; with a cause. */
+int es_cnode_call(struct es_cnode *node, const struct es_call *call, struct es_reader *ret_result);
+
+/* The same in two halves, for callers that must do other things meanwhile. es_cnode_answer(): 1 and the result, 0 where none came in time. */
+int es_cnode_ask(struct es_cnode *node, const struct es_call *call);
 int es_cnode_answer(struct es_cnode *node, int timeout_ms, struct es_reader *ret_result);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "store/block.h"
 #include "store/predict.h"
+#include "wire/term.h"
 
 struct es_raw { const uint8_t *bytes; size_t len; }; /* a column, decompressed */
 

@@ -35,6 +35,7 @@ int es_decode_funs(struct es_decoder *d)
         return result;
     struct es_reader calls = es_decode_reader(d, ES_C_CALLS);
     struct es_predict p;
+    es_predict_start(&p);
     uint32_t pid = ES_NOTHING;
     for (uint32_t k = 0; k < d->n; k++) {
         struct es_event *event = &d->events[d->order[k]];
@@ -88,6 +89,7 @@ int es_decode_peers(struct es_decoder *d)
 {
     struct es_reader peers = es_decode_reader(d, ES_C_PEERS);
     struct es_predict p;
+    es_predict_start(&p);
     uint32_t pid = ES_NOTHING;
     for (uint32_t k = 0; k < d->n; k++) {
         uint32_t i = d->order[k];
@@ -116,6 +118,7 @@ static int read_messages(struct es_decoder *d, struct sources *sources)
     struct es_reader codes = es_decode_reader(d, ES_C_MESSAGES), hashes = es_decode_reader(d, ES_C_HASHES),
                      corrs = es_decode_reader(d, ES_C_CORRS);
     struct es_predict p;
+    es_predict_start(&p);
     uint32_t pid = ES_NOTHING;
     for (uint32_t k = 0; k < d->n; k++) {
         if (!(fields_of(d, k) & (ES_F_HASH | ES_F_CORR)))

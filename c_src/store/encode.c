@@ -149,6 +149,7 @@ static int put_calls_and_peers(struct es_encoder *e, uint32_t n)
         return -ENOMEM;
     const uint32_t *numbers = (const uint32_t *)(void *)e->ref_number.bytes;
     struct es_predict p;
+    es_predict_start(&p);
     uint32_t pid = ES_NOTHING;
     for (uint32_t k = 0; k < n; k++) {
         const struct es_staged *row = &e->rows[k];
@@ -203,6 +204,7 @@ static int put_messages(struct es_encoder *e, uint32_t n)
     if (!codes || !hashes || !corrs)
         return -ENOMEM;
     struct es_predict p;
+    es_predict_start(&p);
     uint32_t pid = ES_NOTHING;
     for (uint32_t k = 0; k < n; k++) {
         const struct es_staged *row = &e->rows[k];
