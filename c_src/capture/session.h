@@ -38,8 +38,11 @@ struct es_session {
     struct es_redact redact;
 };
 
-/* NULL where none is open. To be read by threads that are inside. */
+/* NULL where none is open. To be read through es_session_get(). */
 extern _Atomic(struct es_session *) es_session;
+
+/* No membarrier(2) here: every event pays for a fence. */
+extern bool es_thread_must_fence;
 
 /* Maps the arena at `path` and makes it the session; `env` is a process's. -EALREADY where one is open, -EBUSY while threads still are
  * in the last one, -ENOTSUP where this emulator's words do not fit our references, or what es_arena_open() says. */
@@ -123,7 +126,6 @@ static inline void es_thread_leave(struct es_thread *t) { atomic_store_explicit(
 /* The session, for a thread that is inside. */
 static inline struct es_session *es_session_get(void)
 {
-    extern bool es_thread_must_fence;
     if (ES_UNLIKELY(es_thread_must_fence))
         atomic_thread_fence(memory_order_seq_cst);
     return atomic_load_explicit(&es_session, memory_order_acquire);

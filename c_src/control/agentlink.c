@@ -30,7 +30,7 @@ int es_link_listen(const char *path, uid_t owner, int *ret_fd)
     umask(before);
     if (rc == 0 && listen(fd, 16) < 0)
         rc = -errno;
-    if (rc == 0 && owner != (uid_t)-1 && owner != geteuid() && chown(path, owner, (gid_t)-1) < 0)
+    if (rc == 0 && owner != (uid_t)-1 && owner != geteuid() && lchown(path, owner, (gid_t)-1) < 0) /* the directory is theirs: follow no link */
         rc = -errno;
     if (rc < 0) {
         close(fd);
@@ -243,7 +243,7 @@ static void put_spec(struct es_writer *w, const struct es_spec *spec)
 
 static void put_config(struct es_writer *w, const struct es_open *open)
 {
-    es_write_map(w, 7);
+    es_write_map(w, 9);
     es_etf_put_atom(w, "level");
     es_etf_put_atom(w, es_level_names[open->level]);
     es_etf_put_atom(w, "specs");
@@ -256,6 +256,10 @@ static void put_config(struct es_writer *w, const struct es_open *open)
     es_write_uint(w, open->time_limit_ms);
     es_etf_put_atom(w, "budget");
     es_write_float(w, open->budget);
+    es_etf_put_atom(w, "payload_bytes");
+    es_write_uint(w, open->payload_bytes);
+    es_etf_put_atom(w, "state_bytes");
+    es_write_uint(w, open->state_bytes);
     es_etf_put_atom(w, "nif");
     es_etf_put_text(w, open->nif);
     es_etf_put_atom(w, "children");

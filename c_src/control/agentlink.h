@@ -25,6 +25,7 @@ struct es_link {
 struct es_hello {
     int64_t protocol, os_pid, schedulers, dirty_cpu, dirty_io, processes;
     char node[256], otp[32], erts[32], elixir[32], system[128], start[16];
+    char arena[256]; /* of the recording it is in the midst of, where it comes back after its connection broke */
 };
 
 enum es_agent_say { ES_SAY_NOTHING, ES_SAY_HELLO, ES_SAY_ARMED, ES_SAY_NOTICE, ES_SAY_STOPPED, ES_SAY_ERROR, ES_SAY_PONG };
@@ -60,6 +61,7 @@ struct es_open {
     size_t n_specs;
     uint64_t time_limit_ms;
     double budget;        /* percent of CPU, 0 = no budget */
+    uint32_t payload_bytes, state_bytes; /* where the budget goes back to when there is room again */
     bool children;
 };
 /* Answers to hello, and later wishes. Bounded in time: -EPIPE or -EAGAIN where the agent does not read. */

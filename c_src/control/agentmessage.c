@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the agent says, read from hostile bytes: keys and messages that are not known are passed over. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/agentlink.h"
@@ -17,6 +18,7 @@ static void hello_pair(const char *key, struct es_reader *value, void *context)
         {"node", hello->node, sizeof hello->node},       {"otp", hello->otp, sizeof hello->otp},
         {"erts", hello->erts, sizeof hello->erts},       {"elixir", hello->elixir, sizeof hello->elixir},
         {"system", hello->system, sizeof hello->system}, {"start", hello->start, sizeof hello->start},
+        {"arena", hello->arena, sizeof hello->arena},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(key, numbers[i].key) == 0 && !es_etf_int(value, numbers[i].to))

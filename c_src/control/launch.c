@@ -5,6 +5,7 @@
  * unsets what we set, so that programs started by the VM find the environment the user gave. */
 #include "control/launch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -111,4 +112,46 @@ int es_launch(const struct es_launch *launch, pid_t *ret_pid)
     if (rc == -ENOENT && !strchr(launch->argv[0], '/'))
         return es_fail(rc, "%s: command not found", launch->argv[0]);
     return es_fail(rc, "%s cannot be started: %s", launch->argv[0], strerror(-rc));
+}
+
+/* ---- what a command leaves behind ---------------------------------------------------------------------------------- */
+
+static size_t read_some(const char *pid, const char *name, char *buf, size_t room)
+{
+    char path[300];
+    snprintf(path, sizeof path, "/proc/%s/%s", pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 0, len = 0;
+    while (fd >= 0 && (size_t)len < room && (n = read(fd, buf + len, room - (size_t)len)) > 0)
+        len += n;
+    if (fd >= 0)
+        close(fd);
+    return (size_t)len;
+}
+
+/* The port mapper is started by the first named node and stays for good: it is no VM. */
+static bool is_mapper(const char *pid)
+{
+    char name[32];
+    size_t len = read_some(pid, "comm", name, sizeof name);
+    return len == 5 && memcmp(name, "epmd\n", 5) == 0;
+}
+
+bool es_launch_leftovers(const char *session)
+{
+    static char environment[256 << 10];
+    char wanted[4200];
+    int len = snprintf(wanted, sizeof wanted, "ELIXIRSCOPE_SESSION=%s", session);
+    DIR *list = opendir("/proc");
+    const struct dirent *entry;
+    bool found = false;
+    while (!found && list && (entry = readdir(list)) != NULL) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+            continue;
+        size_t n = read_some(entry->d_name, "environ", environment, sizeof environment);
+        found = memmem(environment, n, wanted, (size_t)len + 1) != NULL && !is_mapper(entry->d_name); /* with its NUL */
+    }
+    if (list)
+        closedir(list);
+    return found;
 }

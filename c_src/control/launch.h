@@ -3,6 +3,7 @@
 #ifndef ES_CONTROL_LAUNCH_H
 #define ES_CONTROL_LAUNCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -16,6 +17,9 @@ struct es_launch {
 /* Starts it in the caller's process group, on its terminal. -ENOENT and others of execvp(3) with a cause: then nothing
  * was started. */
 int es_launch(const struct es_launch *launch, pid_t *ret_pid);
+
+/* Whether a process that the command left behind may still become a VM of the session: it has the session in its environment. */
+bool es_launch_leftovers(const char *session);
 
 /* The value of ERL_AFLAGS for it, behind or before (where they end in -extra) those the user has: `user` may be NULL. free() it; NULL: no
  * memory. Paths are quoted for the emulator's own reader of flags. */

@@ -16,9 +16,7 @@
 #include "base/error.h"
 
 #define NIF "elixirscope_nif.so"
-
-const char *const es_agent_modules[] = {"elixirscope_nif",   "elixirscope_census", "elixirscope_logger", "elixirscope_arm",
-                                        "elixirscope_guard", "elixirscope",        "elixirscope_agent",  NULL};
+#define ENTRY "elixirscope_agent"
 
 static int program_folder(char *ret_path, size_t room)
 {
@@ -66,7 +64,7 @@ static int find(char *ret_path, size_t room, const char *rest)
 int es_place_ebin(char *ret_path, size_t room)
 {
     char beam[PATH_MAX];
-    int rc = find(beam, sizeof beam, "ebin/elixirscope_agent.beam");
+    int rc = find(beam, sizeof beam, "ebin/" ENTRY ".beam");
     if (rc < 0)
         return rc;
     *strrchr(beam, '/') = '\0';
@@ -74,6 +72,33 @@ int es_place_ebin(char *ret_path, size_t room)
 }
 
 int es_place_nif(char *ret_path, size_t room) { return find(ret_path, room, "priv/" NIF); }
+
+static int entry_last(const void *a, const void *b)
+{
+    bool entry_a = strcmp(a, ENTRY) == 0, entry_b = strcmp(b, ENTRY) == 0;
+    return entry_a != entry_b ? entry_a - entry_b : strcmp(a, b);
+}
+
+int es_place_modules(const char *ebin, char ret_names[ES_MODULES_MAX][ES_MODULE_NAME])
+{
+    DIR *list = opendir(ebin);
+    const struct dirent *entry;
+    int n = 0;
+    while (list && n < ES_MODULES_MAX && (entry = readdir(list)) != NULL) {
+        const char *dot = strrchr(entry->d_name, '.');
+        size_t len = dot ? (size_t)(dot - entry->d_name) : 0;
+        if (strncmp(entry->d_name, "elixirscope", 11) != 0 || !dot || strcmp(dot, ".beam") != 0 || len >= ES_MODULE_NAME)
+            continue;
+        memcpy(ret_names[n], entry->d_name, len);
+        ret_names[n++][len] = '\0';
+    }
+    if (list)
+        closedir(list);
+    if (n == 0)
+        return es_fail(-ENOENT, "there are no modules in %s", ebin);
+    qsort(ret_names, (size_t)n, ES_MODULE_NAME, entry_last);
+    return n;
+}
 
 /* ---- the copy ------------------------------------------------------------------------------------------------------ */
 
@@ -161,12 +186,12 @@ void es_place_boot(const struct es_session_dir *dir, char *ret_path, size_t room
 void es_place_remove(const struct es_session_dir *dir)
 {
     static const char *const ours[] = {"control.sock", NIF, "start.boot"};
-    char path[PATH_MAX + 32];
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir->path, ours[i]);
-        unlink(path);
-    }
-    char folder[PATH_MAX];
+    int at = open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; at >= 0 && i < sizeof ours / sizeof *ours; i++)
+        unlinkat(at, ours[i], 0);
+    if (at >= 0)
+        close(at);
+    char folder[PATH_MAX], path[PATH_MAX + 32];
     outside(dir, folder, sizeof folder);
     snprintf(path, sizeof path, "%s/" NIF, folder);
     unlink(path);

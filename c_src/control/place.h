@@ -9,13 +9,16 @@
 
 #include "wire/sessiondir.h"
 
-/* The modules of the agent: the order of loading, the one with the entry points last. Ends with NULL. */
-extern const char *const es_agent_modules[];
+#define ES_MODULES_MAX 64
+#define ES_MODULE_NAME 64
 
 /* Absolute path of the folder with the agent's modules, and of elixirscope_nif.so: below $ELIXIRSCOPE_HOME, beside the program (a build) or
  * in ../lib/elixirscope (installed). -ENOENT with a cause. `room` is PATH_MAX. */
 int es_place_ebin(char *ret_path, size_t room);
 int es_place_nif(char *ret_path, size_t room);
+
+/* The names of the agent's modules in `ebin`, in the order of loading: the one with the entry points last. How many, or -ENOENT with a cause. */
+int es_place_modules(const char *ebin, char ret_names[ES_MODULES_MAX][ES_MODULE_NAME]);
 
 /* A copy of the shared object that a VM of user `owner` ((uid_t)-1: the caller) may map: in the session's directory, or, where that file
  * system forbids executing (containers mount /dev/shm so), in a private directory below /tmp. -EACCES, -ENOSPC … with a cause. */

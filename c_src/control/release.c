@@ -207,8 +207,8 @@ static int write_whole(const char *path, const uint8_t *bytes, size_t len)
 
 int es_release_patch(const char *boot, const char *out)
 {
-    uint8_t *script, *patched;
-    size_t len, patched_len;
+    uint8_t *script = NULL, *patched = NULL;
+    size_t len = 0, patched_len = 0;
     int rc = read_whole(boot, &script, &len);
     if (rc < 0)
         return es_fail(rc, "the boot script %s cannot be read: %s", boot, strerror(-rc));

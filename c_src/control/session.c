@@ -47,8 +47,6 @@ static int prepare(struct es_arena *arena, const struct es_session_options *opti
         atomic_store(&limits->payload_bytes, bounded(options->payload_bytes, 0, ES_RECORD_MAX / 2));
     if (options->state_bytes >= 0)
         atomic_store(&limits->state_bytes, bounded(options->state_bytes, 0, ES_RECORD_MAX / 2));
-    if (options->deliver_payload)
-        atomic_store(&limits->deliver_payload, 1);
     return rc;
 }
 

@@ -21,7 +21,6 @@ struct es_session_options {
     size_t n_redact;
     bool default_redaction;
     int64_t payload_bytes, state_bytes;  /* -1 = the arena's defaults */
-    bool deliver_payload;                /* senders may be untraced: a delivery carries its payload too */
 };
 
 /* Makes the arena and says in `dir` where it is. With a cause: -ENOSPC where not even the smallest rings fit. `arena->shrunk`: they are

@@ -43,6 +43,7 @@ struct es_filter {
     int64_t since, until;                   /* [since, until); INT64_MIN, INT64_MAX = no bound */
     uint64_t after_seq, before_seq;         /* exclusive; 0 = no bound */
     const char *text;                       /* printed payload, name or function contains it */
+    bool erlang;                            /* notation in which `text` is looked for */
     uint64_t limit;                         /* 0 = none */
     bool reverse;
     bool no_payload;                        /* do not read payloads */

@@ -99,7 +99,7 @@ static int funs_grow(struct es_batch *batch)
     return 0;
 }
 
-static int fun_number(struct es_batch *batch, const struct es_event *event, uint32_t *ret_number)
+static int find_fun(struct es_batch *batch, const struct es_event *event, uint32_t *ret_number)
 {
     struct es_fun fun = {.arity = event->arity};
     if (ref_number(batch, event->module, &fun.module) < 0 || ref_number(batch, event->function, &fun.function) < 0)
@@ -115,6 +115,23 @@ static int fun_number(struct es_batch *batch, const struct es_event *event, uint
         slots->slot[at] = batch->n_funs++;
     }
     *ret_number = slots->slot[at];
+    return 0;
+}
+
+static int fun_number(struct es_batch *batch, const struct es_event *event, uint32_t *ret_number)
+{
+    size_t place = hash_of(event->function ^ event->arity) >> 58;
+    if (batch->recent_funs[place].function != event->function || batch->recent_funs[place].module != event->module ||
+        batch->recent_funs[place].arity != event->arity) {
+        if (find_fun(batch, event, &batch->recent_funs[place].number) < 0) {
+            batch->recent_funs[place].arity = UINT32_MAX;
+            return -ENOMEM;
+        }
+        batch->recent_funs[place].module = event->module;
+        batch->recent_funs[place].function = event->function;
+        batch->recent_funs[place].arity = event->arity;
+    }
+    *ret_number = batch->recent_funs[place].number;
     return 0;
 }
 
@@ -154,6 +171,8 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
     slots_clear(&batch->fun_slots);
     /* "None" is always number 0: so a cleared cache of recent references says something true. */
     memset(batch->recent, 0, sizeof batch->recent);
+    for (size_t i = 0; i < sizeof batch->recent_funs / sizeof batch->recent_funs[0]; i++)
+        batch->recent_funs[i].arity = UINT32_MAX;
     batch->refs[batch->n_refs++] = 0;
     batch->ref_slots.slot[(uint32_t)hash_of(0) & batch->ref_slots.mask] = 0;
 }

@@ -35,7 +35,8 @@ struct es_batch {
     uint32_t n_refs, refs_room, n_funs, funs_room;
     struct es_slots ref_slots, fun_slots;
     struct es_buf payload, words; /* words: uint64_t each */
-    struct { es_ref ref; uint32_t number; } recent[64]; /* most references are among the last few */
+    struct { es_ref ref; uint32_t number; } recent[64]; /* most references are among the last few, */
+    struct { es_ref module, function; uint32_t arity, number; } recent_funs[64]; /* and most functions */
 };
 
 int es_batch_init(struct es_batch *batch, uint64_t first_seq);

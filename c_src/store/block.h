@@ -66,16 +66,19 @@ struct es_stored { const uint8_t *data; size_t len; uint32_t raw_len; uint8_t co
 
 struct es_decoded {
     struct es_event *events;
-    size_t n;
+    size_t n, room;       /* of events */
     uint8_t *payloads, *states;
 };
-/* Fields that may be asked for beyond enum es_field: see reader.h. */
+/* `ret` may bring an array of events to use again; on failure nothing but that is in it. Fields beyond enum es_field: see reader.h. */
 int es_block_decode(const struct es_stored *columns, const struct es_block_info *info, unsigned fields, struct es_decoded *ret);
 void es_decoded_fini(struct es_decoded *decoded);
 
 /* Processes of a block, from columns REFS and COUNTS alone. */
 int es_block_decode_pids(const struct es_stored *columns, const struct es_block_info *info, struct es_pid_count **ret_pids,
                          size_t *ret_n);
+
+/* Most bytes that column `id` of a block of n events can have. */
+size_t es_column_cap(unsigned id, uint32_t n);
 
 /* Which columns a set of fields needs, as a set of 1 << es_column_id. */
 uint64_t es_block_columns(unsigned fields);

@@ -40,7 +40,7 @@ uint64_t es_block_columns(unsigned fields)
     return set;
 }
 
-static size_t cap_of(enum es_column_id id, uint32_t n)
+size_t es_column_cap(unsigned id, uint32_t n)
 {
     return id == ES_C_PAYLOADS || id == ES_C_STATES ? ES_BLOCK_PAYLOAD : (size_t)max_bytes[id] * n + 16;
 }
@@ -96,8 +96,8 @@ static int decode_refs(struct es_decoder *d)
         return -ENOMEM;
     uint64_t ref = 0, sum = 0;
     while (es_reader_left(&counts)) {
-        uint64_t count = es_reader_varint(&counts);
-        uint64_t step = es_reader_varint(&refs);
+        uint64_t count = es_decode_varint(&counts);
+        uint64_t step = es_decode_varint(&refs);
         ref += step;
         sum += count;
         if (counts.bad || refs.bad || count > d->n || sum > d->n || (step == 0 && d->n_refs > 0))
@@ -119,9 +119,7 @@ static int decode_times(struct es_decoder *d)
     for (uint32_t i = 0; i < d->n; i++) {
         struct es_event *event = &d->events[i];
         time += (uint64_t)es_gap_get(&gaps);
-        event->seq = d->info->first_seq + i;
-        event->time = (int64_t)time;
-        event->thread = (uint16_t)es_reader_varint(&threads);
+        *event = (struct es_event){.seq = d->info->first_seq + i, .time = (int64_t)time, .thread = (uint16_t)es_decode_varint(&threads)};
     }
     if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || threads.bad || (int64_t)time != d->info->last_time)
         return es_fail(-EBADMSG, "the times are wrong");
@@ -149,7 +147,7 @@ static int decode_pids(struct es_decoder *d)
     bool bad = false;
     for (uint32_t i = 0; i < d->n && !bad; i++) {
         uint32_t place = es_predict_thread(d->events[i].thread);
-        uint64_t code = es_reader_varint(&pids);
+        uint64_t code = es_decode_varint(&pids);
         uint64_t pid = code ? code - 1 : last[place];
         if (pids.bad || pid >= d->n_refs || at[pid] == end[pid]) {
             bad = true;
@@ -176,7 +174,7 @@ static int decode_kinds(struct es_decoder *d)
         event->kind = kinds.bytes[k];
         event->flags = flags.bytes[k];
         if (event->flags & ES_E_MOVED)
-            event->moved = (uint32_t)es_reader_varint(&moved);
+            event->moved = (uint32_t)es_decode_varint(&moved);
     }
     return moved.bad ? es_fail(-EBADMSG, "the moved times are wrong") : 0;
 }
@@ -186,7 +184,7 @@ static int load_columns(struct es_decoder *d, const struct es_stored *columns, u
     for (int id = 1; id < ES_COLUMNS; id++) {
         if (!(set >> id & 1))
             continue;
-        int r = es_decode_column(&columns[id], cap_of((enum es_column_id)id, d->n), &d->column[id], &d->owned[id]);
+        int r = es_decode_column(&columns[id], es_column_cap((unsigned)id, d->n), &d->column[id], &d->owned[id]);
         if (r < 0)
             return r;
     }
@@ -218,14 +216,17 @@ int es_block_decode(const struct es_stored *columns, const struct es_block_info 
     if (info->events == 0 || info->events > ES_BLOCK_EVENTS)
         return es_fail(-EBADMSG, "a block of %u events", info->events);
     struct es_decoder d = {.info = info, .n = info->events};
-    d.events = calloc(d.n, sizeof *d.events);
+    if (ret->room < d.n) {
+        free(ret->events);
+        ret->room = (ret->events = malloc(d.n * sizeof *d.events)) ? d.n : 0;
+    }
+    d.events = ret->events;
     int r = d.events ? decode_all(&d, columns, fields) : -ENOMEM;
     if (r < 0) {
-        free(d.events);
         decoder_fini(&d);
         return r;
     }
-    *ret = (struct es_decoded){.events = d.events, .n = d.n};
+    ret->n = d.n;
     if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES)) {
         ret->payloads = d.owned[ES_C_PAYLOADS];
         ret->states = d.owned[ES_C_STATES];

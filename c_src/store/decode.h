@@ -39,4 +39,11 @@ static inline struct es_reader es_decode_reader(const struct es_decoder *d, enum
     return r;
 }
 
+/* The reader's functions with their frequent case in line. */
+static inline uint64_t es_decode_varint(struct es_reader *r)
+{
+    return r->at < r->end && *r->at < 0x80 ? *r->at++ : es_reader_varint(r);
+}
+static inline uint8_t es_decode_u8(struct es_reader *r) { return r->at < r->end ? *r->at++ : es_reader_u8(r); }
+
 #endif

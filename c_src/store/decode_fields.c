@@ -18,7 +18,7 @@ static int decode_fun_table(struct es_decoder *d)
     if (!d->funs)
         return -ENOMEM;
     while (es_reader_left(&r)) {
-        uint64_t module = es_reader_varint(&r), function = es_reader_varint(&r), arity = es_reader_varint(&r);
+        uint64_t module = es_decode_varint(&r), function = es_decode_varint(&r), arity = es_decode_varint(&r);
         if (r.bad || module >= d->n_refs || function >= d->n_refs || arity > UINT16_MAX)
             return es_fail(-EBADMSG, "the table of functions is wrong");
         d->funs[d->n_funs].module = (uint32_t)module;
@@ -45,7 +45,7 @@ int es_decode_funs(struct es_decoder *d)
         }
         if (!(fields_of(d, k) & ES_F_FUN))
             continue;
-        uint64_t code = es_reader_varint(&calls);
+        uint64_t code = es_decode_varint(&calls);
         uint64_t fun = code ? code - 1 : es_predict_fun(&p, event->kind);
         if (calls.bad || fun >= d->n_funs)
             return es_fail(-EBADMSG, "the functions of events are wrong");
@@ -71,7 +71,7 @@ int es_decode_causes(struct es_decoder *d, unsigned fields)
             continue;
         uint32_t i = d->order[k];
         struct es_event *event = &d->events[i];
-        uint8_t state = es_reader_u8(&states);
+        uint8_t state = es_decode_u8(&states);
         uint64_t back = state == ES_CAUSE_PAIRED ? (uint64_t)es_gap_get(&gaps) : 0;
         if (states.bad || state >= ES_CAUSE_MAX || back >= event->seq || (state == ES_CAUSE_PAIRED && back == 0))
             return es_fail(-EBADMSG, "the causes of events are wrong");
@@ -101,7 +101,7 @@ int es_decode_peers(struct es_decoder *d)
             continue;
         unsigned kind = d->events[i].kind;
         uint32_t causer = d->causes[i] == ES_NOTHING ? ES_NOTHING : d->pids[d->causes[i]];
-        uint64_t code = es_reader_varint(&peers);
+        uint64_t code = es_decode_varint(&peers);
         uint64_t peer = code == 0 ? es_predict_peer(&p, kind, causer) : code == 1 ? p.receiver : code - 2;
         if (peers.bad || peer >= d->n_refs)
             return es_fail(-EBADMSG, "the peers of events are wrong");
@@ -129,7 +129,7 @@ static int read_messages(struct es_decoder *d, struct sources *sources)
             pid = d->pids[i];
             es_predict_start(&p);
         }
-        unsigned code = es_reader_u8(&codes), hash = code & 3, corr = code >> 2;
+        unsigned code = es_decode_u8(&codes), hash = code & 3, corr = code >> 2;
         if (hash == ES_GIVEN_BYTES)
             event->hash = es_reader_le64(&hashes);
         if (corr == ES_GIVEN_BYTES)
@@ -180,7 +180,7 @@ int es_decode_nums(struct es_decoder *d)
             memset(before, 0, sizeof before);
         pid = d->pids[i];
         for (unsigned j = 0; j < ES_NUMS; j++)
-            d->events[i].num[j] = before[j] += (uint64_t)es_unzigzag(es_reader_varint(&nums));
+            d->events[i].num[j] = before[j] += (uint64_t)es_unzigzag(es_decode_varint(&nums));
     }
     return nums.bad ? es_fail(-EBADMSG, "the numbers of events are wrong") : 0;
 }
@@ -193,7 +193,7 @@ int es_decode_payloads(struct es_decoder *d, unsigned fields)
         if (!(fields_of(d, k) & ES_F_PAYLOAD))
             continue;
         struct es_event *event = &d->events[d->order[k]];
-        uint64_t len = es_reader_varint(&lengths);
+        uint64_t len = es_decode_varint(&lengths);
         bool state = event->kind == ES_K_STATE;
         if (lengths.bad || len > ES_BLOCK_PAYLOAD)
             return es_fail(-EBADMSG, "the lengths of payloads are wrong");

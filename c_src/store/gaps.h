@@ -50,14 +50,14 @@ struct es_gap_reader {
 };
 static inline int64_t es_gap_get(struct es_gap_reader *r)
 {
-    unsigned class = es_reader_u8(&r->classes);
+    unsigned class = r->classes.at < r->classes.end ? *r->classes.at++ : es_reader_u8(&r->classes);
     if (class < 8)
         return (int64_t)class;
     if (class == ES_GAP_RARE)
         return es_unzigzag(es_reader_varint(&r->rare));
     unsigned low = class / 8 - 1;
     while (r->n_pending < low) {
-        r->pending |= (uint64_t)es_reader_u8(&r->bits) << r->n_pending;
+        r->pending |= (uint64_t)(r->bits.at < r->bits.end ? *r->bits.at++ : es_reader_u8(&r->bits)) << r->n_pending;
         r->n_pending += 8;
     }
     uint64_t v = ((uint64_t)(8 | (class & 7)) << low) | (r->pending & (((uint64_t)1 << low) - 1));

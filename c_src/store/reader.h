@@ -17,7 +17,7 @@ struct es_recording;
 int es_recording_open(const char *path, struct es_recording **ret_recording);
 void es_recording_close(struct es_recording *recording);
 
-/* Value of a metadata key, NULL where there is none. Valid until the next call. */
+/* Value of a metadata key, NULL where there is none. Valid until the next call. "warning" says what may be missing (a crash's lost log). */
 const char *es_recording_meta(struct es_recording *recording, const char *key);
 int es_recording_each_meta(struct es_recording *recording, int (*each)(const char *key, const char *value, void *context), void *context);
 bool es_recording_live(struct es_recording *recording); /* a writer has it open (closed=0 and its process lives) */
@@ -61,6 +61,11 @@ size_t es_recording_names(struct es_recording *recording, const struct es_name *
 struct es_loss { uint8_t kind; uint64_t count; int64_t from, to; const char *why; };
 size_t es_recording_losses(struct es_recording *recording, const struct es_loss **ret_losses);
 int es_recording_each_counter(struct es_recording *recording, int (*each)(const char *name, uint64_t value, void *context), void *context);
+
+/* The world keyframe of the group that event `seq` is in: what es_store_keyframe() was given when the group began; len 0 for the first group.
+ * -ENOENT where retention dropped it. Valid until the next call. */
+struct es_keyframe { uint64_t group, first_seq; int64_t time; const uint8_t *bytes; size_t len; };
+int es_recording_keyframe(struct es_recording *recording, uint64_t seq, struct es_keyframe *ret_keyframe);
 
 /* Damaged blocks met so far (checksums are verified when a block is read). */
 size_t es_recording_damaged(struct es_recording *recording, const uint64_t **ret_block_ids);

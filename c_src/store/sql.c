@@ -25,7 +25,7 @@ const struct es_sql_table es_sql_tables[] = {
      "CREATE TABLE blocks(id INTEGER PRIMARY KEY, first_seq INTEGER, events INTEGER, first_time INTEGER, "
      "last_time INTEGER, group_id INTEGER, mini INTEGER, bytes INTEGER, kinds BLOB, hash INTEGER)"},
     {"table", "columns",
-     "CREATE TABLE columns(id INTEGER PRIMARY KEY, codec INTEGER, raw_len INTEGER, hash INTEGER, data BLOB)"},
+     "CREATE TABLE columns(id INTEGER PRIMARY KEY, hash INTEGER, data BLOB)"},
     {"table", "groups",
      "CREATE TABLE groups(id INTEGER PRIMARY KEY, first_seq INTEGER, first_time INTEGER, raw_len INTEGER, "
      "hash INTEGER, keyframe BLOB)"},

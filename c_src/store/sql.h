@@ -10,6 +10,7 @@
 
 #define ES_APPLICATION_ID 0x45534350 /* "ESCP" */
 #define ES_BUSY_MS 5000
+#define ES_PAGE_SIZE 4096
 #define ES_ROW_MAX (64 << 20)        /* no row of a recording is larger */
 
 struct es_sql_table { const char *type, *name, *sql; };

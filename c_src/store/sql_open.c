@@ -29,7 +29,7 @@ int es_sql_open_writer(const char *path, sqlite3 **ret_db)
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int r = rc == SQLITE_OK ? configure(db) : es_sql_error(db, rc, "open the file");
     if (r == 0)
-        r = es_sql_exec(db, "PRAGMA page_size = 16384; PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;"
+        r = es_sql_exec(db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
                             "PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 16777216");
     if (r < 0) {

@@ -48,7 +48,9 @@ struct es_store_position {
 };
 int es_store_position(struct es_store *store, struct es_store_position *ret_position);
 
-/* Adds an event to the batch; `event->seq` must be the next one. Copies the payload. */
+/* Adds an event to the batch; `event->seq` must be the next one. Copies the payload (at most 8 MiB: -EMSGSIZE). Commit when
+ * es_store_pending() says more than ES_STORE_BATCH_BYTES: memory is bounded, far beyond that this gives -ENOBUFS until a commit. */
+#define ES_STORE_BATCH_BYTES (8u << 20)
 int es_store_event(struct es_store *store, const struct es_event *event);
 
 /* Text of an atom, or the term of an OTHER reference. Adding the same again is free. */
@@ -80,8 +82,8 @@ int es_store_count(struct es_store *store, const char *counter, uint64_t add);
 /* Losses: `count` events of `kind` dropped between the two times. Kept in table losses, besides the GAP event. */
 int es_store_loss(struct es_store *store, unsigned kind, uint64_t count, int64_t from, int64_t to, const char *why);
 
-/* One transaction: batch as blocks, dictionary, processes, counters, position. After 0 the engine may move the rings' tails. -ENOSPC
- * leaves file and batch as they were: try again, or stop. */
+/* One transaction: batch as blocks, dictionary, processes, counters, position (NULL: as it was; next_seq and last_time are the store's own).
+ * After 0 the engine may move the rings' tails. -ENOSPC leaves file and batch as they were: try again, or stop. */
 int es_store_commit(struct es_store *store, const struct es_store_position *position);
 
 /* Events in the batch that are not committed, and bytes. */
@@ -92,7 +94,8 @@ int es_store_keyframe(struct es_store *store, const void *bytes, size_t len);
 /* True when the current group is full, and the engine should give a keyframe. */
 bool es_store_group_full(const struct es_store *store);
 
-/* Commits, checkpoints, marks the recording as closed, and leaves one file that opens in a read-only directory. `aborted`: say that it ended early. */
+/* Commits, checkpoints, marks the recording as closed (metadata "closed", "ended", and "end": why it ended, NULL: as planned), and leaves
+ * one file that opens in a read-only directory. The store is gone even after an error; what was committed before is in the file. */
 int es_store_close(struct es_store *store, const char *end_reason);
 /* Drops all without committing (for tests of crashes, and after errors). */
 void es_store_abandon(struct es_store *store);

@@ -64,7 +64,7 @@ defmodule Shop do
   defdelegate cancel(order), to: Order
 
   @doc "The state an order is in; finished orders are forgotten after a moment."
-  @spec track(Order.id()) :: {:ok, atom} | {:error, :unknown_order}
+  @spec track(Order.id()) :: {:ok, atom} | {:error, :unknown_order | :timeout}
   defdelegate track(order), to: Order
 
   @doc "Writes a review, which earns the customer some loyalty points."

@@ -32,13 +32,6 @@ defmodule Shop.FaultsTest do
     assert [%{"fault" => "bottleneck"}, %{"fault" => "bottleneck"}] = truth.("switch")
   end
 
-  test "none happens while all are off", %{truth: truth} do
-    report = Load.run(customers: 5, seconds: 1, rate: 100)
-    assert report.faults == []
-    assert Enum.all?(Faults.names(), &(Faults.happened(&1) == 0))
-    assert truth.("fault") == []
-  end
-
   test "all happen under load when all are on", %{truth: truth} do
     Enum.each(Faults.names(), &Faults.enable/1)
     report = Load.run(customers: 10, seconds: 1, rate: 30)
@@ -110,6 +103,18 @@ defmodule Shop.FaultsTest do
     {a, b} = {text(inventory), text(pricing)}
     assert [%{"pid" => ^a, "waited_for" => ^b, "sku" => "mint"}] = truth.("fault")
     assert 1 = Faults.happened(:mutual_call)
+
+    # Each of them is noticed: the first reservation of fifty.
+    for n <- 2..101, do: Inventory.reserve("x-#{n}", %{"mint" => 1})
+    assert 3 = Faults.happened(:mutual_call)
+  end
+
+  test "mutual_call: a pricing server that is merely slow is no deadlock" do
+    Faults.enable(:mutual_call)
+    :sys.suspend(Pricing)
+    assert :ok = Inventory.reserve("x-1", %{"mint" => 1})
+    :sys.resume(Pricing)
+    assert 0 = Faults.happened(:mutual_call)
   end
 
   test "bottleneck: who asks for a price waits behind all others", %{truth: truth} do

@@ -43,6 +43,8 @@ defmodule Shop.LoadTest do
       assert report.counts.orders_cancelled > 0
       assert report.faults == []
     end
+
+    assert Enum.all?(Shop.Faults.names(), &(Shop.Faults.happened(&1) == 0))
   end
 
   test "books that do not balance are noticed" do

@@ -28,13 +28,18 @@ defmodule Shop.TestHelp do
     for line <- File.stream!(path), map = decode(line), map["truth"] == kind, do: map
   end
 
-  @doc "Waits until something is true, at most two seconds."
-  def eventually(condition, tries \\ 200) do
+  @doc "Waits until something is true; gives up after some seconds."
+  def eventually(condition, tries \\ 500) do
     cond do
       condition.() -> :ok
       tries == 0 -> flunk("did not become true in time")
       true -> Process.sleep(10) && eventually(condition, tries - 1)
     end
+  end
+
+  @doc "Waits until an order is in a state, or has been."
+  def eventually_in(order, state) do
+    eventually(fn -> Enum.any?(Shop.Audit.recent(), &match?({^order, ^state, _why}, &1)) end)
   end
 
   @doc "Whether the operating system has a process of this number."

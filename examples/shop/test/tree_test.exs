@@ -69,7 +69,7 @@ defmodule Shop.TreeTest do
     assert {:ok, :paid} = Shop.pay(order, "4242")
     eventually(fn -> map_size(:sys.get_state(LabelPrinter).waiting) == 1 end)
     System.cmd("sh", ["-c", "kill -9 #{stopped}"])
-    eventually(fn -> Shop.track(order) == {:ok, :shipped} end)
+    eventually_in(order, :shipped)
   end
 
   test "no printer is left when the shop closes" do

@@ -39,7 +39,7 @@ defmodule Shop.TruthTest do
       Shop.add("ada", "mint", 1)
       {:ok, order} = Shop.checkout("ada")
       {:ok, :paid} = Shop.pay(order, "4242")
-      eventually(fn -> Shop.track(order) == {:ok, :shipped} end)
+      eventually_in(order, :shipped)
 
       assert for(line <- truth.("order_state"), do: {line["from"], line["to"]}) == [
                {nil, "created"},

@@ -98,9 +98,8 @@ defmodule Shop.Cart do
     id = "#{cart.customer}-#{cart.orders + 1}"
     {:ok, cents} = Pricing.quote(cart.items, cart.percent_off)
     {:ok, _pid} = Order.place(id, cart.customer, cart.items, cents)
-
-    {:reply, {:ok, id}, change(cart, items: %{}, percent_off: 0, orders: cart.orders + 1),
-     @idle_ms}
+    cart = change(cart, items: %{}, percent_off: 0, orders: cart.orders + 1)
+    {:reply, {:ok, id}, cart, @idle_ms}
   end
 
   def handle_call(:contents, _from, cart), do: {:reply, cart, cart, @idle_ms}

@@ -36,8 +36,8 @@ defmodule Shop.Coupons do
   def handle_call({:redeem, code}, _from, state) do
     case percent(code) do
       {:ok, percent} ->
-        {:reply, {:ok, percent},
-         %{state | redeemed: Map.update(state.redeemed, code, 1, &(&1 + 1))}}
+        redeemed = Map.update(state.redeemed, code, 1, &(&1 + 1))
+        {:reply, {:ok, percent}, %{state | redeemed: redeemed}}
 
       :error ->
         {:reply, {:error, :bad_coupon}, state}

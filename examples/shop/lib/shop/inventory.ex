@@ -43,8 +43,8 @@ defmodule Shop.Inventory do
   def release(order), do: GenServer.call(__MODULE__, {:release, order})
 
   @doc "How many pieces of a product are left."
-  @spec left(Shop.sku(), timeout) :: non_neg_integer
-  def left(sku, timeout \\ 5_000), do: GenServer.call(__MODULE__, {:left, sku}, timeout)
+  @spec left(Shop.sku()) :: non_neg_integer
+  def left(sku), do: GenServer.call(__MODULE__, {:left, sku})
 
   @doc "The sums over all products."
   @spec totals :: totals
@@ -132,26 +132,33 @@ defmodule Shop.Inventory do
       else: Pricing.stock_changed(sku, left)
   end
 
-  # The fault: the pricing server needs `left/2` to answer, and this server is waiting for it.
+  # The fault: the pricing server needs `left/1` to answer, and this server is waiting for it.
   defp call_pricing(sku) do
     since = System.monotonic_time(:nanosecond)
 
     try do
       Pricing.reprice(sku, @reprice_timeout)
     catch
-      :exit, {:timeout, _call} -> Faults.happened(:mutual_call, fn -> deadlock(sku, since) end)
+      :exit, {:timeout, _call} -> note_deadlock(sku, Process.whereis(Pricing), since)
     end
   end
 
-  defp deadlock(sku, since) do
-    [
-      pid: self(),
-      server: __MODULE__,
-      waited_for: Process.whereis(Pricing),
-      waited_for_server: Pricing,
-      sku: sku,
-      since_ns: since,
-      waited_ns: System.monotonic_time(:nanosecond) - since
-    ]
+  # Proof that the other was waiting too, and not merely slow: its question is in the mailbox here.
+  defp note_deadlock(sku, pricing, since) do
+    {:messages, messages} = Process.info(self(), :messages)
+
+    if Enum.any?(messages, &match?({:"$gen_call", {^pricing, _tag}, {:left, ^sku}}, &1)) do
+      Faults.happened(:mutual_call, fn ->
+        [
+          pid: self(),
+          server: __MODULE__,
+          waited_for: pricing,
+          waited_for_server: Pricing,
+          sku: sku,
+          since_ns: since,
+          waited_ns: System.monotonic_time(:nanosecond) - since
+        ]
+      end)
+    end
   end
 end

@@ -24,7 +24,7 @@ defmodule Shop.Order do
   @unpaid_ms 500
   @card_ms 5_000
   @shipment_ms 3_000
-  @linger_ms 100
+  @linger_ms 300
   @attempts 3
 
   defstruct [
@@ -64,7 +64,7 @@ defmodule Shop.Order do
   def cancel(id), do: call(id, :cancel)
 
   @doc "The state the order is in."
-  @spec track(id) :: {:ok, atom} | {:error, :unknown_order}
+  @spec track(id) :: {:ok, atom} | {:error, :unknown_order | :timeout}
   def track(id), do: call(id, :track)
 
   defp call(id, request) do

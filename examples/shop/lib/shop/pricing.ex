@@ -25,8 +25,8 @@ defmodule Shop.Pricing do
   def stock_changed(sku, left), do: GenServer.cast(__MODULE__, {:stock_changed, sku, left})
 
   @doc "Asks for a new price; the pricing server asks the inventory how many are left."
-  @spec reprice(Shop.sku(), timeout) :: :ok | {:error, :stock_unknown}
-  def reprice(sku, timeout), do: GenServer.call(__MODULE__, {:reprice, sku, timeout}, timeout)
+  @spec reprice(Shop.sku(), timeout) :: :ok
+  def reprice(sku, timeout), do: GenServer.call(__MODULE__, {:reprice, sku}, timeout)
 
   @impl true
   def init([]) do
@@ -42,10 +42,8 @@ defmodule Shop.Pricing do
     {:reply, {:ok, full - div(full * percent_off, 100)}, %{state | quotes: state.quotes + 1}}
   end
 
-  def handle_call({:reprice, sku, timeout}, _from, state) do
-    {:reply, :ok, rate(state, sku, Inventory.left(sku, timeout))}
-  catch
-    :exit, {:timeout, _call} -> {:reply, {:error, :stock_unknown}, state}
+  def handle_call({:reprice, sku}, _from, state) do
+    {:reply, :ok, rate(state, sku, Inventory.left(sku))}
   end
 
   @impl true

@@ -33,11 +33,13 @@ defmodule Shop.Shipping do
   end
 
   defp quotes(order) do
-    Shop.Shipping.Tasks
-    |> Task.Supervisor.async_stream_nolink(Settings.get(:carriers), __MODULE__, :ask_carrier, [
-      order
-    ])
-    |> Enum.map(fn {:ok, price} -> price end)
+    tasks = Shop.Shipping.Tasks
+    carriers = Settings.get(:carriers)
+
+    answers =
+      Task.Supervisor.async_stream_nolink(tasks, carriers, __MODULE__, :ask_carrier, [order])
+
+    for {:ok, price} <- answers, do: price
   end
 
   defp charged(price, cents) do

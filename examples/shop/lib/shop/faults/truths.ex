@@ -67,16 +67,17 @@ defmodule Shop.Faults.Truths do
       module: Shop.Inventory,
       function: {:call_pricing, 1},
       messages: [
-        ~S({:"$gen_call", from, {:reprice, sku, 500}}),
+        ~S({:"$gen_call", from, {:reprice, sku}}),
         ~S({:"$gen_call", from, {:left, sku}})
       ],
       bystanders: [Shop.Cart, Shop.Order, Shop.Load.Customer],
       explanation:
         "While it serves a reservation, Shop.Inventory calls Shop.Pricing, which calls " <>
           "Shop.Inventory back: each waits for the other, a cycle of two. After 500 ms the " <>
-          "inventory's call exits with a timeout, which is caught; the inventory then answers " <>
-          "the pricing server, or that one's own call has timed out too. Meanwhile everybody who " <>
-          "needs a price or stock waits as well. The remedy is to send the number along in a cast."
+          "inventory's call exits with a timeout, which is caught; the inventory goes on, comes " <>
+          "to the question of the pricing server in its mailbox and answers it. Meanwhile " <>
+          "everybody who needs a price or stock waits as well. The remedy is to send the number " <>
+          "along in a cast."
     },
     %{
       name: :bottleneck,
@@ -89,8 +90,8 @@ defmodule Shop.Faults.Truths do
       explanation:
         "Shop.Pricing waits 5 ms for a slow service inside handle_call/3 of each quote, so that " <>
           "it serves fewer than 200 quotes a second. It does not compute, it waits; the customers " <>
-          "and carts that ask for prices stand in its mailbox, and their time is queueing time. The whole " <>
-          "shop runs at the speed of this one process."
+          "and carts that ask for prices stand in its mailbox, and their time is queueing time. " <>
+          "The whole shop runs at the speed of this one process."
     },
     %{
       name: :state_growth,

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Which terms name a secret, by the session's rules (redact.h). */
+#ifndef ES_CAPTURE_SECRET_H
+#define ES_CAPTURE_SECRET_H
+
+#include "capture/draft.h"
+
+bool es_secret_key_slowly(struct es_draft *d, ERL_NIF_TERM key);
+bool es_secret_struct_slowly(struct es_draft *d, ERL_NIF_TERM map);
+
+/* Whether what stands under this key (an atom, a binary or a charlist: of a map, or first of a pair) is a secret. */
+static inline bool es_secret_key(struct es_draft *d, ERL_NIF_TERM key)
+{
+    return d->s->redact.lengths[ES_REDACT_KEY] != 0 && es_secret_key_slowly(d, key);
+}
+
+/* Whether a map is a struct that is secret as a whole. */
+static inline bool es_secret_struct(struct es_draft *d, ERL_NIF_TERM map)
+{
+    return d->s->redact.lengths[ES_REDACT_STRUCT] != 0 && es_secret_struct_slowly(d, map);
+}
+
+/* Whether binaries may be looked into: not for a while after the emulator had to copy a large one for us, which it does for those that
+ * do not begin at a byte. Nothing tells these apart beforehand. */
+static inline bool es_binary_may_inspect(const struct es_draft *d) { return d->stamp >= d->t->slow_until; }
+
+/* To be called after a look at a binary of this size. */
+void es_binary_inspected_large(struct es_draft *d, ERL_NIF_TERM term, const ErlNifBinary *binary);
+static inline void es_binary_inspected(struct es_draft *d, ERL_NIF_TERM term, const ErlNifBinary *binary)
+{
+    if (ES_UNLIKELY(binary->size > 16384))
+        es_binary_inspected_large(d, term, binary);
+}
+
+#endif

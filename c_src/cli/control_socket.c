@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The recorder's own socket: both ends. */
+#include "cli/control_socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "control/place.h"
+
+#define ASK_SECONDS 5
+
+static void bound_waiting(int fd, long ms)
+{
+    struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+/* Reads up to the newline, which is taken off. */
+static int read_line(int fd, char *line, size_t room)
+{
+    size_t len = 0;
+    while (len < room) {
+        ssize_t n = recv(fd, line + len, room - len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? -ECONNRESET : -errno;
+        char *end = memchr(line + len, '\n', (size_t)n);
+        len += (size_t)n;
+        if (end) {
+            *end = '\0';
+            return 0;
+        }
+    }
+    return -EMSGSIZE;
+}
+
+static int send_line(int fd, const char *line)
+{
+    char whole[ES_CONTROL_LINE + 2];
+    int n = snprintf(whole, sizeof whole, "%s\n", line);
+    if (n >= (int)sizeof whole)
+        return -EMSGSIZE;
+    return send(fd, whole, (size_t)n, MSG_NOSIGNAL) == n ? 0 : -EPIPE;
+}
+
+int es_control_accept(int listener, char ret_line[ES_CONTROL_LINE], int *ret_fd)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    bound_waiting(fd, 200);
+    int rc = read_line(fd, ret_line, ES_CONTROL_LINE);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+void es_control_answer(int fd, const char *line)
+{
+    send_line(fd, line);
+    close(fd);
+}
+
+int es_control_ask(const struct es_session_dir *dir, const char *line, char ret_answer[ES_CONTROL_LINE])
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    es_place_control_socket(dir, to.sun_path);
+    if (strlen(line) >= ES_CONTROL_LINE || strpbrk(line, "\r\n"))
+        return es_fail(-EINVAL, "it must be one line of less than %d bytes", ES_CONTROL_LINE);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return es_fail(-errno, "no socket: %s", strerror(errno));
+    bound_waiting(fd, ASK_SECONDS * 1000);
+    int rc = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : send_line(fd, line);
+    char answer[ES_CONTROL_LINE];
+    if (rc == 0)
+        rc = read_line(fd, answer, sizeof answer);
+    close(fd);
+    if (rc < 0)
+        return es_fail(rc, "the recorder of session %s does not answer: %s", dir->id, strerror(-rc));
+    if (strncmp(answer, "ok", 2) != 0)
+        return es_fail(-EREMOTEIO, "%s", strncmp(answer, "error ", 6) == 0 ? answer + 6 : answer);
+    snprintf(ret_answer, ES_CONTROL_LINE, "%s", answer[2] ? answer + 3 : "");
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* The middle of the engine: takes events in order, one after the other, finds out what caused each, and gives it to the store with its
+ * sequence number. It does not know where events come from: rings (run.c) and trace files (import.c) end here. */
+#ifndef ES_ENGINE_CORE_H
+#define ES_ENGINE_CORE_H
+
+#include "engine/hold.h"
+#include "engine/names.h"
+#include "engine/pair.h"
+#include "engine/process.h"
+#include "engine/state.h"
+#include "store/store.h"
+
+/* An event in its place in the order. `view.payload` is valid until the call returns. */
+struct es_input {
+    struct es_record_view view;
+    uint64_t key;                /* place in the order, in ticks; rises but for late events */
+    int64_t time;                /* Erlang monotonic ns */
+    uint16_t thread;
+    uint8_t flags;               /* ES_E_LATE or 0 */
+};
+
+struct es_core {
+    struct es_store *store;
+    struct es_names names;
+    struct es_processes processes;
+    struct es_pairs pairs;
+    struct es_states states;
+    struct es_hold hold;
+    uint64_t next_seq;           /* of the next event */
+    uint64_t last_key;           /* the order has come so far */
+    int64_t first_time, last_time; /* smallest and greatest given; INT64_MAX, INT64_MIN: none yet */
+    uint64_t shortest_wait, longest_wait; /* ticks: bounds of how long a delivery waits for its send */
+    bool messages;               /* sends are recorded: one was seen */
+    bool by_content;             /* deliveries do not say who sent them */
+    uint64_t limit_seq;          /* stop when this number would be given; 0 = never */
+    bool full;                   /* that is reached: nothing more is taken */
+    uint32_t seen;               /* set of es_trigger: kinds of events that were met */
+    uint64_t causes[ES_CAUSE_MAX], late, moved; /* not yet given to the store's counters */
+};
+
+/* `ticks_ms`: of the order's keys in a millisecond. */
+int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms);
+void es_core_fini(struct es_core *core);
+
+/* The next event. */
+int es_core_take(struct es_core *core, struct es_input *in);
+
+/* All events before `key` were given: deliveries that waited for their send until then wait no longer. */
+int es_core_reached(struct es_core *core, uint64_t key);
+
+/* An event of the recorder itself, at `time`: NOTICE, GAP … */
+int es_core_note(struct es_core *core, unsigned kind, int64_t time, const struct es_writer *payload, const uint8_t *start);
+
+/* Gives counters and processes to the store; before each commit. */
+int es_core_flush(struct es_core *core);
+
+/* Used by hold.c: takes an event that waited; `last` true: it waits no more. *ret_waits: it goes on waiting. */
+int es_core_again(struct es_core *core, struct es_input *in, bool *ret_waits);
+
+/* Sends and deliveries (message.c). */
+struct es_finding {              /* what is known of an event's cause */
+    uint8_t state;               /* enum es_cause */
+    uint64_t cause;
+    int64_t after;               /* the event is later than this: time of the cause, or INT64_MIN */
+};
+int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input *in, struct es_event *event);
+bool es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding);
+int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in, const struct es_event *event);
+
+#endif

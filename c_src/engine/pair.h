@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Which send a delivery comes from. Signals between two processes keep their order, so what one sent to another waits in a queue of its
+ * own (a "lane"), and a delivery takes the first that has its content. Never a wrong pair: where something was lost, lanes are in doubt
+ * until it is certain again that both sides speak of the same message.
+ *
+ * A lane in doubt becomes certain again by one of these:
+ * - a message with a reference of its own (a call, a reply) was paired in it that was sent after the doubt arose;
+ * - eight messages in a row, all different, were at its head when they were delivered (had k been lost, the contents would have to repeat
+ *   with a period of k);
+ * - the receiver got, for certain, a message that anybody sent after the sender's first event after the doubt: mailboxes are one queue, so
+ *   all that was under way before has arrived;
+ * - nothing happened in it for two seconds. */
+#ifndef ES_ENGINE_PAIR_H
+#define ES_ENGINE_PAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/process.h"
+
+struct es_sent { uint64_t hash, corr, seq; int64_t time; }; /* seq 0: none */
+
+struct es_lane {              /* a cache line */
+    es_ref from;              /* 0: a free place */
+    uint64_t to;              /* the receiver, or a key made of the content, see es_lane_of_content() */
+    struct es_sent first;
+    uint32_t next, last;      /* those behind the first, in `nodes`; ES_TABLE_NONE */
+    uint32_t epoch, doubt;    /* another epoch than es_pairs: in doubt, and what is known of it is in `doubts` */
+};
+
+struct es_lane_node { struct es_sent sent; uint32_t next; };
+
+#define ES_STREAK 8u
+struct es_lane_doubt {
+    uint64_t since;           /* where the doubt is this lane's alone: the sequence number from which on it can be over */
+    int64_t touched;          /* when something last happened in it */
+    uint64_t seen[ES_STREAK];
+    uint32_t streak, next_free;
+};
+
+#define ES_LANES_MAX (1u << 18)
+#define ES_NODES_MAX (1u << 20)
+#define ES_GHOSTS 256u
+#define ES_QUIET_NS INT64_C(2000000000)
+
+struct es_pairs {
+    struct es_processes *processes;
+    struct es_lane *lanes;
+    uint32_t mask, used;
+    struct es_lane_node *nodes;
+    uint32_t n_nodes, nodes_room, free_node, nodes_used;
+    struct es_lane_doubt *doubts;
+    uint32_t n_doubts, doubts_room, free_doubt;
+
+    uint32_t epoch;           /* counts the doubts that arose */
+    uint64_t doubt_seq;       /* the last one was over with this sequence number */
+    int64_t doubt_until;      /* until then new lanes are in doubt too: a lost message may be under way */
+    bool losing, lost;        /* messages are being lost now; some were */
+
+    struct es_owner { uint64_t corr; es_ref pid; } *owners; /* who waits for a reply with this reference */
+    struct es_ghost { es_ref from, to; uint64_t hash, corr, key; } ghosts[ES_GHOSTS]; /* deliveries whose send was given up */
+    uint64_t ghosts_until;    /* key from which on all of them are too old */
+    uint64_t skew;            /* largest seen: a send stamped so much later than its delivery */
+
+    uint64_t undelivered, evicted; /* sends; taken and cleared by who counts */
+};
+
+struct es_message {
+    es_ref from;
+    uint64_t to, hash, corr, seq;
+    int64_t time;
+    uint64_t key;             /* place in the order, in ticks */
+    bool late;
+};
+
+int es_pairs_init(struct es_pairs *pairs, struct es_processes *processes);
+void es_pairs_fini(struct es_pairs *pairs);
+
+static inline uint64_t es_lane_of_content(uint64_t hash, uint64_t corr)
+{
+    return es_hash_mix(es_hash_mix(UINT64_C(0x45), hash), corr) | UINT64_C(0xf) << 60; /* no es_ref has this class */
+}
+
+/* A send. `sender` is the process it came from; where the receiver is known only by content, `m->to` is es_lane_of_content() and
+ * `address` what it was sent to, else 0. */
+int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct es_message *m, es_ref address);
+
+enum es_match {
+    ES_MATCH_NONE,            /* no send has this content */
+    ES_MATCH_CERTAIN,
+    ES_MATCH_DOUBTFUL,        /* there is one, but it may be another's */
+};
+/* A delivery: looks for its send and takes it out. `sender` may be NULL. */
+enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender, struct es_proc *receiver, const struct es_message *m,
+                                 struct es_sent *ret_sent);
+
+/* It was given up to wait for the send of this delivery; if it comes soon, it is not taken for another's. */
+void es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m);
+
+/* Something made what the lanes hold doubtful: up to the event before `seq`, which has this time. */
+void es_pairs_doubt(struct es_pairs *pairs, uint64_t seq, int64_t time);
+/* Messages are being lost from now on, or no longer; to be followed by es_pairs_doubt() at its end. */
+void es_pairs_losing(struct es_pairs *pairs, bool losing);
+
+/* Who owns the reference a reply carries: told by the call, asked by the reply. 0 = unknown. */
+int es_pairs_own(struct es_pairs *pairs, uint64_t corr, es_ref pid);
+es_ref es_pairs_owner(const struct es_pairs *pairs, uint64_t corr);
+
+/* All that waits, oldest first in each lane: for a keyframe. */
+int es_pairs_each(const struct es_pairs *pairs, int (*each)(const struct es_lane *lane, const struct es_sent *sent, void *context),
+                  void *context);
+
+/* Replaying a recording: the sends up to this one are not waiting any more. */
+void es_pairs_confirm(struct es_pairs *pairs, es_ref from, uint64_t to, uint64_t seq);
+
+/* ---- lanes (lane.c) ---- */
+struct es_lane *es_lane_find(const struct es_pairs *pairs, es_ref from, uint64_t to);
+struct es_lane *es_lane_add(struct es_pairs *pairs, es_ref from, uint64_t to); /* NULL: no memory */
+void es_lane_remove(struct es_pairs *pairs, struct es_lane *lane);
+int es_lane_push(struct es_pairs *pairs, struct es_lane *lane, const struct es_sent *sent);
+void es_lane_pop(struct es_pairs *pairs, struct es_lane *lane);
+struct es_lane_doubt *es_lane_doubt(struct es_pairs *pairs, struct es_lane *lane); /* made where it has none; NULL: no memory */
+int es_lane_suspect(struct es_pairs *pairs, struct es_lane *lane, uint64_t seq, int64_t time); /* a doubt of its own begins */
+void es_lane_certain(struct es_pairs *pairs, struct es_lane *lane);
+/* Makes room: what was sent to the dead, then the oldest sends. */
+void es_lanes_sweep(struct es_pairs *pairs, int64_t now);
+
+#endif

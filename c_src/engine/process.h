@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* The processes that live, and those that died a moment ago: what correlation must know of each, and its row in the recording. Memory
+ * follows the number of living processes, not of all that ever lived. Registered names too. */
+#ifndef ES_ENGINE_PROCESS_H
+#define ES_ENGINE_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/names.h"
+#include "engine/table.h"
+#include "store/store.h"
+
+enum es_proc_flag {
+    ES_P_SENDS = 1,    /* its sends are recorded: one was seen */
+    ES_P_DEAD = 2,
+    ES_P_DIRTY = 4,    /* its row changed since it was given to the store */
+    ES_P_EVICTED = 8,  /* sends of it were forgotten to bound memory */
+    ES_P_GUESSED = 16, /* its initial call is better known from somewhere else */
+    ES_P_EVENTS = 32,  /* a manager of event handlers: its states are kept by module */
+};
+
+struct es_proc {
+    es_ref pid;               /* 0: a free place */
+    int64_t last_time;        /* of its last event */
+    uint64_t census_seq;      /* it was there before: sends to it before this may have arrived unseen */
+    uint64_t drained_seq;     /* whatever was sent to it and queued before this send has been delivered */
+    uint64_t mark_seq;        /* its first event in `epoch` */
+    uint32_t epoch;           /* of es_pairs, see pair.h */
+    uint32_t held;            /* its events that wait */
+    uint32_t scan;            /* last scan of the waiting that met it */
+    uint32_t contents;        /* its sends that wait under their content */
+    uint32_t index, next;     /* its own place; next free one, or next to be dropped */
+    uint8_t flags;            /* set of es_proc_flag */
+    uint8_t state_name_len;   /* gen_statem: the state's name, encoded; 0 = unknown */
+    uint8_t state_name[30];
+    es_ref state_module;      /* whose state the hash is of */
+    uint64_t state_hash;      /* 0 = no version yet */
+    es_ref callback;          /* module a behaviour runs in it, 0 = unknown */
+    struct es_process row;
+};
+
+#define ES_PROC_CHUNK 1024u
+#define ES_PROC_MAX (1u << 20) /* living ones; beyond, those that were quiet longest are forgotten */
+#define ES_PROC_GRAVES 8192u   /* the last dead are kept for what was still under way */
+
+struct es_processes {
+    struct es_store *store;
+    struct es_table by_pid;
+    struct es_proc **chunks;
+    uint32_t n_chunks, used, free, count, hand; /* places used so far, first free, processes known, where forgetting goes on */
+    uint32_t graves[ES_PROC_GRAVES];
+    uint32_t first_grave, n_graves;
+    uint32_t *dirty;
+    uint32_t n_dirty, dirty_room;
+    struct es_table names;        /* atom -> place in `registered` */
+    struct es_registered { es_ref name, pid; int64_t changed; uint32_t next_free; } *registered;
+    uint32_t n_registered, registered_room, free_registered;
+};
+
+void es_processes_init(struct es_processes *p, struct es_store *store);
+void es_processes_fini(struct es_processes *p);
+
+static inline struct es_proc *es_proc_at(const struct es_processes *p, uint32_t index)
+{
+    return &p->chunks[index / ES_PROC_CHUNK][index % ES_PROC_CHUNK];
+}
+/* The process, dead for a moment at most; NULL where it is not known. */
+static inline struct es_proc *es_proc_find(const struct es_processes *p, es_ref pid)
+{
+    uint32_t index = es_table_get(&p->by_pid, pid);
+    return index == ES_TABLE_NONE ? NULL : es_proc_at(p, index);
+}
+/* The same, made where it is not known. NULL: no memory. */
+struct es_proc *es_proc_meet(struct es_processes *p, es_ref pid);
+/* A process that is born now: one of the same number that died is another. */
+struct es_proc *es_proc_born(struct es_processes *p, es_ref pid);
+/* It died: its row is given to the store with what reason points to. */
+int es_proc_died(struct es_processes *p, struct es_proc *proc);
+/* Its row changed. */
+int es_proc_touch(struct es_processes *p, struct es_proc *proc);
+/* Gives all changed rows to the store; before a commit. */
+int es_processes_flush(struct es_processes *p);
+
+/* ---- names: atoms registered for pids ---- */
+int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
+int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
+/* Who has the name, 0 = nobody or unknown; *ret_changed: when that last changed. */
+es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t *ret_changed);
+
+/* ---- what their events say (process_events.c) ---- */
+struct es_event;
+int es_proc_spawn(struct es_processes *p, struct es_names *names, const struct es_event *event);   /* peer = child */
+int es_proc_spawned(struct es_processes *p, const struct es_event *event);                               /* pid = child */
+int es_proc_census(struct es_processes *p, struct es_names *names, const struct es_event *event);
+int es_proc_exit(struct es_processes *p, const struct es_event *event);
+
+#endif

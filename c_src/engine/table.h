@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* From a 64-bit key, not 0, to a 32-bit value: open addressing, whose places are closed up again when a key goes. So it stays as fast
+ * after ten million processes that came and went as it was at the first. */
+#ifndef ES_ENGINE_TABLE_H
+#define ES_ENGINE_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ES_TABLE_NONE UINT32_MAX
+
+struct es_table_slot { uint64_t key; uint32_t value; };
+struct es_table {
+    struct es_table_slot *slots;
+    uint32_t mask, used; /* mask 0: nothing allocated yet */
+};
+
+static inline uint64_t es_table_hash(uint64_t key)
+{
+    key *= UINT64_C(0x9e3779b97f4a7c15);
+    return key ^ (key >> 32);
+}
+
+/* The value of the key, or ES_TABLE_NONE. */
+static inline uint32_t es_table_get(const struct es_table *table, uint64_t key)
+{
+    if (table->mask == 0)
+        return ES_TABLE_NONE;
+    for (uint32_t at = (uint32_t)es_table_hash(key) & table->mask;; at = (at + 1) & table->mask) {
+        if (table->slots[at].key == key)
+            return table->slots[at].value;
+        if (table->slots[at].key == 0)
+            return ES_TABLE_NONE;
+    }
+}
+
+int es_table_put(struct es_table *table, uint64_t key, uint32_t value); /* adds or replaces; -ENOMEM */
+bool es_table_remove(struct es_table *table, uint64_t key);
+void es_table_fini(struct es_table *table);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Decoded blocks, a few of them kept. */
+#include <errno.h>
+
+#include "base/error.h"
+#include "store/reader_inner.h"
+
+#define ALL_FIELDS (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE)
+
+/* The block that took in the one we know from the index: mini-blocks are merged while a recording is live. */
+static int find_merged(struct es_recording *rec, const struct es_block_info *info, struct es_block_info *ret_info)
+{
+    bool mini;
+    sqlite3_bind_int64(rec->sql.around, 1, (int64_t)info->id);
+    int rc = sqlite3_step(rec->sql.around);
+    int r = rc == SQLITE_ROW ? es_rows_info(rec->sql.around, ret_info, &mini) : rc == SQLITE_DONE ? -ENOENT : es_sql_error(rec->db, rc, "find a block");
+    sqlite3_reset(rec->sql.around);
+    if (r == 0 && ret_info->id == info->id)
+        return es_fail(-EBADMSG, "block %llu: its columns are missing", (unsigned long long)info->id);
+    if (r == 0 && (ret_info->first_seq > info->first_seq || ret_info->last_seq < info->last_seq))
+        r = -ENOENT;
+    return r;
+}
+
+/* Stored columns of a block as of one moment; ret_info says which block they are of. */
+static int load(struct es_recording *rec, const struct es_block_info *info, uint64_t set, struct es_block_info *ret_info)
+{
+    int r = es_sql_run(rec->db, rec->sql.begin, "begin to read");
+    if (r < 0)
+        return r;
+    *ret_info = *info;
+    r = es_rows_load(rec->sql.column, info->id, set, &rec->stored);
+    if (r == -ENOENT) {
+        r = find_merged(rec, info, ret_info);
+        if (r == 0)
+            r = es_rows_load(rec->sql.column, ret_info->id, set, &rec->stored);
+    }
+    int end = es_sql_run(rec->db, rec->sql.end, "end to read");
+    if (r == -ENOENT)
+        return es_fail(r, "block %llu was dropped", (unsigned long long)info->id);
+    return r < 0 ? r : end;
+}
+
+static int check_place(struct es_recording *rec, size_t block, const struct es_block_info **ret_info)
+{
+    const struct es_block_info *blocks;
+    if (block >= es_recording_blocks(rec, &blocks))
+        return es_fail(-EINVAL, "there is no block %zu", block);
+    *ret_info = &blocks[block];
+    return 0;
+}
+
+static int damaged(struct es_recording *rec, const struct es_block_info *info, int code)
+{
+    if (code == -EBADMSG)
+        es_reader_note_damaged(rec, info->id);
+    return code;
+}
+
+int es_recording_block_pids(struct es_recording *rec, size_t block, struct es_pid_count **ret_pids, size_t *ret_n)
+{
+    const struct es_block_info *info = NULL;
+    struct es_block_info loaded;
+    int r = check_place(rec, block, &info);
+    if (r < 0)
+        return r;
+    r = load(rec, info, (uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS, &loaded);
+    if (r == 0)
+        r = es_block_decode_pids(rec->stored.column, &loaded, ret_pids, ret_n);
+    return damaged(rec, info, r);
+}
+
+static struct es_cached *find_cached(struct es_recording *rec, const struct es_block_info *info, unsigned fields)
+{
+    for (size_t i = 0; i < ES_CACHED_BLOCKS; i++) {
+        struct es_cached *c = rec->cached[i];
+        if (c && c->info.id == info->id && c->info.first_seq == info->first_seq && c->info.events == info->events && c->fields == fields)
+            return c;
+    }
+    return NULL;
+}
+
+/* Fresh memory costs more than decoding into it: one array of events is kept for the next block. */
+static void free_cached(struct es_recording *rec, struct es_cached *cached)
+{
+    if (cached->decoded.room > rec->spare.room) {
+        struct es_decoded small = rec->spare;
+        rec->spare = (struct es_decoded){.events = cached->decoded.events, .room = cached->decoded.room};
+        cached->decoded.events = small.events;
+    }
+    es_decoded_fini(&cached->decoded);
+    free(cached);
+}
+
+/* Puts it in the place of the one that was not used for longest; where all are in use it lives as long as its holder. */
+static void keep(struct es_recording *rec, struct es_cached *cached)
+{
+    size_t place = ES_CACHED_BLOCKS;
+    for (size_t i = 0; i < ES_CACHED_BLOCKS; i++) {
+        const struct es_cached *c = rec->cached[i];
+        if (!c) {
+            place = i;
+            break;
+        }
+        if (c->refs == 0 && (place == ES_CACHED_BLOCKS || c->used < rec->cached[place]->used))
+            place = i;
+    }
+    if (place == ES_CACHED_BLOCKS)
+        return;
+    if (rec->cached[place])
+        free_cached(rec, rec->cached[place]);
+    rec->cached[place] = cached;
+    cached->kept = true;
+}
+
+static int decode(struct es_recording *rec, const struct es_block_info *info, unsigned fields, struct es_cached **ret_cached)
+{
+    struct es_block_info loaded;
+    struct es_cached *cached = calloc(1, sizeof *cached);
+    if (!cached)
+        return es_fail(-ENOMEM, "no memory for a block");
+    cached->decoded = rec->spare;
+    rec->spare = (struct es_decoded){0};
+    int r = load(rec, info, es_block_columns(fields), &loaded);
+    if (r == 0)
+        r = es_block_decode(rec->stored.column, &loaded, fields, &cached->decoded);
+    if (r < 0) {
+        free_cached(rec, cached);
+        return r;
+    }
+    cached->info = *info;
+    cached->fields = fields;
+    cached->block.events = cached->decoded.events + (info->first_seq - loaded.first_seq);
+    cached->block.n = info->events;
+    *ret_cached = cached;
+    return 0;
+}
+
+int es_block_get_fields(struct es_recording *rec, size_t block, unsigned fields, struct es_block **ret_block)
+{
+    const struct es_block_info *info = NULL;
+    int r = check_place(rec, block, &info);
+    if (r < 0)
+        return r;
+    struct es_cached *cached = find_cached(rec, info, fields);
+    if (!cached) {
+        r = decode(rec, info, fields, &cached);
+        if (r < 0)
+            return damaged(rec, info, r);
+        keep(rec, cached);
+    }
+    cached->refs++;
+    cached->used = ++rec->clock;
+    *ret_block = &cached->block;
+    return 0;
+}
+
+int es_block_get(struct es_recording *rec, size_t block, struct es_block **ret_block)
+{
+    return es_block_get_fields(rec, block, ALL_FIELDS, ret_block);
+}
+
+void es_block_unref(struct es_recording *rec, struct es_block *block)
+{
+    struct es_cached *cached = (struct es_cached *)block;
+    if (cached && --cached->refs == 0 && !cached->kept)
+        free_cached(rec, cached);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* Creating a recording, and going on with one whose writer died. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "store/owner.h"
+#include "store/store_inner.h"
+
+static void unlink_with(const char *path, const char *suffix)
+{
+    char *name = malloc(strlen(path) + strlen(suffix) + 1);
+    if (!name)
+        return;
+    sprintf(name, "%s%s", path, suffix);
+    unlink(name);
+    free(name);
+}
+
+static void unlink_all(const char *path)
+{
+    unlink_with(path, "-wal");
+    unlink_with(path, "-shm");
+    unlink_with(path, "-journal");
+    unlink_with(path, "");
+}
+
+/* An existing file goes only where it was asked for, is a recording, and nobody writes it. */
+static int remove_old(const struct es_store_options *options)
+{
+    struct stat st;
+    if (lstat(options->path, &st) < 0)
+        return errno == ENOENT ? 0 : es_fail(-errno, "cannot create %s: %s", options->path, strerror(errno));
+    if (!options->overwrite) {
+        es_hint("choose another name, or say that the file may be replaced");
+        return es_fail(-EEXIST, "%s exists already", options->path);
+    }
+    struct es_recording *old;
+    int r = S_ISREG(st.st_mode) ? es_recording_open(options->path, &old) : -EBADMSG;
+    if (r == -EBADMSG)
+        return es_fail(-EEXIST, "%s exists and is not a recording: it is not replaced", options->path);
+    if (r < 0)
+        return es_fail(r, "cannot replace %s", options->path);
+    bool live = es_recording_live(old);
+    es_recording_close(old);
+    if (live)
+        return es_fail(-EBUSY, "%s is being written by another process", options->path);
+    unlink_all(options->path);
+    return 0;
+}
+
+static int create_file(const char *path)
+{
+    unlink_with(path, "-wal");
+    unlink_with(path, "-shm");
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return es_fail(-errno, "cannot create %s: %s", path, strerror(errno));
+    /* SQLite gives the log and its index the mode of the file: 0600 whatever the umask. */
+    int r = fchmod(fd, 0600) < 0 ? es_fail(-errno, "cannot protect %s: %s", path, strerror(errno)) : 0;
+    close(fd);
+    return r;
+}
+
+static void hex(const uint8_t id[16], char text[33])
+{
+    for (int i = 0; i < 16; i++)
+        sprintf(text + 2 * i, "%02x", id[i]);
+}
+
+static int create_tables(sqlite3 *db)
+{
+    char pragmas[128];
+    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", ES_APPLICATION_ID, ES_FORMAT_VERSION);
+    int r = es_sql_exec(db, "BEGIN IMMEDIATE");
+    if (r == 0)
+        r = es_sql_exec(db, pragmas);
+    for (size_t i = 0; r == 0 && i < es_sql_n_tables; i++)
+        r = es_sql_exec(db, es_sql_tables[i].sql);
+    if (r == 0)
+        r = es_sql_exec(db, "INSERT INTO groups VALUES(1, 1, -9223372036854775808, 0, 0, x'')");
+    return r == 0 ? es_sql_exec(db, "COMMIT") : r;
+}
+
+static int note_owner(struct es_store *store)
+{
+    char owner[ES_OWNER_TEXT], session[33];
+    es_owner_self(owner);
+    hex(store->options.session, session);
+    int r = es_store_meta(store, "writer", owner);
+    if (r == 0)
+        r = es_store_meta(store, "session", session);
+    return r == 0 ? es_store_meta(store, "closed", "0") : r;
+}
+
+static int note_log_pages(void *store, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((struct es_store *)store)->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static int prepare(struct es_store *store)
+{
+    sqlite3 *db = store->db;
+    sqlite3_wal_hook(db, note_log_pages, store);
+    int r = es_rows_open(db, &store->rows);
+    if (r == 0)
+        r = es_facts_open(db, &store->facts);
+    if (r == 0)
+        r = es_sql_prepare(db, "BEGIN IMMEDIATE", &store->sql.begin);
+    if (r == 0)
+        r = es_sql_prepare(db, "COMMIT", &store->sql.commit);
+    if (r == 0)
+        r = es_sql_prepare(db, "INSERT INTO groups VALUES(?,?,?,?,?,?)", &store->sql.group);
+    if (r == 0)
+        r = es_sql_prepare(db, "INSERT OR REPLACE INTO rings VALUES(?,?,?,?)", &store->sql.ring);
+    if (r == 0)
+        r = es_sql_prepare(db, "INSERT INTO position VALUES(1,?,?,?,?) ON CONFLICT(id) DO UPDATE SET next_seq = excluded.next_seq, "
+                           "last_time = excluded.last_time, watermark = coalesce(excluded.watermark, watermark), "
+                           "blob = coalesce(excluded.blob, blob)",
+                           &store->sql.position);
+    if (r == 0)
+        r = es_sql_prepare(db, "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count",
+                           &store->sql.used_pages);
+    if (r == 0)
+        r = es_sql_prepare(db, "SELECT id, first_seq, first_time FROM groups ORDER BY id LIMIT 2", &store->sql.oldest);
+    return r;
+}
+
+static int new_store(const struct es_store_options *options, struct es_store **ret_store)
+{
+    struct es_store *store = calloc(1, sizeof *store);
+    if (!store)
+        return -ENOMEM;
+    store->options = *options;
+    store->path = strdup(options->path);
+    store->options.path = store->path;
+    store->encoder = es_encoder_new();
+    store->next_seq = store->committed_seq = store->next_block = 1;
+    store->last_time = INT64_MIN;
+    store->group = (struct es_group){1, 1, INT64_MIN};
+    if (!store->path || !store->encoder || es_batch_init(&store->batch, 1) < 0) {
+        es_store_free(store);
+        return es_fail(-ENOMEM, "no memory to write %s", options->path);
+    }
+    *ret_store = store;
+    return 0;
+}
+
+int es_store_create(const struct es_store_options *options, struct es_store **ret_store)
+{
+    struct es_store *store;
+    int r = remove_old(options);
+    if (r < 0 || (r = create_file(options->path)) < 0)
+        return r;
+    r = new_store(options, &store);
+    if (r < 0) {
+        unlink_all(options->path);
+        return r;
+    }
+    r = es_sql_open_writer(store->path, &store->db);
+    if (r == 0)
+        r = create_tables(store->db);
+    if (r == 0)
+        r = prepare(store);
+    if (r == 0)
+        r = note_owner(store);
+    if (r == 0) {
+        char now[32];
+        struct timespec ts;
+        clock_gettime(CLOCK_REALTIME, &ts);
+        snprintf(now, sizeof now, "%lld", (long long)ts.tv_sec * 1000000000 + ts.tv_nsec);
+        r = es_store_meta(store, "created", now);
+    }
+    if (r == 0)
+        r = es_store_commit(store, NULL);
+    if (r == 0)
+        r = es_checkpoint_start(&store->checkpoint, store->path);
+    if (r < 0) {
+        r = es_fail(r, "cannot create %s", options->path);
+        es_store_free(store);
+        unlink_all(options->path);
+        return r;
+    }
+    *ret_store = store;
+    return 0;
+}
+
+static int check_session(const struct es_store_options *options)
+{
+    struct es_recording *old;
+    struct stat st;
+    char session[33];
+    if (lstat(options->path, &st) < 0)
+        return es_fail(-errno, "cannot open %s: %s", options->path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return es_fail(-EBADMSG, "%s is not a recording", options->path);
+    int r = es_recording_open(options->path, &old);
+    if (r < 0)
+        return r;
+    hex(options->session, session);
+    const char *theirs = es_recording_meta(old, "session");
+    if (!theirs || strcmp(theirs, session) != 0)
+        r = es_fail(-ESTALE, "%s belongs to another session", options->path);
+    const char *closed = r == 0 ? es_recording_meta(old, "closed") : NULL;
+    if (r == 0 && closed && strcmp(closed, "0") != 0)
+        r = es_fail(-ESTALE, "%s is finished", options->path);
+    if (r == 0 && es_recording_live(old))
+        r = es_fail(-EBUSY, "%s is being written by another process", options->path);
+    es_recording_close(old);
+    return r;
+}
+
+/* Takes one mini-block of the open block back into memory. */
+static int restore_mini(struct es_store *store, sqlite3_stmt *column, const struct es_block_info *info)
+{
+    struct es_stored_block stored = {0};
+    struct es_decoded decoded = {0};
+    unsigned all = ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE;
+    struct es_mini mini = {.id = info->id, .from = store->batch.n};
+    int r = es_rows_load(column, info->id, es_block_columns(all), &stored);
+    if (r == 0)
+        r = es_block_decode(stored.column, info, all, &decoded);
+    es_buf_fini(&stored.memory);
+    if (r == 0 && store->n_minis == ES_MINIS_MAX)
+        r = -EBADMSG;
+    for (size_t i = 0; r == 0 && i < decoded.n; i++)
+        r = es_batch_fits(&store->batch, decoded.events[i].payload_len) ? es_batch_add(&store->batch, &decoded.events[i]) : -EBADMSG;
+    es_decoded_fini(&decoded);
+    mini.to = store->batch.n;
+    if (r == 0)
+        store->minis[store->n_minis++] = mini;
+    return r;
+}
+
+/* Rebuilds the open block from the mini-blocks at the end. Where one of them is damaged they stay as they are, as blocks of their own. */
+static int restore_open_block(struct es_store *store)
+{
+    sqlite3_stmt *blocks, *column = NULL;
+    int r = es_sql_prepare(store->db,
+                           ES_BLOCK_SELECT "WHERE id > coalesce((SELECT max(id) FROM main.blocks WHERE mini = 0), 0) ORDER BY id",
+                           &blocks);
+    if (r == 0)
+        r = es_sql_prepare(store->db, ES_COLUMN_SELECT, &column);
+    uint64_t next = 0;
+    while (r == 0 && sqlite3_step(blocks) == SQLITE_ROW) {
+        struct es_block_info info;
+        bool mini;
+        r = es_rows_info(blocks, &info, &mini);
+        if (r == 0 && next == 0)
+            es_batch_reset(&store->batch, info.first_seq);
+        else if (r == 0 && info.first_seq != next)
+            r = -EBADMSG;
+        if (r == 0)
+            r = restore_mini(store, column, &info);
+        next = info.last_seq + 1;
+    }
+    sqlite3_finalize(blocks);
+    sqlite3_finalize(column);
+    if (r == -EBADMSG || (r == 0 && next != store->next_seq)) {
+        es_batch_reset(&store->batch, store->next_seq);
+        store->n_minis = 0;
+        r = 0;
+    }
+    store->committed = store->batch.n;
+    store->committed_payload = store->batch.payload.len;
+    return r;
+}
+
+static int restore(struct es_store *store)
+{
+    int64_t next = 1, block = 1, last = INT64_MIN, group = 1, group_seq = 1, group_time = INT64_MIN, bytes = 0;
+    int r = es_sql_integer(store->db, "SELECT next_seq FROM position", &next);
+    if (r == 0)
+        r = es_sql_integer(store->db, "SELECT last_time FROM position", &last);
+    if (r == 0)
+        r = es_sql_integer(store->db, "SELECT coalesce(max(id), 0) + 1 FROM blocks", &block);
+    if (r == 0)
+        r = es_sql_integer(store->db, "SELECT id FROM groups ORDER BY id DESC LIMIT 1", &group);
+    if (r == 0)
+        r = es_sql_integer(store->db, "SELECT first_seq FROM groups ORDER BY id DESC LIMIT 1", &group_seq);
+    if (r == 0)
+        r = es_sql_integer(store->db, "SELECT first_time FROM groups ORDER BY id DESC LIMIT 1", &group_time);
+    if (r == 0)
+        r = es_sql_integer(store->db, "SELECT coalesce(sum(bytes), 0) FROM blocks WHERE group_id = (SELECT max(id) FROM groups)", &bytes);
+    if (r < 0)
+        return r == -ENODATA ? es_fail(-EBADMSG, "it does not say where to go on") : r;
+    store->next_seq = store->committed_seq = (uint64_t)next;
+    store->next_block = (uint64_t)block;
+    store->last_time = last;
+    store->group = (struct es_group){(uint64_t)group, (uint64_t)group_seq, group_time};
+    store->group_bytes = (uint64_t)bytes;
+    return restore_open_block(store);
+}
+
+int es_store_resume(const struct es_store_options *options, struct es_store **ret_store)
+{
+    struct es_store *store;
+    int r = check_session(options);
+    if (r < 0 || (r = new_store(options, &store)) < 0)
+        return r;
+    r = es_sql_open_writer(store->path, &store->db);
+    if (r == 0)
+        r = prepare(store);
+    if (r == 0)
+        r = restore(store);
+    if (r == 0)
+        r = note_owner(store);
+    if (r == 0)
+        r = es_checkpoint_start(&store->checkpoint, store->path);
+    if (r < 0) {
+        es_store_free(store);
+        return es_fail(r, "cannot go on with %s", options->path);
+    }
+    *ret_store = store;
+    return 0;
+}

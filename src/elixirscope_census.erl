@@ -1,0 +1,167 @@
+%% SPDX-License-Identifier: MIT
+%% The processes that were there before the recording: who they are, in slices, by questions that are cheap for them. Runs in a process
+%% of its own, for some questions wait until a busy process answers.
+-module(elixirscope_census).
+-export([start/1, initial_call/1, init/1]).
+
+-define(ITEMS, [
+    registered_name, initial_call, current_function, status, memory, message_queue_len, group_leader, trap_exit, parent
+]).
+-define(SMALL, 1048576).     % bytes of a process whose dictionary may be copied
+-define(LINKS_MAX, 64).
+-define(CHILDREN_LINKS, 1000). % a supervisor with more links is not asked for its children
+-define(SUPERVISORS_MAX, 500).
+-define(ASK_MS, 100).
+-define(ASK_ALL_MS, 1000).
+-define(FULL, 50).           % percent of the ring from which the census waits for the engine
+-define(WAIT_MS, 10).
+-define(WAITS_MAX, 1000).
+
+%% Starts it; it begins with {go, Ours, Slice} and ends with {census, self(), #{processes, lost, ns}} to the agent.
+-spec start(pid()) -> pid().
+start(Agent) ->
+    spawn(?MODULE, init, [Agent]).
+
+-spec init(pid()) -> ok.
+init(Agent) ->
+    Ref = erlang:monitor(process, Agent),
+    receive
+        {go, Ours, Slice} ->
+            Begin = elixirscope_vm:now_ns(),
+            Count = everybody(erlang:processes() -- Ours, Slice),
+            Agent ! {census, self(), Count#{ns => elixirscope_vm:now_ns() - Begin}},
+            ok;
+        {'DOWN', Ref, process, Agent, _} ->
+            ok
+    end.
+
+everybody(Pids, Slice) ->
+    Keyed = elixirscope_vm:keyed_dictionary(),
+    Acc0 = #{processes => 0, lost => 0, supervisors => [], waits => 0},
+    {Acc, _} = elixirscope_trace:walk(fun(Pid, Acc) -> one(Pid, Keyed, Acc) end, Acc0, Pids, Slice),
+    Deadline = elixirscope_vm:now_ns() + ?ASK_ALL_MS * 1000000,
+    Supervisors = lists:reverse(maps:get(supervisors, Acc)),
+    maps:without([supervisors, waits], lists:foldl(fun(Entry, A) -> supervisor(Entry, Deadline, A) end, Acc, Supervisors)).
+
+one(Pid, Keyed, #{supervisors := Supervisors} = Acc) ->
+    case facts(Pid, Keyed) of
+        undefined ->
+            Acc;
+        {_, {supervisor, _, _}, _} = Entry when length(Supervisors) < ?SUPERVISORS_MAX ->
+            Acc#{supervisors := [{Pid, Entry} | Supervisors]};
+        Entry ->
+            emit(Pid, Entry, Acc)
+    end.
+
+%% ---- facts ----
+
+facts(Pid, Keyed) ->
+    case erlang:process_info(Pid, ?ITEMS) of
+        undefined -> undefined;
+        Items -> facts(Pid, Keyed, maps:from_list(Items))
+    end.
+
+facts(Pid, Keyed, #{memory := Memory, initial_call := Called, parent := Parent, registered_name := Name} = Items) ->
+    {Links, Words} = more(Pid, Keyed, Memory),
+    Facts0 = maps:without([initial_call, parent, registered_name], Items),
+    Facts1 = case Name of [] -> Facts0; _ -> Facts0#{registered_name => Name} end,
+    Facts = maps:merge(links(Links, Facts1), maps:with(['$ancestors', '$process_label'], Words)),
+    Initial = case Words of #{'$initial_call' := {M, F, A}} when is_atom(M), is_atom(F), is_integer(A) -> {M, F, A}; _ -> Called end,
+    {case is_pid(Parent) of true -> Parent; false -> undefined end, Initial, renamed(Facts)}.
+
+%% Links and words of the dictionary: on old emulators only whole, hence of small processes alone.
+more(Pid, Keyed, Memory) ->
+    Items =
+        case Keyed of
+            true -> [{dictionary, '$initial_call'}, {dictionary, '$ancestors'}, {dictionary, '$process_label'}];
+            false when Memory =< ?SMALL -> [dictionary];
+            false -> []
+        end,
+    case erlang:process_info(Pid, [links || Memory =< 8 * ?SMALL] ++ Items) of
+        undefined -> {[], #{}};
+        Found -> {proplists:get_value(links, Found, unknown), words(Found)}
+    end.
+
+words(Found) ->
+    Whole = proplists:get_value(dictionary, Found, []),
+    Words = [Word || {Key, _} = Word <- Whole, is_atom(Key)] ++ [{Key, Value} || {{dictionary, Key}, Value} <- Found, Value =/= undefined],
+    maps:with(['$initial_call', '$ancestors', '$process_label'], maps:from_list(Words)).
+
+links(unknown, Facts) -> Facts;
+links(Links, Facts) -> Facts#{links => lists:sublist(Links, ?LINKS_MAX), link_count => length(Links)}.
+
+renamed(Facts) ->
+    maps:fold(
+        fun
+            ('$ancestors', Ancestors, To) -> To#{ancestors => bounded(Ancestors)};
+            ('$process_label', Label, To) -> To#{label => Label};
+            (Key, Value, To) -> To#{Key => Value}
+        end,
+        #{},
+        Facts
+    ).
+
+bounded(List) ->
+    try lists:sublist(List, 16) catch error:_ -> [] end.
+
+%% What a process was started with, as its behaviour says.
+-spec initial_call(pid()) -> mfa() | undefined.
+initial_call(Pid) ->
+    case facts(Pid, elixirscope_vm:keyed_dictionary()) of
+        undefined -> undefined;
+        {_, Initial, _} -> Initial
+    end.
+
+%% ---- supervisors ----
+
+%% Asked only when they have nothing else to do, and each for a tenth of a second at most.
+supervisor({Pid, {Parent, Initial, Facts}}, Deadline, Acc) ->
+    Idle = erlang:process_info(Pid, message_queue_len) =:= {message_queue_len, 0},
+    Few = maps:get(link_count, Facts, infinity) =< ?CHILDREN_LINKS,
+    case Idle andalso Few andalso elixirscope_vm:now_ns() < Deadline andalso children(Pid) of
+        {ok, Children} -> emit(Pid, {Parent, Initial, Facts#{children => Children}}, Acc);
+        _ -> emit(Pid, {Parent, Initial, Facts}, Acc)
+    end.
+
+children(Pid) ->
+    Alias = erlang:monitor(process, Pid, [{alias, reply_demonitor}]),
+    Pid ! {'$gen_call', {self(), [alias | Alias]}, which_children},
+    receive
+        {[alias | Alias], Children} when is_list(Children) -> {ok, known(Children)};
+        {[alias | Alias], _} -> none;
+        {'DOWN', Alias, process, Pid, _} -> none
+    after ?ASK_MS ->
+        _ = erlang:demonitor(Alias, [flush]),
+        receive {[alias | Alias], _} -> none after 0 -> none end
+    end.
+
+known(Children) ->
+    [{Id, Child, Type} || {Id, Child, Type, _} <- Children].
+
+%% ---- into the recording ----
+
+%% The census is much at once: it waits while the ring is half full, rather than push out what happens now.
+emit(Pid, Term, #{processes := N} = Acc0) ->
+    Acc = case N rem 100 of 99 -> wait(Acc0); _ -> Acc0 end,
+    case elixirscope_nif:emit(census, Pid, Term) of
+        ok -> Acc#{processes := N + 1};
+        lost -> again(Pid, Term, Acc)
+    end.
+
+again(Pid, Term, #{processes := N, lost := Lost} = Acc0) ->
+    Acc = wait(Acc0),
+    case elixirscope_nif:emit(census, Pid, Term) of
+        ok -> Acc#{processes := N + 1};
+        lost -> Acc#{lost := Lost + 1}
+    end.
+
+wait(#{waits := Waits} = Acc) when Waits >= ?WAITS_MAX ->
+    Acc;
+wait(#{waits := Waits} = Acc) ->
+    case elixirscope_nif:stats() of
+        #{full := Full} when Full > ?FULL ->
+            receive after ?WAIT_MS -> ok end,
+            wait(Acc#{waits := Waits + 1});
+        _ ->
+            Acc
+    end.

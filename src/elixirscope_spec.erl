@@ -1,0 +1,300 @@
+%% SPDX-License-Identifier: MIT
+%% Which functions of a module get which match specification. Nothing is switched here: questions about loaded modules, and answers.
+-module(elixirscope_spec).
+-export([want/1, plan/2, names/2, init_it/1, behaviours/1, why_none/1, receive_spec/0]).
+-export_type([want/0, plan/0]).
+
+%% states: of whose behaviour modules; names: texts of states: specs; extra: modules of single processes.
+-type want() :: #{states := none | user | all, names := [binary()], extra := [module()], init_it := boolean(),
+                  specs := [{Text :: binary(), map()}]}.
+-type class() :: callback | returns | calls.
+-type plan() :: {#{mfa() => {elixirscope_trace:pattern(), class()}}, #{Text :: binary() => Functions :: pos_integer()}}.
+
+-define(SERVER, [
+    {init, 1, none}, {handle_call, 3, 3}, {handle_cast, 2, 2}, {handle_info, 2, 2}, {handle_continue, 2, 2}, {terminate, 2, 2},
+    {code_change, 3, 2}
+]).
+-define(EVENT, [
+    {init, 1, none}, {handle_event, 2, 2}, {handle_call, 2, 2}, {handle_info, 2, 2}, {terminate, 2, 2}, {code_change, 3, 2}
+]).
+-define(STATEM, [{init, 1, none}, {handle_event, 4, 4}, {terminate, 3, 3}, {code_change, 4, 3}]).
+-define(NOT_NAMED, [module_info, '__info__']).
+
+-spec want(map()) -> want().
+want(Config) ->
+    Specs = [{text(Spec), Spec} || Spec <- maps:get(specs, Config, []), is_map(Spec)],
+    #{
+        states => states(maps:get(level, Config, minimal)),
+        names => [maps:get(module, Spec, <<>>) || {_, #{kind := states} = Spec} <- Specs],
+        extra => [],
+        init_it => true,
+        specs => [Spec || {_, #{kind := Kind}} = Spec <- Specs, lists:member(Kind, [calls, returns, states])]
+    }.
+
+states(states_only) -> user;
+states(balanced) -> user;
+states(full) -> all;
+states(_) -> none.
+
+%% A spec as its user wrote it.
+text(#{kind := Kind, module := Module} = Spec) when Kind =:= calls; Kind =:= returns; Kind =:= states ->
+    Function =
+        case Spec of
+            #{function := <<"*">>, arity := -1} -> [];
+            #{function := Name, arity := -1} -> [$., Name];
+            #{function := Name, arity := Arity} -> [$., Name, $/, integer_to_list(Arity)];
+            _ -> []
+        end,
+    iolist_to_binary([atom_to_list(Kind), $:, Module | Function]);
+text(#{kind := Kind} = Spec) ->
+    iolist_to_binary([atom_to_list(Kind), $:, maps:get(text, Spec, <<>>)]);
+text(_) ->
+    <<"?">>.
+
+%% ---- one module ----
+
+-spec plan(module(), want()) -> plan().
+plan(Module, Want) ->
+    case own(Module) of
+        true ->
+            {#{}, #{}};
+        false ->
+            try
+                Exports = erlang:get_module_info(Module, exports),
+                add_callbacks(Module, Exports, Want, of_specs(Module, Exports, maps:get(specs, Want)))
+            catch
+                error:badarg -> {#{}, #{}} % it was unloaded meanwhile
+            end
+    end.
+
+own(Module) ->
+    lists:member(Module, elixirscope_code:modules()).
+
+%% calls first, then returns over it: one function has one match specification.
+of_specs(Module, Exports, Specs) ->
+    Ours = [{Kind, Text, Spec} || {Text, #{kind := Kind, module := Name} = Spec} <- Specs, Kind =/= states, named(Module, Name)],
+    case Ours of
+        [] ->
+            {#{}, #{}};
+        _ ->
+            Functions = erlang:get_module_info(Module, functions),
+            lists:foldl(fun(Spec, Plan) -> add_spec(Module, Exports, Functions, Spec, Plan) end, {#{}, #{}}, lists:sort(Ours))
+    end.
+
+add_spec(Module, Exports, Functions, {Kind, Text, Spec}, {Patterns, Counts}) ->
+    Found = [FA || FA <- Functions, wanted(FA, Spec), traceable(Module, FA)],
+    {
+        maps:merge(Patterns, maps:from_list([{{Module, F, A}, named_pattern(Kind, {F, A}, Exports)} || {F, A} <- Found])),
+        case Found of
+            [] -> Counts;
+            _ -> Counts#{Text => length(Found)}
+        end
+    }.
+
+wanted({F, A}, #{function := Name, arity := Arity}) ->
+    (Arity =:= -1 orelse Arity =:= A) andalso
+        case Name of
+            <<"*">> -> not lists:member(F, ?NOT_NAMED) andalso hd(atom_to_list(F) ++ " ") =/= $-;
+            _ -> atom_to_binary(F, utf8) =:= Name
+        end.
+
+%% Built-in functions traced by two sessions crashed emulators that have sessions before erts 16.2.
+traceable(Module, {F, A}) ->
+    elixirscope_vm:load_trace() orelse not erlang:is_builtin(Module, F, A).
+
+%% Calls keep tail calls, so calls from inside the module may be seen too. A return keeps a frame for each open call: an exported
+%% function is watched from outside only, where its own recursion stays as it is.
+named_pattern(calls, _, _) ->
+    {{local, []}, calls};
+named_pattern(returns, FA, Exports) ->
+    Type =
+        case lists:member(FA, Exports) of
+            true -> global;
+            false -> local
+        end,
+    {{Type, [{'_', [], [{exception_trace}]}]}, returns}.
+
+add_callbacks(Module, Exports, #{init_it := InitIt} = Want, {Patterns, Counts}) ->
+    case kinds(Module, Exports, Want) of
+        [] ->
+            {Patterns, Counts};
+        Kinds ->
+            Callbacks = maps:from_list([
+                {{Module, F, A}, {{global, callback_spec(A, State)}, callback}}
+             || {F, A, State} <- lists:append([callbacks(Kind, Exports) || Kind <- Kinds]),
+                lists:member({F, A}, Exports),
+                {F, A, hd(Kinds)} =/= {init, 1, server} orelse not InitIt
+            ]),
+            Texts = state_texts(Module, Want),
+            {maps:merge(Patterns, Callbacks), lists:foldl(fun(Text, Cs) -> Cs#{Text => map_size(Callbacks)} end, Counts, Texts)}
+    end.
+
+state_texts(Module, #{specs := Specs}) ->
+    case [Text || {Text, #{kind := states, module := Name}} <- Specs, named(Module, Name)] of
+        [] -> [<<"states">>];
+        Texts -> Texts
+    end.
+
+%% The kinds of behaviour of a module whose states are wanted.
+kinds(Module, Exports, #{extra := Extra, names := Names} = Want) ->
+    Named = lists:member(Module, Extra) orelse lists:any(fun(Name) -> named(Module, Name) end, Names),
+    Kinds = lists:usort(lists:append([kind(B) || B <- behaviours(Module)])),
+    if
+        Kinds =:= [], Named -> guessed(Exports);
+        Named -> Kinds;
+        Kinds =/= [] -> by_origin(Module, Kinds, maps:get(states, Want));
+        true -> []
+    end.
+
+by_origin(_, Kinds, all) -> Kinds;
+by_origin(_, _, none) -> [];
+%% An Agent's state is its user's, though the module is Elixir's.
+by_origin('Elixir.Agent.Server', Kinds, user) -> Kinds;
+by_origin(Module, Kinds, user) ->
+    case elixirscope_vm:origin(Module) of
+        user -> Kinds;
+        _ -> []
+    end.
+
+kind(gen_server) -> [server];
+kind('Elixir.GenServer') -> [server];
+kind(gen_event) -> [event];
+kind('Elixir.GenEvent') -> [event];
+kind(gen_statem) -> [statem];
+kind(_) -> [].
+
+%% For a module that somebody named and that does not say what it is.
+guessed(Exports) ->
+    Has = fun(FA) -> lists:member(FA, Exports) end,
+    case {Has({callback_mode, 0}), Has({handle_event, 2}), Has({handle_call, 3}) orelse Has({handle_cast, 2}) orelse Has({handle_info, 2})} of
+        {true, _, _} -> [statem];
+        {_, true, _} -> [event];
+        {_, _, true} -> [server];
+        _ -> []
+    end.
+
+%% {Function, Arity, where the state is among the arguments}
+callbacks(server, _) -> ?SERVER;
+callbacks(event, _) -> ?EVENT;
+callbacks(statem, Exports) ->
+    case lists:member({handle_event, 4}, Exports) of
+        true -> ?STATEM;
+        %% Its states are functions: any exported one with three arguments may be one, told from others by its first argument.
+        false -> [{F, 3, state_function} || {F, 3} <- Exports, F =/= terminate] ++ ?STATEM
+    end.
+
+-spec behaviours(module()) -> [module()].
+behaviours(Module) ->
+    try erlang:get_module_info(Module, attributes) of
+        Attributes ->
+            [B || {Key, List} <- Attributes, Key =:= behaviour orelse Key =:= behavior, is_list(List), B <- List, is_atom(B)]
+    catch
+        error:badarg -> []
+    end.
+
+%% ---- match specifications ----
+
+%% Arguments go into the event without the state, which the value of the callback before has already brought.
+callback_spec(3, state_function) ->
+    Tag = {element, 1, '$1'},
+    Tagged = {'andalso', {is_tuple, '$1'}, {'=:=', {size, '$1'}, 2}, {'orelse', {'=:=', Tag, call}, {'=:=', Tag, timeout}}},
+    Types = [{'=:=', '$1', Type} || Type <- [cast, info, internal, timeout, state_timeout, enter]],
+    [{['$1', '$2', '$3'], [list_to_tuple(['orelse' | Types] ++ [Tagged])], body(['$1', '$2', '$state'])}];
+callback_spec(Arity, State) ->
+    Variables = variables(Arity),
+    Shown = [
+        case N of
+            State -> '$state';
+            _ -> Variable
+        end
+     || {N, Variable} <- lists:zip(lists:seq(1, Arity), Variables)
+    ],
+    [{Variables, [], body(Shown)}].
+
+%% exception_trace includes the return.
+body(Shown) ->
+    [{exception_trace}, {message, {{es_callback, Shown}}}].
+
+variables(Arity) ->
+    lists:sublist(['$1', '$2', '$3', '$4'], Arity).
+
+%% A server's first state, seen where gen_server itself makes it: that module is loaded before any server's own one is.
+-spec init_it(want()) -> none | {mfa(), elixirscope_trace:pattern()}.
+init_it(#{states := States, names := Names}) ->
+    Body = body(['$1', '$2']),
+    Not = fun(Module) -> {'=/=', '$1', Module} end,
+    Supervisors = [supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor'],
+    Prefix = lists:any(fun(Name) -> binary:match(Name, <<"*">>) =/= nomatch end, Names),
+    Guards =
+        case States of
+            all -> [];
+            user -> [Not(Module) || Module <- Supervisors];
+            none when Names =:= [] -> nobody;
+            none when Prefix -> [Not(Module) || Module <- Supervisors];
+            none -> [any_of([{'=:=', '$1', Module} || Name <- Names, Module <- both(Name)])]
+        end,
+    case Guards of
+        nobody -> none;
+        _ -> {{gen_server, init_it, 2}, {local, [{['$1', '$2'], Guards, Body}]}}
+    end.
+
+any_of([One]) -> One;
+any_of(Guards) -> list_to_tuple(['orelse' | Guards]).
+
+%% Both atoms a module's name may stand for; they are few, and the user's own.
+both(Name) ->
+    [binary_to_atom(Name, utf8), binary_to_atom(iolist_to_binary(["Elixir.", Name]), utf8)].
+
+-spec receive_spec() -> [tuple()].
+receive_spec() ->
+    [{['$1', '$2', '_'], [], [{message, {{'$1', '$2'}}}]}].
+
+%% ---- names ----
+
+%% Does any spec name this module?
+-spec names(module(), want()) -> boolean().
+names(Module, #{specs := Specs}) ->
+    lists:any(fun({_, #{module := Name}}) -> named(Module, Name) end, Specs).
+
+%% Does a spec's module name this one? Elixir's names go with and without "Elixir.", a '*' ends a prefix.
+named(Module, Name) ->
+    Full = atom_to_binary(Module, utf8),
+    case binary:match(Full, <<"Elixir.">>) of
+        {0, 7} -> fits(Full, Name) orelse fits(binary:part(Full, 7, byte_size(Full) - 7), Name);
+        _ -> fits(Full, Name)
+    end.
+
+fits(Full, Name) ->
+    Size = byte_size(Name) - 1,
+    case Size >= 0 andalso binary:last(Name) =:= $* of
+        true -> binary:longest_common_prefix([Full, binary:part(Name, 0, Size)]) =:= Size;
+        false -> Full =:= Name
+    end.
+
+%% Why a spec matched nothing, in a sentence.
+-spec why_none({Text :: binary(), map()}) -> binary().
+why_none({Text, #{module := Name} = Spec}) ->
+    Why =
+        case [Module || Module <- erlang:loaded(), named(Module, Name), not own(Module)] of
+            [] -> not_loaded(Name);
+            [Module | _] -> not_there(Module, Spec)
+        end,
+    iolist_to_binary([Text, " matches nothing yet: ", Why]).
+
+not_loaded(Name) ->
+    Prefix = binary:match(Name, <<"*">>) =/= nomatch,
+    Files = [Before ++ binary_to_list(Name) ++ ".beam" || Before <- ["", "Elixir."]],
+    case Prefix orelse lists:any(fun(File) -> code:where_is_file(File) =/= non_existing end, Files) of
+        true -> [Name, " is not loaded; it is traced as soon as it is"];
+        false -> ["there is no module ", Name, " in the code path"]
+    end.
+
+not_there(Module, #{kind := states}) ->
+    [atom_to_binary(Module, utf8), " is no gen_server, gen_statem or gen_event"];
+not_there(Module, #{function := Name}) ->
+    Functions = try erlang:get_module_info(Module, functions) catch error:badarg -> [] end,
+    Arities = [integer_to_list(A) || {F, A} <- lists:sort(Functions), atom_to_binary(F, utf8) =:= Name],
+    case Arities of
+        [] -> [atom_to_binary(Module, utf8), " has no function ", Name];
+        _ -> [atom_to_binary(Module, utf8), " has ", Name, " with another arity: ", lists:join(", ", Arities)]
+    end.
