@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds the NIF and the tracer that does nothing into a temporary directory and prints what an event costs (nif_floor.erl).
+# Builds the NIF and the tracer that does nothing into a temporary directory and prints what an event costs (nif_floor.erl). Arguments: the
+# beginnings of names of cases; without, all.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 dir=$(mktemp -d /dev/shm/elixirscope-bench.XXXXXX)
@@ -16,6 +17,6 @@ erlc -o "$dir" "$root/bench/noop_tracer.erl" "$root/bench/nif_floor.erl" "$root/
 mkfifo "$dir/stop"
 "$dir/ring_dump" drain "$dir/arena" < "$dir/stop" &
 exec 3> "$dir/stop"
-erl -noshell +S 1 -pa "$dir" -eval "nif_floor:main([\"$dir\", \"$dir/arena\"]), halt()."
+erl -noshell +S 1 -pa "$dir" -eval "nif_floor:main([\"$dir\", \"$dir/arena\" | init:get_plain_arguments()]), halt()." -extra "$@"
 exec 3>&-
 wait

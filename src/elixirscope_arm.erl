@@ -5,8 +5,8 @@
 -export([arm/2, loaded/1, poll/1, check/1, thin/2, whole/1, ledger/1, disarm/1]).
 -export_type([arm/0, notice/0]).
 
-%% trace: switches; flags: of every process; selected: processes with more; known: modules seen; armed: module => one function with a
-%% pattern of ours; watched: modules that a spec names => checksum; patterns: what is set; named: are calls: and returns: specs on;
+%% trace: switches; flags: of every process; selected: processes with more; known: modules seen; armed: module => some of its functions with
+%% a pattern of ours, one global, one local; watched: modules that a spec names => checksum; patterns: what is set; named: are calls: and returns: specs on;
 %% counts: spec => functions; hints: loads since the last check; untended: switches that are not ours, or no longer; refused: processes
 %% that somebody else traces.
 -type arm() :: map().
@@ -111,16 +111,16 @@ loads(#{trace := Trace, ledger := Ledger} = Arm) ->
     Arm#{loads := Loads, ledger := elixirscope_guard:note(loads, Loads, Before)}.
 
 processes(#{trace := Trace, flags := Flags, slice := Slice} = Arm) ->
-    Pids = erlang:processes() -- ours(Arm),
-    On = fun(Pid, Refused) ->
+    On = fun(Pid, {N, Refused}) ->
         case elixirscope_trace:on(Trace, Pid, Flags) of
-            {foreign, Tracer} -> [{Pid, Tracer} | Refused];
-            _ -> Refused
+            ok -> {N + 1, Refused};
+            gone -> {N, Refused};
+            {foreign, Tracer} -> {N, [{Pid, Tracer} | Refused]}
         end
     end,
-    {Refused, Times} = elixirscope_trace:walk(On, [], Pids, Slice),
+    {{Armed, Refused}, Times} = elixirscope_trace:walk(On, {0, []}, ours(Arm), Slice),
     Sample = lists:sublist([Pid || Pid <- [whereis(Name) || Name <- registered()], elixirscope_trace:mine(Trace, Pid)], ?SAMPLE),
-    {Arm#{refused := Refused, sample => Sample, processes => length(Pids) - length(Refused)}, Times}.
+    {Arm#{refused := Refused, sample => Sample, processes => Armed}, Times}.
 
 ours(#{ledger := Ledger}) ->
     [Pid || Pid <- [maps:get(agent, Ledger, none), maps:get(guard, Ledger, none) | maps:get(helpers, Ledger, [])], is_pid(Pid)].
@@ -200,32 +200,43 @@ first_states(#{want := Want, flags := Flags} = Arm) ->
         {MFA, Pattern} ->
             {Armed, _} = set(#{MFA => {Pattern, callback}}, Arm),
             %% Without that function a server's first state comes from its own init/1.
-            Armed#{want := Want#{init_it := is_map_key(MFA, maps:get(patterns, Armed))}};
+            Done = is_map_key(MFA, maps:get(patterns, Armed)),
+            Armed#{want := Want#{init_it := Done}, armed := maps:from_list([{element(1, MFA), [MFA]} || Done])};
         _ ->
             Arm
     end.
 
 %% Looks at the modules that were not seen before.
 modules(#{known := Known} = Arm) ->
-    New = [Module || Module <- erlang:loaded(), not is_map_key(Module, Known)],
+    Loaded = erlang:loaded(), % also modules that have only old code
+    New = [Module || Module <- Loaded, not is_map_key(Module, Known), erlang:module_loaded(Module)],
     {Seen, Foreign} = lists:foldl(fun module/2, {Arm, []}, New),
-    {Seen, foreign_patterns(Foreign)}.
+    Kept = case map_size(Known) + length(New) > length(Loaded) of
+        true -> maps:filter(fun(Module, _) -> erlang:module_loaded(Module) end, maps:get(known, Seen));
+        false -> maps:get(known, Seen)
+    end,
+    {Seen#{known := Kept}, foreign_patterns(Foreign)}.
 
 module(Module, {#{want := Want, known := Known, counts := Counts, watched := Watched, armed := Armed} = Arm, Foreign}) ->
     Behaviours = elixirscope_spec:behaviours(Module),
     _ = Behaviours =/= [] andalso elixirscope_nif:module(Module, Behaviours),
     {Plan, Matched} = elixirscope_spec:plan(Module, Want),
     {Set, Others} = set(Plan, Arm),
-    Probe = maps:keys(maps:with(maps:keys(Plan), maps:get(patterns, Set))),
+    Probes = probes(maps:with(maps:keys(Plan), maps:get(patterns, Set))),
     {
         Set#{
             known := Known#{Module => true},
             counts := maps:fold(fun(Text, N, Sum) -> Sum#{Text => N + maps:get(Text, Sum, 0)} end, Counts, Matched),
-            armed := case Probe of [] -> Armed; [MFA | _] -> Armed#{Module => MFA} end,
+            armed := maps:merge(Armed, Probes),
             watched := case elixirscope_spec:names(Module, Want) of true -> Watched#{Module => checksum(Module)}; false -> Watched end
         },
         Others ++ Foreign
     }.
+
+%% Module => what is looked at to see whether its patterns are still there.
+probes(Patterns) ->
+    Typed = maps:from_list([{{Module, Type}, MFA} || {{Module, _, _} = MFA, {{Type, _}, _}} <- maps:to_list(Patterns)]),
+    maps:fold(fun({Module, _}, MFA, Probes) -> Probes#{Module => [MFA | maps:get(Module, Probes, [])]} end, #{}, Typed).
 
 checksum(Module) ->
     try erlang:get_module_info(Module, md5) catch error:badarg -> none end.
@@ -279,7 +290,7 @@ check(Arm0) ->
 %% New modules get their patterns. Patterns that a load dropped are set again; where there was no load, somebody took them away on
 %% purpose: that is said, and left so.
 changes(#{armed := Armed, watched := Watched, trace := Trace, hints := Hints, loads := Loads} = Arm) ->
-    Bare = [Module || {Module, MFA} <- maps:to_list(Armed), elixirscope_trace:is_set(Trace, MFA) =:= false],
+    Bare = [Module || {Module, MFAs} <- maps:to_list(Armed), not lists:all(fun(MFA) -> elixirscope_trace:is_set(Trace, MFA) =/= false end, MFAs)],
     Hinted = Hints > 0 orelse Loads =:= off,
     Changed = [Module || Hinted, {Module, Sum} <- maps:to_list(Watched), checksum(Module) =/= Sum],
     Lost = [Module || Module <- Bare, Trace =/= legacy orelse Hinted orelse erlang:check_old_code(Module)],
@@ -337,8 +348,7 @@ thin({named, false}, #{trace := Trace, patterns := Patterns} = Arm) ->
     Named = maps:filter(fun(_, {_, Class}) -> Class =/= callback end, Patterns),
     maps:foreach(fun(MFA, {Pattern, _}) -> elixirscope_trace:clear(Trace, MFA, Pattern) end, Named),
     Kept = maps:without(maps:keys(Named), Patterns),
-    Probes = maps:from_list([{Module, MFA} || {{Module, _, _} = MFA, _} <- maps:to_list(Kept)]),
-    Arm#{named := false, patterns := Kept, armed := Probes};
+    Arm#{named := false, patterns := Kept, armed := probes(Kept)};
 thin({named, true}, Arm) ->
     {Full, _} = modules(Arm#{named := true, known := #{}, counts := #{}}),
     Full;
@@ -356,7 +366,7 @@ switch(#{trace := Trace, flags := Before, slice := Slice} = Arm, Fun, Flags) ->
         [] -> elixirscope_trace:new(Trace, true, Flags);
         Less -> elixirscope_trace:new(Trace, false, Less)
     end,
-    {ok, _} = elixirscope_trace:walk(fun(Pid, ok) -> Fun(Trace, Pid), ok end, ok, erlang:processes() -- ours(Arm), Slice),
+    {ok, _} = elixirscope_trace:walk(fun(Pid, ok) -> Fun(Trace, Pid), ok end, ok, ours(Arm), Slice),
     Arm#{flags := Flags}.
 
 %% ---- the end ----
@@ -366,7 +376,7 @@ switch(#{trace := Trace, flags := Before, slice := Slice} = Arm, Fun, Flags) ->
 disarm(#{trace := legacy} = Ledger) ->
     elixirscope_trace:new(legacy, false, [all]),
     elixirscope_trace:loads_off(maps:get(loads, Ledger, off), maps:get(agent, Ledger)),
-    {ok, _} = elixirscope_trace:walk(fun(Pid, ok) -> elixirscope_trace:off(legacy, Pid) end, ok, erlang:processes(), 100),
+    {ok, _} = elixirscope_trace:walk(fun(Pid, ok) -> elixirscope_trace:off(legacy, Pid) end, ok, [], 100),
     elixirscope_trace:receive_clear(legacy, maps:get('receive', Ledger, none)),
     maps:foreach(fun(MFA, Pattern) -> elixirscope_trace:clear(legacy, MFA, Pattern) end, maps:get(patterns, Ledger, #{})),
     elixirscope_trace:delivered(legacy);

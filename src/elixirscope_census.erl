@@ -28,17 +28,17 @@ init(Agent) ->
     receive
         {go, Ours, Slice} ->
             Begin = elixirscope_vm:now_ns(),
-            Count = everybody(erlang:processes() -- Ours, Slice),
+            Count = everybody(Ours, Slice),
             Agent ! {census, self(), Count#{ns => elixirscope_vm:now_ns() - Begin}},
             ok;
         {'DOWN', Ref, process, Agent, _} ->
             ok
     end.
 
-everybody(Pids, Slice) ->
+everybody(Ours, Slice) ->
     Keyed = elixirscope_vm:keyed_dictionary(),
     Acc0 = #{processes => 0, lost => 0, supervisors => [], waits => 0},
-    {Acc, _} = elixirscope_trace:walk(fun(Pid, Acc) -> one(Pid, Keyed, Acc) end, Acc0, Pids, Slice),
+    {Acc, _} = elixirscope_trace:walk(fun(Pid, Acc) -> one(Pid, Keyed, Acc) end, Acc0, Ours, Slice),
     Deadline = elixirscope_vm:now_ns() + ?ASK_ALL_MS * 1000000,
     Supervisors = lists:reverse(maps:get(supervisors, Acc)),
     maps:without([supervisors, waits], lists:foldl(fun(Entry, A) -> supervisor(Entry, Deadline, A) end, Acc, Supervisors)).

@@ -58,14 +58,16 @@ soft_purge(Module, Tries) ->
             soft_purge(Module, Tries - 1)
     end.
 
-%% Removes all of our code once the process Last has ended. What does it is not in our code: erl_eval.
+%% Removes all of our code once the process Last has ended. What does it is not in our code: erl_eval. A purge asks every process of the
+%% node, so it rests after each one for as long as that took.
 -spec leave(pid()) -> ok.
 leave(Last) ->
     Text =
         "Ref = erlang:monitor(process, Last), receive {'DOWN', Ref, process, Last, _} -> ok end, "
         "Purge = fun Purge(_, 0) -> false; "
-        "            Purge(M, N) -> code:soft_purge(M) orelse "
-        "                           begin receive after Pause -> ok end, Purge(M, N - 1) end end, "
+        "            Purge(M, N) -> {Micros, Gone} = timer:tc(code, soft_purge, [M]), "
+        "                           receive after Micros div 1000 -> ok end, "
+        "                           Gone orelse begin receive after Pause -> ok end, Purge(M, N - 1) end end, "
         "[begin code:soft_purge(M), code:delete(M) end || M <- Modules, erlang:module_loaded(M)], "
         "[Purge(M, Tries) || M <- Modules].",
     {ok, Tokens, _} = erl_scan:string(Text),

@@ -52,14 +52,6 @@ es_ref es_ref_of_pid_slowly(ErlNifEnv *env, struct es_thread *t, ERL_NIF_TERM te
     return ref;
 }
 
-es_ref es_ref_of_atom(struct es_draft *d, ERL_NIF_TERM atom)
-{
-    if (!enif_is_atom(d->env, atom))
-        return 0;
-    es_ref ref = es_ref_make(ES_REF_ATOM, atom);
-    return es_draft_knows(d, ref, atom) ? ref : 0;
-}
-
 uint64_t es_ref_number(ERL_NIF_TERM ref)
 {
     uint64_t low = enif_hash(ERL_NIF_INTERNAL_HASH, ref, 0), high = enif_hash(ERL_NIF_INTERNAL_HASH, ref, 0x5eed);

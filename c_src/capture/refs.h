@@ -20,7 +20,14 @@ static inline es_ref es_ref_of_local(ErlNifEnv *env, struct es_thread *t, ERL_NI
 }
 
 /* An atom, to be defined with the event. 0 for other terms. */
-es_ref es_ref_of_atom(struct es_draft *d, ERL_NIF_TERM atom);
+static inline es_ref es_ref_of_atom(struct es_draft *d, ERL_NIF_TERM atom)
+{
+    es_ref ref = es_ref_make(ES_REF_ATOM, atom);
+    uint64_t key = es_seen_key(ES_SEEN_ATOM, atom);
+    if (ES_LIKELY(es_seen_find(d->t, key) == 1)) /* only atoms are ever added so */
+        return ref;
+    return enif_is_atom(d->env, atom) && es_draft_define(d, ref, atom, key) ? ref : 0;
+}
 
 /* Any addressee or peer: pid, port, registered name, {Name, Node}, alias; 0 for other terms. */
 es_ref es_ref_of_peer(struct es_draft *d, ERL_NIF_TERM term);

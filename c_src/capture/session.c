@@ -11,6 +11,7 @@
 #include "wire/term.h"
 
 _Atomic(struct es_session *) es_session;
+struct es_gate es_gate;
 bool es_thread_must_fence;
 
 static struct es_session *closing;  /* taken from es_session, not unmapped yet */
@@ -108,6 +109,8 @@ static int open_session(ErlNifEnv *env, const char *path)
         return rc;
     }
     s->number = ++sessions;
+    atomic_store(&es_gate.n_excluded, 0);
+    atomic_store(&es_gate.on, atomic_load(&s->arena.head->enabled));
     atomic_store(&es_session, s);
     return 0;
 }
@@ -126,6 +129,7 @@ int es_session_open(ErlNifEnv *env, const char *path)
 /* A thread that became inside before es_session was NULL is seen now; one that becomes so later finds NULL. */
 static int close_session(void)
 {
+    atomic_store(&es_gate.on, 0);
     struct es_session *s = atomic_exchange(&es_session, NULL);
     if (s)
         closing = s;
@@ -151,17 +155,23 @@ int es_session_close(void)
     return rc;
 }
 
-/* ---- who is never recorded ----------------------------------------------------------------------------------------- */
+/* ---- what is recorded ---------------------------------------------------------------------------------------------- */
+
+void es_session_enable(struct es_session *s, bool on)
+{
+    atomic_store(&s->arena.head->enabled, on);
+    atomic_store(&es_gate.on, on);
+}
 
 int es_session_exclude(struct es_session *s, ERL_NIF_TERM pid, es_ref ref)
 {
-    if (es_session_excludes(s, pid))
+    if (es_gate_excludes(pid))
         return 0;
-    uint32_t n = atomic_load(&s->n_excluded);
+    uint32_t n = atomic_load(&es_gate.n_excluded);
     if (n == ES_EXCLUDED_MAX)
         return -ENOSPC;
-    atomic_store(&s->excluded[n], pid);
+    atomic_store(&es_gate.excluded[n], pid);
     atomic_store(&s->arena.head->excluded[n], ref);
-    atomic_store(&s->n_excluded, n + 1);
+    atomic_store(&es_gate.n_excluded, n + 1);
     return 0;
 }

@@ -33,10 +33,16 @@ struct es_session {
     uint32_t node_etf_len, creation;
     ErlNifEnv *env;          /* owns the two terms below; never written to after open */
     ERL_NIF_TERM big_min, big_max; /* integers beyond these are cut: their size is unknown until they are encoded */
-    _Atomic uint32_t n_excluded;
-    _Atomic(ERL_NIF_TERM) excluded[ES_EXCLUDED_MAX];
     struct es_redact redact;
 };
+
+/* What `enabled` looks at. It does not belong to the session's memory: so that question needs no entering. */
+struct es_gate {
+    _Atomic uint32_t on;     /* the session records; head->enabled, as this side set it */
+    _Atomic uint32_t n_excluded;
+    _Atomic(ERL_NIF_TERM) excluded[ES_EXCLUDED_MAX];
+};
+extern struct es_gate es_gate;
 
 /* NULL where none is open. To be read through es_session_get(). */
 extern _Atomic(struct es_session *) es_session;
@@ -52,14 +58,17 @@ int es_session_open(ErlNifEnv *env, const char *path);
  * inside: nothing is unmapped then, and this is to be called again. */
 int es_session_close(void);
 
+/* Starts and stops recording. */
+void es_session_enable(struct es_session *s, bool on);
+
 /* Has a process never recorded, as tracee or as peer. -ENOSPC after ES_EXCLUDED_MAX. */
 int es_session_exclude(struct es_session *s, ERL_NIF_TERM pid, es_ref ref);
 
-static inline bool es_session_excludes(struct es_session *s, ERL_NIF_TERM pid)
+static inline bool es_gate_excludes(ERL_NIF_TERM pid)
 {
-    uint32_t n = atomic_load_explicit(&s->n_excluded, memory_order_acquire);
+    uint32_t n = atomic_load_explicit(&es_gate.n_excluded, memory_order_acquire);
     for (uint32_t i = 0; i < n; i++)
-        if (atomic_load_explicit(&s->excluded[i], memory_order_relaxed) == pid)
+        if (atomic_load_explicit(&es_gate.excluded[i], memory_order_relaxed) == pid)
             return true;
     return false;
 }

@@ -53,7 +53,7 @@ ERL_NIF_TERM es_exclude_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 static ERL_NIF_TERM enable(ErlNifEnv *env, struct es_session *s, struct es_thread *t, ERL_NIF_TERM on)
 {
     (void)env, (void)t;
-    atomic_store(&s->arena.head->enabled, on == es_am.true_);
+    es_session_enable(s, on == es_am.true_);
     return es_am.ok;
 }
 

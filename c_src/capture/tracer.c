@@ -21,6 +21,9 @@ typedef void es_handler(struct es_trace *c);
 static inline ERL_NIF_TERM option(const struct es_trace *c, ERL_NIF_TERM name)
 {
     ERL_NIF_TERM value;
+    size_t size;
+    if (enif_get_map_size(c->d.env, c->options, &size) && size == 0)
+        return 0; /* often so, and cheaper to ask */
     return enif_get_map_value(c->d.env, c->options, name, &value) ? value : 0;
 }
 
@@ -108,7 +111,7 @@ static void message(struct es_trace *c, ERL_NIF_TERM peer, const struct es_budge
 static void trace_send(struct es_trace *c)
 {
     ERL_NIF_TERM receiver = option(c, es_am.extra);
-    if (ES_UNLIKELY(es_session_excludes(c->d.s, receiver)) || !message_kept(c, c->tracee))
+    if (ES_UNLIKELY(es_gate_excludes(receiver)) || !message_kept(c, c->tracee))
         return;
     struct es_budget budget = es_budget_now(&c->d, false);
     message(c, receiver, &budget);
@@ -131,7 +134,7 @@ static void trace_receive(struct es_trace *c)
             es_draft_end(d);
         return;
     }
-    if (ES_UNLIKELY(es_session_excludes(d->s, sender)) || !message_kept(c, sender))
+    if (ES_UNLIKELY(es_gate_excludes(sender)) || !message_kept(c, sender))
         return;
     struct es_budget budget = es_budget_now(d, false);
     bool with_payload = atomic_load_explicit(&d->s->arena.head->limits.deliver_payload, memory_order_relaxed) != 0;
@@ -219,7 +222,7 @@ static void trace_exception(struct es_trace *c)
 static void trace_spawn(struct es_trace *c)
 {
     struct es_budget budget = es_budget_now(&c->d, false);
-    if (es_session_excludes(c->d.s, c->term) || !begin(c, &budget))
+    if (es_gate_excludes(c->term) || !begin(c, &budget))
         return;
     es_draft_word(&c->d, es_ref_of_peer(&c->d, c->term));
     end(c, put_function(&c->d, option(c, es_am.extra)), &budget);
@@ -244,7 +247,7 @@ static void trace_exit(struct es_trace *c)
 /* Links, unlinks, names. */
 static void trace_peer(struct es_trace *c)
 {
-    if (es_session_excludes(c->d.s, c->term) || !begin(c, NULL))
+    if (es_gate_excludes(c->term) || !begin(c, NULL))
         return;
     es_draft_word(&c->d, es_ref_of_peer(&c->d, c->term));
     es_draft_end(&c->d);
@@ -352,22 +355,18 @@ static void dispatch(struct es_trace *c, ERL_NIF_TERM tag)
 
 /* ---- what the emulator calls --------------------------------------------------------------------------------------- */
 
-/* Without side effects: called without a process and several times for one event. */
+/* Without side effects: called without a process and several times for one event. While a session is open the tracer is never taken
+ * off a process. */
 ERL_NIF_TERM es_tracer_enabled(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {
     (void)env, (void)argc;
-    bool status = argv[0] == es_am.trace_status;
-    struct es_thread *t = es_thread_enter();
-    if (ES_UNLIKELY(!t))
-        return status ? es_am.trace : es_am.discard;
-    struct es_session *s = es_session_get();
-    bool yes = s != NULL;
-    if (ES_LIKELY(yes && !status))
-        yes = atomic_load_explicit(&s->arena.head->enabled, memory_order_relaxed) && !es_session_excludes(s, argv[2]);
-    es_thread_leave(t);
-    return ES_LIKELY(yes) ? es_am.trace : status ? es_am.remove : es_am.discard;
+    if (argv[0] == es_am.trace_status)
+        return atomic_load_explicit(&es_session, memory_order_relaxed) ? es_am.trace : es_am.remove;
+    bool yes = atomic_load_explicit(&es_gate.on, memory_order_relaxed) && !es_gate_excludes(argv[2]);
+    return ES_LIKELY(yes) ? es_am.trace : es_am.discard;
 }
 
+/* Whoever holds the arena may have switched recording off there too. */
 ERL_NIF_TERM es_tracer_trace(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {
     (void)argc;

@@ -113,8 +113,6 @@ static int attach_and_run(struct attach *attach, struct es_cnode *node)
         es_cnode_close(node);
     } else {
         recorder->node = node;
-        if (attach->capture.for_ns > 0)
-            recorder->stop_at = es_now_ms() + attach->capture.for_ns / 1000000;
         es_recorder_tell(recorder, "recording into %s; Ctrl-C ends it", attach->capture.file);
         es_recorder_run(recorder);
     }

@@ -248,6 +248,11 @@ static int show_session(const struct es_session_dir *dir, void *context)
     struct es_finding found = {.mend = "`elixirscope recover` finishes it; so does the next record or attach."};
     enum es_session_life life = es_session_dir_life(dir);
     static const char *const words[] = {[ES_SESSION_LIVE] = "live", [ES_SESSION_ORPHANED] = "its recorder died", [ES_SESSION_STALE] = "a leftover"};
+    if (life != ES_SESSION_LIVE && !dir->arena[0] && es_process_start(dir->vm) == dir->vm_start && dir->vm_start) {
+        es_doctor_found(&found, "%s: finished; it holds the boot script of process %d", dir->id, dir->vm);
+        es_doctor_say(doctor, ES_HEALTH_OK, "session", &found);
+        return 0;
+    }
     es_doctor_found(&found, "%s: %s%s%s, recorder %d, %s", dir->id, words[life], dir->node[0] ? ", node " : "", dir->node, dir->recorder, dir->recording);
     es_doctor_say(doctor, life == ES_SESSION_LIVE ? ES_HEALTH_OK : ES_HEALTH_WARN, "session", &found);
     return 0;

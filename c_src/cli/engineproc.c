@@ -73,17 +73,6 @@ static void *watch(void *context)
     return NULL;
 }
 
-/* A VM that was started with a boot script of ours reads it again in init:restart(): it stays as long as the VM. */
-static void leave(const struct es_session_dir *dir)
-{
-    char boot[PATH_MAX], file[PATH_MAX + 8];
-    es_place_boot(dir, boot, sizeof boot);
-    snprintf(file, sizeof file, "%s.boot", boot);
-    while (access(file, F_OK) == 0 && vm_lives(dir))
-        pause_ms(1000);
-    es_place_remove(dir);
-}
-
 /* The recorder's sockets must close with the recorder, or the agent would not see it die. */
 static void close_others(int keep)
 {
@@ -125,7 +114,7 @@ static void run(struct es_engineproc *engine, pid_t recorder)
     snprintf(report->hint, sizeof report->hint, "%s", es_error_hint());
     atomic_store(&report->told, 1);
     if (atomic_load(&w.alone) || getppid() != recorder)
-        leave(engine->dir);
+        es_place_remove(engine->dir);
     _exit(0);
 }
 

@@ -30,14 +30,19 @@ static const char help[] =
 
 enum { OPT_VERIFY = ES_OPT_LAST };
 
-static const char *meta(struct es_query *query, const char *key)
+struct value { char text[512]; };
+
+/* A copy of a metadata value, `absent` where there is none. */
+static const char *meta(struct es_query *query, const char *key, struct value *value, const char *absent)
 {
-    return es_recording_meta(es_query_recording(query), key);
+    const char *found = es_recording_meta(es_query_recording(query), key);
+    snprintf(value->text, sizeof value->text, "%s", found ? found : absent);
+    return value->text;
 }
 
 static void set_meta(json_t *object, const char *name, struct es_query *query, const char *key)
 {
-    const char *value = meta(query, key);
+    const char *value = es_recording_meta(es_query_recording(query), key);
     json_object_set_new(object, name, value ? json_string(value) : json_null());
 }
 
@@ -158,20 +163,18 @@ static void print_causes(const struct es_info *info)
 static void print_info(struct es_query *query, const char *path, const struct es_info *info)
 {
     struct es_cli_buf a, b, c;
-    const char *node = meta(query, "node"), *end = meta(query, "end_reason");
-    char otp[32], elixir[64];
-    snprintf(otp, sizeof otp, "%s", meta(query, "otp") ? meta(query, "otp") : "?");
-    snprintf(elixir, sizeof elixir, "%s", meta(query, "elixir") ? meta(query, "elixir") : "");
+    struct value node, otp, elixir, command, end;
     printf("%s%s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), path, es_cli_style(stdout, ES_STYLE_NONE));
-    row("node", "%s   OTP %s%s%s", node ? node : "?", otp, elixir[0] && strcmp(elixir, "undefined") != 0 ? ", Elixir " : "",
-        strcmp(elixir, "undefined") != 0 ? elixir : "");
-    if (meta(query, "command"))
-        row("command", "%s", meta(query, "command"));
+    bool has_elixir = strcmp(meta(query, "elixir", &elixir, "undefined"), "undefined") != 0;
+    row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"), has_elixir ? ", Elixir " : "",
+        has_elixir ? elixir.text : "");
+    if (meta(query, "command", &command, "")[0])
+        row("command", "%s", command.text);
     if (info->events)
         row("recorded", "%s, for %s%s", es_cli_wall(es_query_wall(query, info->first_time), &a),
             es_cli_duration(info->last_time - info->first_time, &b), info->live ? " (live: still being recorded)" : "");
-    if (end)
-        row("ended", "%s", end);
+    if (meta(query, "end_reason", &end, "")[0])
+        row("ended", "%s", end.text);
     else if (!info->live && !info->closed)
         row("ended", "%sits writer died; the last moments may be missing (elixirscope recover)%s", es_cli_style(stdout, ES_STYLE_YELLOW),
             es_cli_style(stdout, ES_STYLE_NONE));

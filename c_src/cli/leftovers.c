@@ -17,27 +17,6 @@
 
 static bool lives(int pid, uint64_t start) { return start && es_process_start(pid) == start; }
 
-static bool has_boot_script(const struct es_session_dir *dir)
-{
-    char boot[PATH_MAX], file[PATH_MAX + 8];
-    es_place_boot(dir, boot, sizeof boot);
-    snprintf(file, sizeof file, "%s.boot", boot);
-    return access(file, F_OK) == 0;
-}
-
-/* Removes the session; of a VM that may boot again from our boot script, only the arena. */
-static void tidy(struct es_session_dir *dir)
-{
-    if (lives(dir->vm, dir->vm_start) && has_boot_script(dir)) {
-        if (dir->arena[0])
-            unlink(dir->arena);
-        dir->arena[0] = '\0';
-        es_session_dir_save(dir);
-        return;
-    }
-    es_place_remove(dir);
-}
-
 static void wait_for_agent(const struct es_session_dir *dir, struct es_arena_head *head)
 {
     int64_t until = es_now_ms() + DISARM_MS;
@@ -67,13 +46,13 @@ static enum es_rescue rescue(struct es_session_dir *dir)
 {
     struct es_arena arena;
     if (!dir->arena[0] || !dir->recording[0]) {
-        tidy(dir);
+        es_place_remove(dir);
         return ES_RESCUE_EMPTY;
     }
     int rc = es_arena_open(dir->arena, &arena);
     if (rc == -ENOENT || rc == -ESRCH || rc == -ENXIO) {
         enum es_rescue result = strncmp(dir->arena, "/proc/", 6) == 0 && access(dir->recording, F_OK) == 0 ? ES_RESCUE_LOST : ES_RESCUE_EMPTY;
-        tidy(dir);
+        es_place_remove(dir);
         return result;
     }
     if (rc < 0) {
@@ -86,7 +65,7 @@ static enum es_rescue rescue(struct es_session_dir *dir)
     rc = drain(dir, &arena);
     es_arena_close(&arena);
     if (rc == 0) {
-        tidy(dir);
+        es_place_remove(dir);
         return ES_RESCUE_SAVED;
     }
     dir->recorder = 0;
@@ -107,7 +86,9 @@ enum es_rescue es_rescue_session(const struct es_session_dir *dir)
             result = ES_RESCUE_EMPTY;
         else if (es_session_dir_life(&now) == ES_SESSION_LIVE)
             result = ES_RESCUE_LIVE;
-        else if (!lives(now.engine, now.engine_start) && !(!now.arena[0] && lives(now.vm, now.vm_start)))
+        else if (!now.arena[0] && lives(now.vm, now.vm_start))
+            result = ES_RESCUE_KEPT;
+        else if (!lives(now.engine, now.engine_start))
             result = rescue(&now);
     }
     close(lock);

@@ -78,9 +78,9 @@ static int launch(struct es_recorder *recorder, char *const *command)
 {
     char boot[PATH_MAX];
     bool release = prepare_boot(recorder, command, boot);
-    struct es_launch start = {
-        .argv = command, .session = recorder->dir.path, .ebin = recorder->ebin, .nif = recorder->nif, .boot = release ? boot : NULL};
-    return es_launch(&start, &recorder->command);
+    struct es_launch start = {.argv = command, .session = recorder->dir.path, .nif = recorder->nif, .boot = release ? boot : NULL};
+    int rc = es_place_ebin_link(&recorder->dir, recorder->ebin);
+    return rc < 0 ? rc : es_launch(&start, &recorder->command);
 }
 
 static int command_code(const struct es_recorder *recorder)

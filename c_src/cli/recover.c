@@ -74,6 +74,7 @@ static void rescue(struct work *work, const struct es_session_dir *dir)
         break;
     case ES_RESCUE_BUSY: tell(work, dir, "busy", "its engine is finishing the recording"); break;
     case ES_RESCUE_LIVE: tell(work, dir, "live", "its recorder lives"); break;
+    case ES_RESCUE_KEPT: tell(work, dir, "kept", "all is saved; it holds the boot script of a VM that still runs"); break;
     case ES_RESCUE_FAILED:
         tell(work, dir, "failed", es_error_text());
         es_error_clear();

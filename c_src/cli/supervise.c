@@ -20,6 +20,7 @@
 #include "control/place.h"
 
 #define LATE_VM_MS 10000 /* a command that is gone may have left a VM behind that is still booting */
+#define EXEC_MS 100      /* a process in the midst of execve(2) shows no environment */
 
 /* ---- messages ------------------------------------------------------------------------------------------------------ */
 
@@ -117,7 +118,6 @@ static void handle_signals(struct es_recorder *recorder)
     caught.interrupt = caught.terminate = caught.hangup = 0;
     if (!any || (recorder->command > 0 && !recorder->command_ended))
         return;
-    recorder->give_up_at = recorder->give_up_at ? 1 : 0;
     if (!recorder->stopping) {
         es_recorder_stop(recorder, "stopped");
         return;
@@ -246,8 +246,7 @@ static void look_at_command(struct es_recorder *recorder)
     if (recorder->command <= 0 || recorder->command_ended || waitpid(recorder->command, &recorder->status, WNOHANG) != recorder->command)
         return;
     recorder->command_ended = true;
-    if (recorder->n_tracks == 0 && !recorder->failed && es_launch_leftovers(recorder->dir.path))
-        recorder->give_up_at = es_now_ms() + LATE_VM_MS;
+    recorder->ended_at = es_now_ms();
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------------------ */
@@ -281,7 +280,8 @@ static bool is_over(struct es_recorder *recorder, int64_t now)
         return true;
     if (!recorder->command)
         return false; /* attach: waits for hello, or for the node's answer */
-    return recorder->give_up_at == 0 || now >= recorder->give_up_at || !es_launch_leftovers(recorder->dir.path);
+    int64_t gone = now - recorder->ended_at;
+    return gone >= LATE_VM_MS || (gone >= EXEC_MS && !es_launch_leftovers(recorder->dir.path));
 }
 
 /* When the loop must wake by itself, in ms. */
@@ -298,8 +298,8 @@ static int64_t look_around(struct es_recorder *recorder, int64_t now)
     }
     if (recorder->command_ended)
         tell_going_on(recorder);
-    if (recorder->give_up_at && recorder->n_tracks == 0 && now + 200 < wake)
-        wake = now + 200;
+    if (recorder->command_ended && recorder->n_tracks == 0 && now + EXEC_MS < wake)
+        wake = now + EXEC_MS;
     return wake;
 }
 

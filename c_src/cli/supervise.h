@@ -56,11 +56,11 @@ struct es_recorder {
     pid_t command;          /* record: 0 where there is none */
     bool command_ended;
     int status;             /* of waitpid() */
-    int64_t give_up_at;     /* ms: the command is gone and a VM of it is awaited, 0 = no */
+    int64_t ended_at;       /* ms, of the command */
     bool told_going_on;
 
     struct es_cnode *node;  /* attach: until the agent's start was answered */
-    int64_t stop_at;        /* ms, attach --for; 0 = never */
+    int64_t stop_at;        /* ms, attach --for, counted from when all is armed; 0 = never */
     bool stopping;
 };
 
@@ -107,6 +107,7 @@ enum es_rescue {
     ES_RESCUE_LOST,  /* its rings died with the recorder (anonymous memory); the recording has what was written before */
     ES_RESCUE_BUSY,  /* its engine, or another rescuer, is at it */
     ES_RESCUE_LIVE,  /* its recorder lives */
+    ES_RESCUE_KEPT,  /* all is saved; it holds the boot script of a VM that lives, see control/place.h */
     ES_RESCUE_FAILED, /* with a cause; the session stays */
 };
 /* Takes the session of a dead recorder over: drains its rings into the recording. */

@@ -268,9 +268,12 @@ static void say_armed(struct es_track *track, const struct es_agent_message *mes
     struct es_recorder *recorder = track->recorder;
     struct es_cli_buf total, longest;
     track->armed = true;
+    if (recorder->capture->for_ns > 0 && recorder->stop_at == 0)
+        recorder->stop_at = es_now_ms() + recorder->capture->for_ns / 1000000;
     if (track->state == ES_TRACK_OPENING)
         track->state = ES_TRACK_RUNNING;
-    es_recorder_tell(recorder, "recording %s (process %d): %lld processes traced in %s, longest step %s", track->hello.node, track->dir.vm,
+    if (recorder->command == 0 || !recorder->terminal) /* not into a shell's prompt */
+        es_recorder_tell(recorder, "recording %s (process %d): %lld processes traced in %s, longest step %s", track->hello.node, track->dir.vm,
                      (long long)message->processes, es_cli_duration(message->total_ns, &total),
                      es_cli_duration(message->longest_slice_ns, &longest));
     for (size_t i = 0; i < message->n_matched; i++)

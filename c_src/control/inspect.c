@@ -117,11 +117,22 @@ static int look(const struct es_session_dir *dir, void *context)
     return 1;
 }
 
+/* A session that we cannot see, of another user or folder, shows by its agent alone. */
+static int has_no_agent(struct es_cnode *node)
+{
+    static const char *const whereis[] = {"erlang", "whereis"};
+    struct es_reader r;
+    int rc = ask(node, whereis, "[elixirscope_agent]", &r);
+    if (rc < 0 || es_etf_is_atom(&r, "undefined"))
+        return rc;
+    return es_fail(-EBUSY, "%s is being recorded already, by a session of somebody else", es_cnode_name(node));
+}
+
 static int not_taken(struct es_cnode *node, int64_t os_pid)
 {
     struct search search = {.os_pid = os_pid};
     if (es_session_dir_each(look, &search) < 0 || !search.is_found)
-        return 0;
+        return has_no_agent(node);
     es_hint("Stop that recorder first (process %d), or read along: elixirscope events --follow %s", search.found.recorder, search.found.recording);
     return es_fail(-EBUSY, "%s is being recorded already, by session %s into %s", es_cnode_name(node), search.found.id, search.found.recording);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting the user's command: only its environment differs from a start without us.
  *
- * ERL_AFLAGS, since ERL_ZFLAGS lands behind -extra; -eval, since a module that -s cannot load ends the user's boot. The agent restores and
- * unsets what we set, so that programs started by the VM find the environment the user gave. */
+ * ERL_AFLAGS, since ERL_ZFLAGS lands behind -extra; -eval, since a module that -s cannot load ends the user's boot; no -pa, since flags
+ * outlive the recording in init:restart(). The agent restores and unsets what we set, so that programs started by the VM find the
+ * environment the user gave. */
 #include "control/launch.h"
 
 #include <dirent.h>
@@ -18,8 +19,10 @@
 
 #include "base/error.h"
 
-/* Loads by name: in embedded mode nothing is loaded by being called. */
-#define EVAL "try code:load_file(elixirscope_agent), elixirscope_agent:boot() catch _:_ -> ok end"
+/* Quoted for the emulator's own reader of flags: inside single quotes everything up to the next one is taken as it is. */
+#define EVAL                                                                                                                 \
+    "'case os:getenv(\"ELIXIRSCOPE_SESSION\") of false -> ok; D -> try code:load_abs(D ++ \"/ebin/elixirscope_agent\"), "    \
+    "elixirscope_agent:boot() catch _:_ -> ok end end'"
 
 /* Appends `text` as one word: inside double quotes the emulator takes all but a double quote as it is, outside of them \" is one. */
 static char *quote(char *to, const char *text)
@@ -46,7 +49,7 @@ static bool has_extra(const char *user)
 
 char *es_launch_flags(const struct es_launch *launch, const char *user)
 {
-    size_t room = 128 + sizeof EVAL + (user ? strlen(user) : 0) + 4 * strlen(launch->ebin) + (launch->boot ? 4 * strlen(launch->boot) : 0);
+    size_t room = 64 + sizeof EVAL + (user ? strlen(user) : 0) + (launch->boot ? 4 * strlen(launch->boot) : 0);
     char *flags = malloc(room);
     if (!flags)
         return NULL;
@@ -56,8 +59,7 @@ char *es_launch_flags(const struct es_launch *launch, const char *user)
         at += sprintf(at, "%s ", user);
     if (launch->boot)
         at = stpcpy(quote(stpcpy(at, "-boot "), launch->boot), " ");
-    at = quote(stpcpy(at, "-pa "), launch->ebin);
-    at = quote(stpcpy(at, " -eval "), EVAL);
+    at = stpcpy(at, "-eval " EVAL);
     if (user && *user && !behind)
         sprintf(at, " %s", user);
     return flags;

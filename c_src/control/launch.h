@@ -9,8 +9,8 @@
 
 struct es_launch {
     char *const *argv;     /* ends with NULL */
-    const char *session;   /* directory of the session */
-    const char *ebin, *nif;
+    const char *session;   /* directory of the session, with `ebin` in it */
+    const char *nif;
     const char *boot;      /* patched boot script without ".boot", NULL: none */
 };
 
@@ -22,7 +22,7 @@ int es_launch(const struct es_launch *launch, pid_t *ret_pid);
 bool es_launch_leftovers(const char *session);
 
 /* The value of ERL_AFLAGS for it, behind or before (where they end in -extra) those the user has: `user` may be NULL. free() it; NULL: no
- * memory. Paths are quoted for the emulator's own reader of flags. */
+ * memory. */
 char *es_launch_flags(const struct es_launch *launch, const char *user);
 
 #endif

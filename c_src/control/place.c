@@ -17,6 +17,7 @@
 
 #define NIF "elixirscope_nif.so"
 #define ENTRY "elixirscope_agent"
+#define BOOT "start.boot"
 
 static int program_folder(char *ret_path, size_t room)
 {
@@ -175,6 +176,13 @@ int es_place_nif_copy(const struct es_session_dir *dir, uid_t owner, char *ret_p
     return rc;
 }
 
+int es_place_ebin_link(const struct es_session_dir *dir, const char *ebin)
+{
+    char link[PATH_MAX + 8];
+    snprintf(link, sizeof link, "%s/ebin", dir->path);
+    return symlink(ebin, link) < 0 ? es_fail(-errno, "%s cannot be made: %s", link, strerror(errno)) : 0;
+}
+
 void es_place_control_socket(const struct es_session_dir *dir, char ret_path[108])
 {
     if (snprintf(ret_path, 108, "%s/control.sock", dir->path) >= 108)
@@ -183,11 +191,24 @@ void es_place_control_socket(const struct es_session_dir *dir, char ret_path[108
 
 void es_place_boot(const struct es_session_dir *dir, char *ret_path, size_t room) { snprintf(ret_path, room, "%s/start", dir->path); }
 
+/* What a VM that booted from our script would miss in init:restart(): the script, and the text that says whose it is. */
+static void remove_but_boot(const struct es_session_dir *dir)
+{
+    struct es_session_dir rest = *dir;
+    if (dir->arena[0] == '/' && strncmp(dir->arena, "/proc/", 6) != 0)
+        unlink(dir->arena);
+    unlink(dir->socket);
+    rest.arena[0] = '\0';
+    rest.recorder = rest.engine = 0;
+    es_session_dir_save(&rest);
+}
+
 void es_place_remove(const struct es_session_dir *dir)
 {
-    static const char *const ours[] = {"control.sock", NIF, "start.boot"};
+    static const char *const ours[] = {"control.sock", "ebin", NIF, BOOT}; /* the boot script last */
     int at = open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    for (size_t i = 0; at >= 0 && i < sizeof ours / sizeof *ours; i++)
+    bool boots = at >= 0 && dir->vm_start && es_process_start(dir->vm) == dir->vm_start && faccessat(at, BOOT, F_OK, 0) == 0;
+    for (size_t i = 0; at >= 0 && i < sizeof ours / sizeof *ours - boots; i++)
         unlinkat(at, ours[i], 0);
     if (at >= 0)
         close(at);
@@ -196,5 +217,8 @@ void es_place_remove(const struct es_session_dir *dir)
     snprintf(path, sizeof path, "%s/" NIF, folder);
     unlink(path);
     rmdir(folder);
-    es_session_dir_remove(dir);
+    if (boots)
+        remove_but_boot(dir);
+    else
+        es_session_dir_remove(dir);
 }

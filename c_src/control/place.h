@@ -24,7 +24,11 @@ int es_place_modules(const char *ebin, char ret_names[ES_MODULES_MAX][ES_MODULE_
  * system forbids executing (containers mount /dev/shm so), in a private directory below /tmp. -EACCES, -ENOSPC … with a cause. */
 int es_place_nif_copy(const struct es_session_dir *dir, uid_t owner, char *ret_path, size_t room);
 
-/* Removes the copy and all else that a session holds, the directory included. */
+/* Makes `ebin` in the session's directory lead to the modules: a VM that is started with the session finds them there. */
+int es_place_ebin_link(const struct es_session_dir *dir, const char *ebin);
+
+/* Removes the copy and all else that a session holds, the directory included. While a VM lives that was started with our boot script, that
+ * and the directory stay: init:restart() reads it again. */
 void es_place_remove(const struct es_session_dir *dir);
 
 /* Files of a session besides those of wire/sessiondir.h. */

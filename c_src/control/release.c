@@ -20,13 +20,18 @@
 
 #define BOOT_MAX (64u << 20)
 
-/* The parsed form of: try os:putenv("ELIXIRSCOPE_START", "boot"), code:load_file(elixirscope_agent), elixirscope_agent:boot() catch _:_ -> ok end */
+/* The parsed form of: case os:getenv("ELIXIRSCOPE_SESSION") of false -> ok; D -> try os:putenv("ELIXIRSCOPE_START", "boot"),
+ * code:load_abs(D ++ "/ebin/elixirscope_agent"), elixirscope_agent:boot() catch _:_ -> ok end end */
+#define CALL(module, function, arguments) "{call,1,{remote,1,{atom,1," module "},{atom,1," function "}},[" arguments "]}"
+#define TEXT(text) "{string,1,\"" text "\"}"
 static const char instruction[] =
-    "{apply,{erl_eval,exprs,[[{'try',1,"
-    "[{call,1,{remote,1,{atom,1,os},{atom,1,putenv}},[{string,1,\"ELIXIRSCOPE_START\"},{string,1,\"boot\"}]},"
-    "{call,1,{remote,1,{atom,1,code},{atom,1,load_file}},[{atom,1,elixirscope_agent}]},"
-    "{call,1,{remote,1,{atom,1,elixirscope_agent},{atom,1,boot}},[]}],"
-    "[],[{clause,1,[{tuple,1,[{var,1,'_'},{var,1,'_'},{var,1,'_'}]}],[],[{atom,1,ok}]}],[]}],[]]}}";
+    "{apply,{erl_eval,exprs,[[{'case',1," CALL("os", "getenv", TEXT("ELIXIRSCOPE_SESSION")) ",["
+    "{clause,1,[{atom,1,false}],[],[{atom,1,ok}]},"
+    "{clause,1,[{var,1,'D'}],[],[{'try',1,["
+    CALL("os", "putenv", TEXT("ELIXIRSCOPE_START") "," TEXT("boot")) ","
+    CALL("code", "load_abs", "{op,1,'++',{var,1,'D'}," TEXT("/ebin/elixirscope_agent") "}") ","
+    CALL("elixirscope_agent", "boot", "") "],[],"
+    "[{clause,1,[{tuple,1,[{var,1,'_'},{var,1,'_'},{var,1,'_'}]}],[],[{atom,1,ok}]}],[]}]}]}],[]]}}";
 
 /* ---- finding ------------------------------------------------------------------------------------------------------- */
 

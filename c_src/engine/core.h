@@ -50,19 +50,20 @@ int es_core_take(struct es_core *core, struct es_input *in);
 int es_core_reached(struct es_core *core, uint64_t key);
 
 /* An event of the recorder itself, at `time`: NOTICE, GAP … */
-int es_core_note(struct es_core *core, unsigned kind, int64_t time, const struct es_writer *payload, const uint8_t *start);
+int es_core_note(struct es_core *core, unsigned kind, int64_t time, const uint8_t *payload, size_t len);
 
 /* Gives counters and processes to the store; before each commit. */
 int es_core_flush(struct es_core *core);
 
-/* Used by hold.c: takes an event that waited; `last` true: it waits no more. *ret_waits: it goes on waiting. */
-int es_core_again(struct es_core *core, struct es_input *in, bool *ret_waits);
+/* Used by hold.c: an event that has waited, and does no longer. */
+int es_core_waited(struct es_core *core, struct es_input *in);
 
 /* Sends and deliveries (message.c). */
 struct es_finding {              /* what is known of an event's cause */
     uint8_t state;               /* enum es_cause */
     uint64_t cause;
     int64_t after;               /* the event is later than this: time of the cause, or INT64_MIN */
+    es_ref sender;               /* whom it is from */
 };
 int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input *in, struct es_event *event);
 bool es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding);

@@ -41,9 +41,8 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
     struct es_hold *hold = &core->hold;
     if (hold->n >= ES_HELD_MAX || hold->bytes >= ES_HELD_BYTES) {
         struct es_input again = *in;
-        bool waits;
         int r = es_hold_release(core, UINT64_MAX);
-        return r < 0 ? r : es_core_again(core, &again, &waits);
+        return r < 0 ? r : es_core_waited(core, &again);
     }
     uint8_t *payload = malloc(in->view.payload_len + 1);
     if (!payload || (hold->n == hold->room && grow(hold) < 0)) {
@@ -93,11 +92,10 @@ int es_hold_release(struct es_core *core, uint64_t key)
             hold->items[kept++] = held;
             continue;
         }
-        bool waits;
         if (proc && proc->held > 0)
             proc->held--;
         hold->bytes -= held.in.view.payload_len;
-        r = es_core_again(core, &held.in, &waits);
+        r = es_core_waited(core, &held.in);
         free((void *)(uintptr_t)held.in.view.payload);
     }
     hold->n = kept;

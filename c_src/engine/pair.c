@@ -291,18 +291,26 @@ static enum es_match deliver_content(struct es_pairs *pairs, struct es_lane *lan
     return certain ? ES_MATCH_CERTAIN : ES_MATCH_DOUBTFUL;
 }
 
-/* An earlier send of the same content, to an address, may have been meant for this receiver. What is much earlier was not. */
-static bool is_rival(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_sent *sent)
+/* An earlier send of the same content, to an address, may have been meant for this receiver. What is much earlier was not. Where there is
+ * one, it is not known which of the two came, nor which will come next. */
+static bool had_rival(struct es_pairs *pairs, struct es_lane *rival, struct es_proc *sender, const struct es_message *m,
+                      const struct es_sent *sent)
 {
-    while (lane->first.seq && lane->first.time < sent->time - ES_QUIET_NS) {
+    bool found = false;
+    while (rival->first.seq && rival->first.seq < sent->seq) {
+        found = found || rival->first.time >= sent->time - ES_QUIET_NS;
         pairs->undelivered++;
         sender->contents--;
-        es_lane_pop(pairs, lane);
+        es_lane_pop(pairs, rival);
     }
-    bool rival = lane->first.seq && lane->first.seq < sent->seq;
-    if (lane->first.seq == 0)
-        es_lane_remove(pairs, lane);
-    return rival;
+    if (rival->first.seq == 0)
+        es_lane_remove(pairs, rival);
+    struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
+    if (found && !lane && (lane = es_lane_add(pairs, m->from, m->to)) == NULL)
+        return true;
+    if (found)
+        es_lane_suspect(pairs, lane, m->seq, m->time);
+    return found;
 }
 
 static void note_drained(struct es_proc *receiver, const struct es_sent *sent)
@@ -325,12 +333,64 @@ enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender,
         lane = es_lane_find(pairs, m->from, es_lane_of_content(m->hash, m->corr));
         if (lane && match == ES_MATCH_NONE)
             match = deliver_content(pairs, lane, sender, m, ret_sent);
-        else if (lane && is_rival(pairs, lane, sender, ret_sent))
+        else if (lane && had_rival(pairs, lane, sender, m, ret_sent))
             match = ES_MATCH_DOUBTFUL;
     }
     if (match == ES_MATCH_CERTAIN)
         note_drained(receiver, ret_sent);
     return match;
+}
+
+/* ---- deliveries without a sender ----------------------------------------------------------------------------------- */
+
+int es_pairs_sent_openly(struct es_pairs *pairs, const struct es_message *m)
+{
+    struct es_message by = *m;
+    by.from = m->to;
+    by.to = es_lane_of_content(m->hash, m->corr);
+    struct es_lane *lane = es_lane_find(pairs, by.from, by.to);
+    if (!lane && !(lane = new_lane(pairs, NULL, &by)))
+        return es_fail(-ENOMEM, "no memory for messages under way");
+    struct es_sent sent = {.hash = m->from, .corr = m->corr, .seq = m->seq, .time = m->time};
+    return es_lane_push(pairs, lane, &sent) < 0 ? es_fail(-ENOMEM, "no memory for messages under way") : 0;
+}
+
+/* Brings the first send of this sender to the head of the lane; those before it move back by one. */
+static bool bring_forward(struct es_pairs *pairs, struct es_lane *lane, es_ref sender)
+{
+    uint32_t node = lane->next, steps = 0;
+    if (lane->first.hash == sender)
+        return true;
+    for (; node != ES_TABLE_NONE && pairs->nodes[node].sent.hash != sender; node = pairs->nodes[node].next)
+        steps++;
+    if (node == ES_TABLE_NONE)
+        return false;
+    struct es_sent moved = lane->first;
+    lane->first = pairs->nodes[node].sent;
+    for (node = lane->next, steps++; steps > 0; node = pairs->nodes[node].next, steps--) {
+        struct es_sent here = pairs->nodes[node].sent;
+        pairs->nodes[node].sent = moved;
+        moved = here;
+    }
+    return true;
+}
+
+enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_message *m, struct es_sent *ret_sent)
+{
+    struct es_lane *lane = es_lane_find(pairs, m->to, es_lane_of_content(m->hash, m->corr));
+    if (!lane)
+        return ES_MATCH_NONE;
+    bool several = false;
+    for (uint32_t node = lane->next; m->from == 0 && !several && node != ES_TABLE_NONE; node = pairs->nodes[node].next)
+        several = pairs->nodes[node].sent.hash != lane->first.hash;
+    if (m->from && !bring_forward(pairs, lane, m->from))
+        return ES_MATCH_NONE;
+    bool certain = !several && !is_doubtful(pairs, lane);
+    *ret_sent = lane->first;
+    es_lane_pop(pairs, lane);
+    if (lane->first.seq == 0)
+        es_lane_remove(pairs, lane);
+    return certain ? ES_MATCH_CERTAIN : ES_MATCH_DOUBTFUL;
 }
 
 /* ---- owners of references ------------------------------------------------------------------------------------------ */
@@ -374,12 +434,26 @@ int es_pairs_each(const struct es_pairs *pairs, int (*each)(const struct es_lane
     return 0;
 }
 
-void es_pairs_confirm(struct es_pairs *pairs, es_ref from, uint64_t to, uint64_t seq)
+static bool holds(const struct es_pairs *pairs, const struct es_lane *lane, uint64_t seq)
 {
-    struct es_lane *lane = es_lane_find(pairs, from, to);
-    if (!lane)
-        return;
-    struct es_proc *sender = to >> 60 == 0xf ? es_proc_find(pairs->processes, from) : NULL;
+    if (lane->first.seq == seq)
+        return true;
+    for (uint32_t node = lane->next; node != ES_TABLE_NONE; node = pairs->nodes[node].next)
+        if (pairs->nodes[node].sent.seq == seq)
+            return true;
+    return false;
+}
+
+void es_pairs_confirm(struct es_pairs *pairs, const struct es_message *m, uint64_t seq)
+{
+    struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
+    struct es_proc *sender = NULL;
+    if (!lane || !holds(pairs, lane, seq)) {
+        lane = es_lane_find(pairs, m->from, es_lane_of_content(m->hash, m->corr));
+        sender = es_proc_find(pairs->processes, m->from);
+        if (!lane || !holds(pairs, lane, seq))
+            return;
+    }
     while (lane->first.seq && lane->first.seq <= seq) {
         if (sender && sender->contents > 0)
             sender->contents--;

@@ -94,6 +94,11 @@ enum es_match {
 enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender, struct es_proc *receiver, const struct es_message *m,
                                  struct es_sent *ret_sent);
 
+/* The same where deliveries do not say who sent them (m->from 0): by receiver and content. ret_sent->hash is the sender. Doubtful where
+ * several senders sent the same. */
+int es_pairs_sent_openly(struct es_pairs *pairs, const struct es_message *m);
+enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_message *m, struct es_sent *ret_sent);
+
 /* It was given up to wait for the send of this delivery; if it comes soon, it is not taken for another's. */
 void es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m);
 
@@ -110,8 +115,8 @@ es_ref es_pairs_owner(const struct es_pairs *pairs, uint64_t corr);
 int es_pairs_each(const struct es_pairs *pairs, int (*each)(const struct es_lane *lane, const struct es_sent *sent, void *context),
                   void *context);
 
-/* Replaying a recording: the sends up to this one are not waiting any more. */
-void es_pairs_confirm(struct es_pairs *pairs, es_ref from, uint64_t to, uint64_t seq);
+/* Replaying a recording: this delivery took the send with number `seq`. */
+void es_pairs_confirm(struct es_pairs *pairs, const struct es_message *m, uint64_t seq);
 
 /* ---- lanes (lane.c) ---- */
 struct es_lane *es_lane_find(const struct es_pairs *pairs, es_ref from, uint64_t to);

@@ -14,7 +14,7 @@ void es_processes_init(struct es_processes *p, struct es_store *store)
 {
     memset(p, 0, sizeof *p);
     p->store = store;
-    p->free = p->free_registered = ES_TABLE_NONE;
+    p->free = ES_TABLE_NONE;
 }
 
 void es_processes_fini(struct es_processes *p)
@@ -102,16 +102,22 @@ struct es_proc *es_proc_meet(struct es_processes *p, es_ref pid)
 struct es_proc *es_proc_born(struct es_processes *p, es_ref pid)
 {
     struct es_proc *proc = es_proc_find(p, pid);
-    if (proc && (proc->flags & ES_P_DEAD) && proc->held == 0) {
+    if (!proc || proc->held > 0)
+        return es_proc_meet(p, pid);
+    if (proc->flags & ES_P_DEAD) {
         proc->pid = 0; /* its grave is dropped in its turn */
         es_table_remove(&p->by_pid, pid);
+    } else if (proc->row.spawn_seq) { /* its end was lost */
+        if ((proc->flags & ES_P_DIRTY) && es_store_process(p->store, &proc->row) < 0)
+            return NULL;
+        drop(p, proc);
     }
     return es_proc_meet(p, pid);
 }
 
 int es_proc_touch(struct es_processes *p, struct es_proc *proc)
 {
-    if (proc->flags & ES_P_DIRTY)
+    if ((proc->flags & ES_P_DIRTY) || p->replaying)
         return 0;
     if (p->n_dirty == p->dirty_room) {
         uint32_t room = p->dirty_room ? p->dirty_room * 2 : 1024;
@@ -164,7 +170,7 @@ int es_proc_died(struct es_processes *p, struct es_proc *proc)
 {
     bool again = proc->flags & ES_P_DEAD;
     proc->flags = (uint8_t)((proc->flags | ES_P_DEAD) & ~ES_P_DIRTY);
-    int r = es_store_process(p->store, &proc->row);
+    int r = p->replaying ? 0 : es_store_process(p->store, &proc->row);
     proc->row.reason = NULL;
     proc->row.reason_len = 0;
     if (!again)
@@ -174,29 +180,36 @@ int es_proc_died(struct es_processes *p, struct es_proc *proc)
 
 /* ---- names --------------------------------------------------------------------------------------------------------- */
 
+/* A name keeps its place when nobody has it: as atoms do in the VM. */
 static struct es_registered *name_place(struct es_processes *p, es_ref name)
 {
     uint32_t place = es_table_get(&p->names, name);
     if (place != ES_TABLE_NONE)
         return &p->registered[place];
-    if (p->free_registered != ES_TABLE_NONE) {
-        place = p->free_registered;
-        p->free_registered = p->registered[place].next_free;
-    } else {
-        if (p->n_registered == NAMES_MAX)
+    if (p->n_registered == NAMES_MAX)
+        return NULL;
+    if (p->n_registered == p->registered_room) {
+        uint32_t room = p->registered_room ? p->registered_room * 2 : 256;
+        struct es_registered *grown = realloc(p->registered, room * sizeof *grown);
+        if (!grown)
             return NULL;
-        if (p->n_registered == p->registered_room) {
-            uint32_t room = p->registered_room ? p->registered_room * 2 : 256;
-            struct es_registered *grown = realloc(p->registered, room * sizeof *grown);
-            if (!grown)
-                return NULL;
-            p->registered = grown;
-            p->registered_room = room;
-        }
-        place = p->n_registered++;
+        p->registered = grown;
+        p->registered_room = room;
     }
+    place = p->n_registered;
     p->registered[place] = (struct es_registered){.name = name, .changed = INT64_MIN};
-    return es_table_put(&p->names, name, place) < 0 ? NULL : &p->registered[place];
+    if (es_table_put(&p->names, name, place) < 0)
+        return NULL;
+    p->n_registered++;
+    return &p->registered[place];
+}
+
+/* Whoever looked the name up a moment ago may have found the one before. */
+#define CHANGE_NS 1000000
+
+static int store_name(const struct es_processes *p, es_ref name, es_ref pid, int64_t since, int64_t until)
+{
+    return p->replaying ? 0 : es_store_name(p->store, name, pid, since, until);
 }
 
 int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64_t time)
@@ -205,20 +218,21 @@ int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64
         return 0;
     struct es_registered *place = name_place(p, name);
     if (!place)
-        return p->n_registered == NAMES_MAX ? 0 : -ENOMEM;
+        return p->n_registered == NAMES_MAX ? 0 : es_fail(-ENOMEM, "no memory for names");
     if (place->pid == pid)
         return 0;
     if (place->pid)
-        es_store_name(p->store, name, place->pid, time, time);
-    *place = (struct es_registered){.name = name, .pid = pid, .changed = time};
+        store_name(p, name, place->pid, time, time);
+    bool soon = place->pid || place->changed > time - CHANGE_NS;
+    *place = (struct es_registered){.name = name, .pid = pid, .changed = soon ? time : INT64_MIN};
     struct es_proc *proc = es_proc_find(p, pid);
-    if (proc && es_ref_class_of(pid) == ES_REF_PID) {
+    if (proc) {
         proc->row.name = name;
         int r = es_proc_touch(p, proc);
         if (r < 0)
             return r;
     }
-    return es_store_name(p->store, name, pid, time, INT64_MAX);
+    return store_name(p, name, pid, time, INT64_MAX);
 }
 
 int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int64_t time)
@@ -226,18 +240,16 @@ int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int
     uint32_t place = es_table_get(&p->names, name);
     if (place == ES_TABLE_NONE || p->registered[place].pid != pid)
         return 0;
-    es_table_remove(&p->names, name);
     p->registered[place].pid = 0;
-    p->registered[place].next_free = p->free_registered;
-    p->free_registered = place;
-    return es_store_name(p->store, name, pid, time, time);
+    p->registered[place].changed = time;
+    return store_name(p, name, pid, time, time);
 }
 
-es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t *ret_changed)
+es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time)
 {
     uint32_t place = es_table_get(&p->names, name);
     if (place == ES_TABLE_NONE)
         return 0;
-    *ret_changed = p->registered[place].changed;
-    return p->registered[place].pid;
+    const struct es_registered *found = &p->registered[place];
+    return found->changed == INT64_MIN || found->changed < time - CHANGE_NS ? found->pid : 0;
 }

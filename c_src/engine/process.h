@@ -46,6 +46,7 @@ struct es_proc {
 
 struct es_processes {
     struct es_store *store;
+    bool replaying;               /* what is noted is in the recording already */
     struct es_table by_pid;
     struct es_proc **chunks;
     uint32_t n_chunks, used, free, count, hand; /* places used so far, first free, processes known, where forgetting goes on */
@@ -54,8 +55,8 @@ struct es_processes {
     uint32_t *dirty;
     uint32_t n_dirty, dirty_room;
     struct es_table names;        /* atom -> place in `registered` */
-    struct es_registered { es_ref name, pid; int64_t changed; uint32_t next_free; } *registered;
-    uint32_t n_registered, registered_room, free_registered;
+    struct es_registered { es_ref name, pid; int64_t changed; } *registered; /* pid 0: nobody has it */
+    uint32_t n_registered, registered_room;
 };
 
 void es_processes_init(struct es_processes *p, struct es_store *store);
@@ -85,8 +86,8 @@ int es_processes_flush(struct es_processes *p);
 /* ---- names: atoms registered for pids ---- */
 int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
 int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
-/* Who has the name, 0 = nobody or unknown; *ret_changed: when that last changed. */
-es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t *ret_changed);
+/* Who has the name at this time, 0 = nobody, or it is not certain. */
+es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time);
 
 /* ---- what their events say (process_events.c) ---- */
 struct es_event;

@@ -114,9 +114,10 @@ int es_proc_spawn(struct es_processes *p, struct es_names *names, const struct e
     struct call call = {.module = event->module, .function = event->function, .arity = event->arity};
     if (is_proc_lib(names, event))
         through_proc_lib(names, event, &call);
-    if (child->row.spawned == INT64_MIN)
-        child->row.spawned = event->time;
+    child->row.spawned = event->time;
     child->row.spawn_seq = event->seq;
+    if (child->last_time < event->time)
+        child->last_time = event->time;
     child->row.parent = event->pid;
     set_call(child, &call);
     return es_proc_touch(p, child);
@@ -125,7 +126,9 @@ int es_proc_spawn(struct es_processes *p, struct es_names *names, const struct e
 /* Its parent's event says more, where there is one; else this. */
 int es_proc_spawned(struct es_processes *p, const struct es_event *event)
 {
-    struct es_proc *child = es_proc_born(p, event->pid);
+    struct es_proc *child = es_proc_find(p, event->pid);
+    if (child && (child->flags & ES_P_DEAD))
+        child = es_proc_born(p, event->pid);
     if (!child)
         return -ENOMEM;
     if (child->row.spawned == INT64_MIN)

@@ -326,9 +326,11 @@ int es_states_read(struct es_states *states, const struct es_names *names, struc
         return 0;
     }
     read_value(names, at, end, &value);
-    if (of.callback == ES_CB_INIT_IT && value.word == ES_W_OK && value.n == 2) /* {ok, what init/1 returned} */
-        read_value(names, value.parts[1].at, value.parts[1].end, &value);
     read_cut_word(names, &value);
+    if (of.callback == ES_CB_INIT_IT && value.word == ES_W_OK && value.n == 2 && value.n_parts == 2) {
+        read_value(names, value.parts[1].at, value.parts[1].end, &value); /* {ok, what init/1 returned} */
+        read_cut_word(names, &value);
+    }
     bool is_call = es_names_word(names, event->function) == ES_W_HANDLE_CALL;
     struct places places = of.behaviour == ES_B_STATEM  ? in_statem(&value, of.callback)
                            : of.behaviour == ES_B_EVENT ? in_handler(&value, of.callback, is_call)

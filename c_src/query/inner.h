@@ -21,11 +21,12 @@ void es_refmap_fini(struct es_refmap *map);
 struct es_held { struct es_block *block; uint64_t first, last, used; };
 
 struct es_parents;
+struct es_shown;
 
 struct es_query {
     struct es_recording *recording;
     struct es_print print[2];          /* [erlang] */
-    char *node;
+    char *path, *node;
     bool has_wall;
     int64_t wall_offset;               /* wall clock - monotonic, ns */
 
@@ -38,7 +39,7 @@ struct es_query {
     bool names_ready;
 
     struct es_parents *parents[2];     /* the two parts of the recording asked for last */
-    struct es_text scratch;
+    struct es_shown *shown;            /* texts of the last event shown */
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is none. */
@@ -58,6 +59,10 @@ bool es_query_span(struct es_query *query, int64_t *ret_first, int64_t *ret_last
 void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);
 
 void es_parents_free(struct es_parents *parents);
+
+/* What is known of the end of a call. An end's es_query_parent() is the call it ends. */
+enum es_call { ES_CALL_ALONE /* nothing */, ES_CALL_ENDED, ES_CALL_OPEN /* it runs until its process exits, or the recording ends */ };
+enum es_call es_query_call(struct es_query *query, uint64_t seq);
 
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 static inline bool es_is_call_end(unsigned kind) { return kind == ES_K_RETURN || kind == ES_K_EXCEPTION; }

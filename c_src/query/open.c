@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "query/inner.h"
+#include "query/fields.h"
 
 static const uint8_t *look_up_atom(uint64_t word, size_t *ret_len, void *context)
 {
@@ -17,7 +17,7 @@ static void read_meta(struct es_query *query)
 {
     const char *node = es_recording_meta(query->recording, "node");
     query->node = node ? strdup(node) : NULL;
-    const char *wall = es_recording_meta(query->recording, "wall_offset");
+    const char *wall = es_recording_meta(query->recording, "wall_offset_ns");
     char *end;
     errno = 0;
     query->wall_offset = wall ? strtoll(wall, &end, 10) : 0;
@@ -33,13 +33,15 @@ static void read_meta(struct es_query *query)
 int es_query_open(const char *path, struct es_query **ret_query)
 {
     struct es_query *query = calloc(1, sizeof *query);
-    if (!query)
-        return es_fail(-ENOMEM, "no memory to open %s", path);
-    int rc = es_recording_open(path, &query->recording);
+    struct es_shown *shown = calloc(1, sizeof *shown);
+    int rc = query && shown ? es_recording_open(path, &query->recording) : es_fail(-ENOMEM, "no memory to open %s", path);
     if (rc < 0) {
+        free(shown);
         free(query);
         return rc;
     }
+    query->shown = shown;
+    query->path = strdup(path);
     read_meta(query);
     *ret_query = query;
     return 0;
@@ -69,7 +71,9 @@ void es_query_close(struct es_query *query)
         return;
     forget(query);
     es_recording_close(query->recording);
-    es_text_fini(&query->scratch);
+    es_shown_fini(query->shown);
+    free(query->shown);
+    free(query->path);
     free(query->node);
     free(query);
 }

@@ -20,15 +20,18 @@ void es_query_close(struct es_query *query);
 struct es_recording *es_query_recording(struct es_query *query);
 
 /* ---- time ---------------------------------------------------------------------------------------------------------- */
-/* "123456789" absolute ns, "+1.5s" from the start, "-200ms" from the end, "40%", or wall clock ("2026-01-31 14:25:01.5", "14:25:01",
- * ISO 8601 with zone). Units ns us ms s m h. -EINVAL with a cause; -ERANGE where it lies outside the recording (says its span). */
+/* "123456789" absolute ns, "+1.5s" from the start, "-200ms" from the end, "40%", or wall clock ("2026-01-31 14:25:01.5", "14:25:01" on the
+ * day the recording began or the next, ISO 8601 with zone; local where there is none). Units ns us ms s m h. -EINVAL with a cause; -ERANGE
+ * where it lies outside the recording (says its span). */
 int es_query_time(struct es_query *query, const char *text, int64_t *ret_time);
-int64_t es_query_wall(struct es_query *query, int64_t time); /* ns since 1970 */
+/* ns since 1970; INT64_MIN where the recording does not know it (metadata "wall_offset_ns": wall clock minus monotonic time, ns, as text). */
+int64_t es_query_wall(struct es_query *query, int64_t time);
 
 /* ---- info ---------------------------------------------------------------------------------------------------------- */
 struct es_info {
     uint64_t events, by_kind[ES_KIND_MAX], losses, losses_by_kind[ES_KIND_MAX];
-    uint64_t processes, gaps, budget_steps, notices, bytes, blocks, damaged;
+    uint64_t processes, gaps, budget_steps, notices;
+    uint64_t bytes, blocks, damaged; /* stored bytes of all blocks; damaged ones among those read so far */
     uint64_t pairs[ES_CAUSE_MAX];  /* deliveries and first events by what is known of their cause */
     int64_t first_time, last_time;
     bool live, closed;

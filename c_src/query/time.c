@@ -213,7 +213,13 @@ static int64_t wall_ns(const struct wall *wall)
     return seconds * SECOND + wall->fraction;
 }
 
-/* Without a date: the day on which the recording began, or one of those that follow while it lasted. */
+/* A time without a fraction names a whole second: the one in which the recording began is not before it. */
+static int64_t not_just_before(const struct wall *wall, int64_t ns, int64_t first_wall)
+{
+    return wall->fraction == 0 && ns < first_wall && first_wall - ns < SECOND ? first_wall : ns;
+}
+
+/* Without a date: the day on which the recording began, or the next one. */
 static int64_t on_its_day(const struct wall *clock, int64_t first_wall)
 {
     struct wall wall = *clock;
@@ -224,7 +230,7 @@ static int64_t on_its_day(const struct wall *clock, int64_t first_wall)
     wall.tm.tm_year = day.tm_year;
     wall.tm.tm_mon = day.tm_mon;
     wall.tm.tm_mday = day.tm_mday;
-    int64_t ns = wall_ns(&wall);
+    int64_t ns = not_just_before(&wall, wall_ns(&wall), first_wall);
     if (ns >= first_wall)
         return ns;
     wall.tm.tm_mday++;
@@ -236,15 +242,8 @@ static int from_wall(struct es_query *query, const struct wall *wall, const stru
     int64_t first_wall = es_query_wall(query, span->first);
     if (first_wall == INT64_MIN)
         return es_fail(-EINVAL, "the recording does not know the wall clock");
-    int64_t today = wall->has_date ? wall_ns(wall) : on_its_day(wall, first_wall), time;
-    if (!wall->has_date && __builtin_sub_overflow(today, query->wall_offset, &time) == 0 && time > span->last) {
-        int64_t day_before = today - 24 * 3600 * SECOND; /* "14:25:01" where the recording began a little later that second */
-        if (first_wall - day_before < SECOND)
-            today = day_before;
-    }
-    if (__builtin_sub_overflow(today, query->wall_offset, ret))
-        return -EINVAL;
-    return 0;
+    int64_t ns = wall->has_date ? not_just_before(wall, wall_ns(wall), first_wall) : on_its_day(wall, first_wall);
+    return __builtin_sub_overflow(ns, query->wall_offset, ret) ? es_fail(-EINVAL, "it is out of all bounds") : 0;
 }
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
@@ -275,27 +274,27 @@ static int outside(struct es_query *query, const char *text, const struct span *
     return rc;
 }
 
+/* Whatever form it has. */
+static int read_time(struct es_query *query, const char *text, const struct span *span, int64_t *ret)
+{
+    struct wall wall;
+    if (read_absolute(text, ret) == 0 || read_relative(text, span, ret) == 0 || read_percent(text, span, ret) == 0)
+        return 0;
+    if (read_wall(text, &wall))
+        return from_wall(query, &wall, span, ret);
+    es_hint("Write 123456789 (ns), +1.5s from the start, -200ms from the end, 40%%, 14:25:01.5 or 2026-01-31T14:25:01Z; units: ns us ms s m h.");
+    return es_fail(-EINVAL, "it has none of the forms of a time");
+}
+
 int es_query_time(struct es_query *query, const char *text, int64_t *ret_time)
 {
     struct span span;
-    struct wall wall;
-    int64_t time;
+    int64_t time = 0;
     if (!es_query_span(query, &span.first, &span.last))
         return es_fail(-ERANGE, "time '%s': the recording has no events", text);
-    int rc = read_absolute(text, &time);
+    int rc = read_time(query, text, &span, &time);
     if (rc < 0)
-        rc = read_relative(text, &span, &time);
-    if (rc < 0)
-        rc = read_percent(text, &span, &time);
-    if (rc < 0 && read_wall(text, &wall)) {
-        rc = from_wall(query, &wall, &span, &time);
-        if (rc < 0)
-            return es_fail(rc, "time '%s'", text);
-    }
-    if (rc < 0) {
-        es_hint("Write 123456789 (ns), +1.5s from the start, -200ms from the end, 40%%, 14:25:01.5 or 2026-01-31T14:25:01Z; units: ns us ms s m h.");
-        return es_fail(-EINVAL, "'%s' is not a time", text);
-    }
+        return es_fail(rc, "time '%s'", text);
     if (time < span.first || time > span.last)
         return outside(query, text, &span);
     *ret_time = time;

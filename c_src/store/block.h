@@ -64,18 +64,28 @@ int es_block_encode(struct es_encoder *encoder, const struct es_batch *batch, st
 /* A column as it was read; missing ones have raw_len 0. */
 struct es_stored { const uint8_t *data; size_t len; uint32_t raw_len; uint8_t codec; };
 
+struct es_stored_block {
+    struct es_block_info info;
+    struct es_stored column[ES_COLUMNS];
+    struct es_buf memory; /* where their bytes are */
+};
+
 struct es_decoded {
     struct es_event *events;
     size_t n, room;       /* of events */
     uint8_t *payloads, *states;
 };
+struct es_decoder;
+struct es_decoder *es_decoder_new(void);
+void es_decoder_free(struct es_decoder *decoder);
+
 /* `ret` may bring an array of events to use again; on failure nothing but that is in it. Fields beyond enum es_field: see reader.h. */
-int es_block_decode(const struct es_stored *columns, const struct es_block_info *info, unsigned fields, struct es_decoded *ret);
+int es_block_decode(struct es_decoder *decoder, const struct es_stored_block *stored, unsigned fields, struct es_decoded *ret);
 void es_decoded_fini(struct es_decoded *decoded);
 
 /* Processes of a block, from columns REFS and COUNTS alone. */
-int es_block_decode_pids(const struct es_stored *columns, const struct es_block_info *info, struct es_pid_count **ret_pids,
-                         size_t *ret_n);
+struct es_pids { struct es_pid_count *pids; size_t n; };
+int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_pids *ret);
 
 /* Most bytes that column `id` of a block of n events can have. */
 size_t es_column_cap(unsigned id, uint32_t n);

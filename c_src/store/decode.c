@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* From the columns of a block back to events: what all events have. */
+#include "store/decode.h"
+
 #include <errno.h>
 
 #include "base/error.h"
-#include "store/decode.h"
 #include "store/gaps.h"
 
-#define COMMON ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE |                \
-                (uint64_t)1 << ES_C_THREADS | (uint64_t)1 << ES_C_PIDS | (uint64_t)1 << ES_C_REFS |                        \
-                (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS | (uint64_t)1 << ES_C_FLAGS | (uint64_t)1 << ES_C_MOVED)
-#define CAUSES ((uint64_t)1 << ES_C_CAUSE_STATES | (uint64_t)1 << ES_C_CAUSES | (uint64_t)1 << ES_C_CAUSE_BITS |           \
-                (uint64_t)1 << ES_C_CAUSE_RARE)
+#define BIT(id) ((uint64_t)1 << (id))
+#define COMMON                                                                                                             \
+    (BIT(ES_C_TIMES) | BIT(ES_C_TIME_BITS) | BIT(ES_C_TIME_RARE) | BIT(ES_C_THREADS) | BIT(ES_C_PIDS) | BIT(ES_C_REFS) |   \
+     BIT(ES_C_COUNTS) | BIT(ES_C_KINDS) | BIT(ES_C_FLAGS) | BIT(ES_C_MOVED))
+#define CAUSES (BIT(ES_C_CAUSE_STATES) | BIT(ES_C_CAUSES) | BIT(ES_C_CAUSE_BITS) | BIT(ES_C_CAUSE_RARE))
 
 /* Most raw bytes a column can have, by event. */
 static const uint8_t max_bytes[ES_COLUMNS] = {
@@ -20,80 +21,131 @@ static const uint8_t max_bytes[ES_COLUMNS] = {
     [ES_C_HASHES] = 8, [ES_C_CORRS] = 8, [ES_C_NUMS] = 60, [ES_C_MOVED] = 5, [ES_C_LENGTHS] = 5,
 };
 
-uint64_t es_block_columns(unsigned fields)
-{
-    uint64_t set = COMMON;
-    if (fields & ES_F_FUN)
-        set |= (uint64_t)1 << ES_C_FUNS | (uint64_t)1 << ES_C_CALLS;
-    if (fields & ES_F_PEER)
-        set |= (uint64_t)1 << ES_C_PEERS | CAUSES;
-    if (fields & ES_F_CAUSE)
-        set |= CAUSES;
-    if (fields & (ES_F_HASH | ES_F_CORR))
-        set |= (uint64_t)1 << ES_C_MESSAGES | (uint64_t)1 << ES_C_HASHES | (uint64_t)1 << ES_C_CORRS | CAUSES;
-    if (fields & ES_F_NUM)
-        set |= (uint64_t)1 << ES_C_NUMS;
-    if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES))
-        set |= (uint64_t)1 << ES_C_LENGTHS | (uint64_t)1 << ES_C_STATES;
-    if (fields & ES_F_PAYLOAD)
-        set |= (uint64_t)1 << ES_C_PAYLOADS;
-    return set;
-}
-
 size_t es_column_cap(unsigned id, uint32_t n)
 {
     return id == ES_C_PAYLOADS || id == ES_C_STATES ? ES_BLOCK_PAYLOAD : (size_t)max_bytes[id] * n + 16;
 }
 
-int es_decode_column(const struct es_stored *stored, size_t cap, struct es_raw *ret_raw, uint8_t **ret_owned)
+uint64_t es_block_columns(unsigned fields)
 {
-    if (stored->raw_len > cap)
-        return es_fail(-EBADMSG, "a column is too long");
-    if (stored->raw_len == 0 || stored->codec == ES_CODEC_RAW) {
-        if (stored->raw_len != stored->len)
-            return es_fail(-EBADMSG, "the length of a column is wrong");
-        *ret_raw = (struct es_raw){stored->data, stored->len};
-        return 0;
+    uint64_t set = COMMON;
+    if (fields & ES_F_FUN)
+        set |= BIT(ES_C_FUNS) | BIT(ES_C_CALLS);
+    if (fields & ES_F_PEER)
+        set |= BIT(ES_C_PEERS) | CAUSES;
+    if (fields & ES_F_CAUSE)
+        set |= CAUSES;
+    if (fields & (ES_F_HASH | ES_F_CORR))
+        set |= BIT(ES_C_MESSAGES) | BIT(ES_C_HASHES) | BIT(ES_C_CORRS) | CAUSES;
+    if (fields & ES_F_NUM)
+        set |= BIT(ES_C_NUMS);
+    if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES))
+        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_STATES);
+    if (fields & ES_F_PAYLOAD)
+        set |= BIT(ES_C_PAYLOADS);
+    return set;
+}
+
+struct es_decoder *es_decoder_new(void)
+{
+    struct es_decoder *d = calloc(1, sizeof *d);
+    if (d && !(d->zstd = ZSTD_createDCtx())) {
+        free(d);
+        return NULL;
     }
-    uint8_t *bytes = malloc(stored->raw_len);
-    if (!bytes)
-        return -ENOMEM;
+    return d;
+}
+
+void es_decoder_free(struct es_decoder *d)
+{
+    if (!d)
+        return;
+    ZSTD_freeDCtx(d->zstd);
+    for (size_t i = 0; i < ES_COLUMNS; i++)
+        es_buf_fini(&d->memory[i]);
+    es_buf_fini(&d->arrays);
+    es_buf_fini(&d->tables);
+    free(d);
+}
+
+static int load_column(struct es_decoder *d, const struct es_stored *stored, unsigned id)
+{
+    struct es_buf *memory = &d->memory[id];
+    if (stored->raw_len > es_column_cap(id, d->n))
+        return es_fail(-EBADMSG, "column %u is too long", id);
+    if (stored->raw_len == 0)
+        return 0;
+    if (stored->codec == ES_CODEC_RAW) {
+        d->column[id] = (struct es_raw){stored->data, stored->len};
+        return stored->raw_len == stored->len ? 0 : es_fail(-EBADMSG, "the length of column %u is wrong", id);
+    }
+    memory->len = 0;
+    if (es_buf_reserve(memory, stored->raw_len) < 0)
+        return es_fail(-ENOMEM, "no memory for a column");
     size_t len = 0;
     if (stored->codec == ES_CODEC_CONST && stored->len == 1) {
-        memset(bytes, stored->data[0], stored->raw_len);
+        memset(memory->bytes, stored->data[0], stored->raw_len);
         len = stored->raw_len;
     } else if (stored->codec == ES_CODEC_ZSTD) {
-        len = ZSTD_decompress(bytes, stored->raw_len, stored->data, stored->len);
+        len = ZSTD_decompressDCtx(d->zstd, memory->bytes, stored->raw_len, stored->data, stored->len);
     }
-    if (len != stored->raw_len) {
-        free(bytes);
-        return es_fail(-EBADMSG, "a column cannot be decompressed");
-    }
-    *ret_raw = (struct es_raw){bytes, len};
-    *ret_owned = bytes;
+    d->column[id] = (struct es_raw){memory->bytes, len};
+    return len == stored->raw_len ? 0 : es_fail(-EBADMSG, "column %u cannot be decompressed", id);
+}
+
+static int load_columns(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set)
+{
+    d->info = &stored->info;
+    d->n = stored->info.events;
+    d->n_refs = d->n_funs = 0;
+    for (unsigned id = 0; id < ES_COLUMNS; id++)
+        d->column[id] = (struct es_raw){(const uint8_t *)"", 0};
+    if (d->n == 0 || d->n > ES_BLOCK_EVENTS)
+        return es_fail(-EBADMSG, "a block of %u events", d->n);
+    int r = 0;
+    for (unsigned id = 1; r == 0 && id < ES_COLUMNS; id++)
+        if (set >> id & 1)
+            r = load_column(d, &stored->column[id], id);
+    return r;
+}
+
+/* Cuts the arrays out of one piece of memory that is kept from block to block. */
+static int make_arrays(struct es_decoder *d)
+{
+    uint32_t **words[] = {&d->order, &d->pid, &d->peer, &d->fun, &d->cause, &d->same_hash, &d->same_corr};
+    size_t n_words = sizeof words / sizeof words[0], n = d->n;
+    d->arrays.len = 0;
+    if (es_buf_reserve(&d->arrays, n * (n_words * 4 + 8 + 2 + 3)) < 0)
+        return es_fail(-ENOMEM, "no memory to decode a block");
+    uint8_t *at = d->arrays.bytes;
+    d->back = (uint64_t *)(void *)at;
+    at += n * 8;
+    for (size_t i = 0; i < n_words; i++, at += n * 4)
+        *words[i] = (uint32_t *)(void *)at;
+    d->thread = (uint16_t *)(void *)at;
+    at += n * 2;
+    d->kind = at;
+    d->flags = at + n;
+    d->cause_state = at + 2 * n;
     return 0;
 }
 
-static void decoder_fini(struct es_decoder *d)
+static int make_tables(struct es_decoder *d)
 {
-    for (size_t i = 0; i < ES_COLUMNS; i++)
-        free(d->owned[i]);
-    free(d->refs);
-    free(d->counts);
-    free(d->pids);
-    free(d->order);
-    free(d->funs);
-    free(d->causes);
+    size_t refs = d->column[ES_C_COUNTS].len + 1, funs = d->column[ES_C_FUNS].len / 3 + 1;
+    d->tables.len = 0;
+    if (es_buf_reserve(&d->tables, refs * (sizeof *d->refs + 3 * sizeof *d->counts) + funs * sizeof *d->funs) < 0)
+        return es_fail(-ENOMEM, "no memory to decode a block");
+    d->refs = (es_ref *)(void *)d->tables.bytes;
+    d->counts = (uint32_t *)(d->refs + refs);
+    d->places = d->counts + refs;
+    d->funs = (struct es_fun *)(d->places + 2 * refs);
+    return 0;
 }
 
 static int decode_refs(struct es_decoder *d)
 {
     struct es_reader refs = es_decode_reader(d, ES_C_REFS), counts = es_decode_reader(d, ES_C_COUNTS);
-    uint32_t room = (uint32_t)(d->column[ES_C_COUNTS].len);
-    d->refs = malloc((room + 1) * sizeof *d->refs);
-    d->counts = malloc((room + 1) * sizeof *d->counts);
-    if (!d->refs || !d->counts)
-        return -ENOMEM;
     uint64_t ref = 0, sum = 0;
     while (es_reader_left(&counts)) {
         uint64_t count = es_decode_varint(&counts);
@@ -110,98 +162,95 @@ static int decode_refs(struct es_decoder *d)
     return 0;
 }
 
-static int decode_times(struct es_decoder *d)
-{
-    struct es_gap_reader gaps = {es_decode_reader(d, ES_C_TIMES), es_decode_reader(d, ES_C_TIME_BITS),
-                                 es_decode_reader(d, ES_C_TIME_RARE), 0, 0};
-    struct es_reader threads = es_decode_reader(d, ES_C_THREADS);
-    uint64_t time = (uint64_t)d->info->first_time;
-    for (uint32_t i = 0; i < d->n; i++) {
-        struct es_event *event = &d->events[i];
-        time += (uint64_t)es_gap_get(&gaps);
-        *event = (struct es_event){.seq = d->info->first_seq + i, .time = (int64_t)time, .thread = (uint16_t)es_decode_varint(&threads)};
-    }
-    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || threads.bad || (int64_t)time != d->info->last_time)
-        return es_fail(-EBADMSG, "the times are wrong");
-    return 0;
-}
-
-/* Pids of events, and from them the order of process. */
+/* Threads and pids of events, and from them the order of process. */
 static int decode_pids(struct es_decoder *d)
 {
-    struct es_reader pids = es_decode_reader(d, ES_C_PIDS);
-    uint32_t last[ES_PREDICT_THREADS];
+    struct es_reader pids = es_decode_reader(d, ES_C_PIDS), threads = es_decode_reader(d, ES_C_THREADS);
+    uint32_t last[ES_PREDICT_THREADS], *at = d->places, *end = d->places + d->n_refs;
     memset(last, 0xff, sizeof last);
-    d->pids = malloc(d->n * sizeof *d->pids);
-    d->order = malloc(d->n * sizeof *d->order);
-    uint32_t *at = malloc((d->n_refs + 1) * 2 * sizeof *at), *end = at + d->n_refs + 1;
-    if (!d->pids || !d->order || !at) {
-        free(at);
-        return -ENOMEM;
-    }
     for (uint32_t i = 0, sum = 0; i < d->n_refs; i++) {
         at[i] = sum;
         sum += d->counts[i];
         end[i] = sum;
     }
-    bool bad = false;
-    for (uint32_t i = 0; i < d->n && !bad; i++) {
-        uint32_t place = es_predict_thread(d->events[i].thread);
+    for (uint32_t i = 0; i < d->n; i++) {
+        d->thread[i] = (uint16_t)es_decode_varint(&threads);
+        uint32_t place = es_predict_thread(d->thread[i]);
         uint64_t code = es_decode_varint(&pids);
         uint64_t pid = code ? code - 1 : last[place];
-        if (pids.bad || pid >= d->n_refs || at[pid] == end[pid]) {
-            bad = true;
-            break;
-        }
-        last[place] = d->pids[i] = (uint32_t)pid;
+        if (pid >= d->n_refs || at[pid] == end[pid])
+            return es_fail(-EBADMSG, "the processes of events are wrong");
+        last[place] = d->pid[i] = (uint32_t)pid;
         d->order[at[pid]++] = i;
-        d->events[i].pid = d->refs[pid];
     }
-    free(at);
-    return bad ? es_fail(-EBADMSG, "the processes of events are wrong") : 0;
+    return pids.bad || threads.bad ? es_fail(-EBADMSG, "the processes of events are incomplete") : 0;
 }
 
 static int decode_kinds(struct es_decoder *d)
 {
     struct es_raw kinds = d->column[ES_C_KINDS], flags = d->column[ES_C_FLAGS];
-    struct es_reader moved = es_decode_reader(d, ES_C_MOVED);
     if (kinds.len != d->n || flags.len != d->n)
         return es_fail(-EBADMSG, "the kinds of events are wrong");
     for (uint32_t k = 0; k < d->n; k++) {
-        struct es_event *event = &d->events[d->order[k]];
         if (kinds.bytes[k] >= ES_KIND_MAX)
             return es_fail(-EBADMSG, "an event has kind %u", kinds.bytes[k]);
-        event->kind = kinds.bytes[k];
-        event->flags = flags.bytes[k];
-        if (event->flags & ES_E_MOVED)
-            event->moved = (uint32_t)es_decode_varint(&moved);
-    }
-    return moved.bad ? es_fail(-EBADMSG, "the moved times are wrong") : 0;
-}
-
-static int load_columns(struct es_decoder *d, const struct es_stored *columns, uint64_t set)
-{
-    for (int id = 1; id < ES_COLUMNS; id++) {
-        if (!(set >> id & 1))
-            continue;
-        int r = es_decode_column(&columns[id], es_column_cap((unsigned)id, d->n), &d->column[id], &d->owned[id]);
-        if (r < 0)
-            return r;
+        d->kind[d->order[k]] = kinds.bytes[k];
+        d->flags[d->order[k]] = flags.bytes[k];
     }
     return 0;
 }
 
-static int decode_all(struct es_decoder *d, const struct es_stored *columns, unsigned fields)
+/* Everything that is known so far, event by event. */
+static int write_events(struct es_decoder *d, unsigned fields)
 {
-    int r = load_columns(d, columns, es_block_columns(fields));
-    if (r < 0 || (r = decode_refs(d)) < 0 || (r = decode_times(d)) < 0 || (r = decode_pids(d)) < 0 || (r = decode_kinds(d)) < 0)
-        return r;
-    if (fields & ES_F_FUN)
+    struct es_gap_reader gaps = {es_decode_reader(d, ES_C_TIMES), es_decode_reader(d, ES_C_TIME_BITS),
+                                 es_decode_reader(d, ES_C_TIME_RARE), 0, 0};
+    uint64_t time = (uint64_t)d->info->first_time;
+    for (uint32_t i = 0; i < d->n; i++) {
+        unsigned has = es_kind_table[d->kind[i]].fields & fields;
+        struct es_event *event = &d->events[i];
+        time += (uint64_t)es_gap_get(&gaps);
+        *event = (struct es_event){.seq = d->info->first_seq + i, .time = (int64_t)time, .kind = d->kind[i], .flags = d->flags[i],
+                                   .thread = d->thread[i], .pid = d->refs[d->pid[i]]};
+        if (has & ES_F_FUN) {
+            const struct es_fun *fun = &d->funs[d->fun[i]];
+            event->module = d->refs[fun->module];
+            event->function = d->refs[fun->function];
+            event->arity = (uint16_t)fun->arity;
+        }
+        if (has & ES_F_PEER)
+            event->peer = d->refs[d->peer[i]];
+        if (has & ES_F_CAUSE) {
+            event->cause_state = d->cause_state[i];
+            event->cause = d->back[i] ? event->seq - d->back[i] : 0;
+        }
+    }
+    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || (int64_t)time != d->info->last_time)
+        return es_fail(-EBADMSG, "the times are wrong");
+    return 0;
+}
+
+static int decode_all(struct es_decoder *d, unsigned fields)
+{
+    int r = make_arrays(d);
+    if (r == 0)
+        r = make_tables(d);
+    if (r == 0)
+        r = decode_refs(d);
+    if (r == 0)
+        r = decode_pids(d);
+    if (r == 0)
+        r = decode_kinds(d);
+    if (r == 0 && (fields & ES_F_FUN))
         r = es_decode_funs(d);
     if (r == 0 && (fields & (ES_F_CAUSE | ES_F_PEER | ES_F_HASH | ES_F_CORR)))
-        r = es_decode_causes(d, fields);
+        r = es_decode_causes(d);
     if (r == 0 && (fields & ES_F_PEER))
         r = es_decode_peers(d);
+    if (r == 0)
+        r = write_events(d, fields);
+    if (r == 0)
+        r = es_decode_moved(d);
     if (r == 0 && (fields & (ES_F_HASH | ES_F_CORR)))
         r = es_decode_messages(d, fields);
     if (r == 0 && (fields & ES_F_NUM))
@@ -211,28 +260,54 @@ static int decode_all(struct es_decoder *d, const struct es_stored *columns, uns
     return r;
 }
 
-int es_block_decode(const struct es_stored *columns, const struct es_block_info *info, unsigned fields, struct es_decoded *ret)
+/* Payloads are pointed to by the events: their memory goes with them. Bytes that were stored as they are have to be copied. */
+static int own(struct es_decoder *d, unsigned id, uint8_t **ret_bytes)
 {
-    if (info->events == 0 || info->events > ES_BLOCK_EVENTS)
-        return es_fail(-EBADMSG, "a block of %u events", info->events);
-    struct es_decoder d = {.info = info, .n = info->events};
-    if (ret->room < d.n) {
-        free(ret->events);
-        ret->room = (ret->events = malloc(d.n * sizeof *d.events)) ? d.n : 0;
+    struct es_raw *column = &d->column[id];
+    *ret_bytes = NULL;
+    if (column->len == 0)
+        return 0;
+    if (column->bytes == d->memory[id].bytes) {
+        *ret_bytes = d->memory[id].bytes;
+        d->memory[id] = (struct es_buf){0};
+        return 0;
     }
-    d.events = ret->events;
-    int r = d.events ? decode_all(&d, columns, fields) : -ENOMEM;
+    uint8_t *bytes = malloc(column->len);
+    if (!bytes)
+        return es_fail(-ENOMEM, "no memory for payloads");
+    memcpy(bytes, column->bytes, column->len);
+    column->bytes = *ret_bytes = bytes;
+    return 0;
+}
+
+int es_block_decode(struct es_decoder *d, const struct es_stored_block *stored, unsigned fields, struct es_decoded *ret)
+{
+    int r = load_columns(d, stored, es_block_columns(fields));
+    if (r < 0)
+        return r;
+    if (ret->room < d->n) {
+        free(ret->events);
+        ret->events = malloc(d->n * sizeof *ret->events);
+        ret->room = ret->events ? d->n : 0;
+    }
+    if (!ret->events)
+        return es_fail(-ENOMEM, "no memory for events");
+    d->events = ret->events;
+    uint8_t *payloads = NULL, *states = NULL;
+    if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES))
+        r = own(d, ES_C_STATES, &states);
+    if (r == 0 && (fields & ES_F_PAYLOAD))
+        r = own(d, ES_C_PAYLOADS, &payloads);
+    if (r == 0)
+        r = decode_all(d, fields);
     if (r < 0) {
-        decoder_fini(&d);
+        free(payloads);
+        free(states);
         return r;
     }
-    ret->n = d.n;
-    if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES)) {
-        ret->payloads = d.owned[ES_C_PAYLOADS];
-        ret->states = d.owned[ES_C_STATES];
-        d.owned[ES_C_PAYLOADS] = d.owned[ES_C_STATES] = NULL;
-    }
-    decoder_fini(&d);
+    ret->n = d->n;
+    ret->payloads = payloads;
+    ret->states = states;
     return 0;
 }
 
@@ -244,25 +319,21 @@ void es_decoded_fini(struct es_decoded *decoded)
     *decoded = (struct es_decoded){0};
 }
 
-int es_block_decode_pids(const struct es_stored *columns, const struct es_block_info *info, struct es_pid_count **ret_pids,
-                         size_t *ret_n)
+int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *stored, struct es_pids *ret)
 {
-    struct es_decoder d = {.info = info, .n = info->events};
-    int r = d.n == 0 || d.n > ES_BLOCK_EVENTS ? es_fail(-EBADMSG, "a block of %u events", d.n)
-                                              : load_columns(&d, columns, (uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS);
+    int r = load_columns(d, stored, BIT(ES_C_REFS) | BIT(ES_C_COUNTS));
     if (r == 0)
-        r = decode_refs(&d);
-    struct es_pid_count *pids = r == 0 ? malloc((d.n_refs + 1) * sizeof *pids) : NULL;
-    if (r == 0 && !pids)
-        r = -ENOMEM;
-    size_t n = 0;
-    for (uint32_t i = 0; r == 0 && i < d.n_refs; i++)
-        if (d.counts[i])
-            pids[n++] = (struct es_pid_count){d.refs[i], d.counts[i]};
-    decoder_fini(&d);
+        r = make_tables(d);
+    if (r == 0)
+        r = decode_refs(d);
     if (r < 0)
         return r;
-    *ret_pids = pids;
-    *ret_n = n;
+    struct es_pids pids = {malloc((d->n_refs + 1) * sizeof *pids.pids), 0};
+    if (!pids.pids)
+        return es_fail(-ENOMEM, "no memory for processes");
+    for (uint32_t i = 0; i < d->n_refs; i++)
+        if (d->counts[i])
+            pids.pids[pids.n++] = (struct es_pid_count){d->refs[i], d->counts[i]};
+    *ret = pids;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Inside of the decoder: shared by decode.c (columns and order) and decode_fields.c (one function a field). Every number read is
- * checked before it is used as a place: a checksum can be right and the content still hostile. */
+ * checked before it is used as a place: a checksum can be right and the content still hostile.
+ * What is known of events is first gathered in small arrays, which stay in the processor's caches, and then written out once. */
 #ifndef ES_STORE_DECODE_H
 #define ES_STORE_DECODE_H
 
@@ -11,32 +12,46 @@
 struct es_raw { const uint8_t *bytes; size_t len; }; /* a column, decompressed */
 
 struct es_decoder {
+    ZSTD_DCtx *zstd;
+    struct es_buf memory[ES_COLUMNS];    /* of decompressed columns, kept for the next block */
+    struct es_buf arrays, tables;        /* of those below */
+
     const struct es_block_info *info;
     struct es_raw column[ES_COLUMNS];
-    uint8_t *owned[ES_COLUMNS];        /* memory of those that had to be decompressed */
     uint32_t n, n_refs, n_funs;
     es_ref *refs;
-    uint32_t *counts, *pids, *order;   /* of each reference; of each event; events in order of process */
-    struct { uint32_t module, function, arity; } *funs;
-    uint32_t *causes;                  /* of each event: index of its cause in this block, or ES_NOTHING */
+    uint32_t *counts, *places;           /* of each reference: events; scratch */
+    struct es_fun *funs;
+
+    uint32_t *order;                     /* events in order of process; from here on: of each event */
+    uint32_t *pid, *peer, *fun;          /* in refs and funs */
+    uint32_t *cause;                     /* event in this block, or ES_NOTHING */
+    uint64_t *back;                      /* how many events back the cause is, 0 for none */
+    uint32_t *same_hash, *same_corr;     /* the earlier event it repeats, or ES_NOTHING */
+    uint16_t *thread;
+    uint8_t *kind, *flags, *cause_state;
     struct es_event *events;
 };
 
 int es_decode_funs(struct es_decoder *d);
-int es_decode_causes(struct es_decoder *d, unsigned fields);
+int es_decode_causes(struct es_decoder *d);
 int es_decode_peers(struct es_decoder *d);
+int es_decode_moved(struct es_decoder *d);
 int es_decode_messages(struct es_decoder *d, unsigned fields);
 int es_decode_nums(struct es_decoder *d);
 int es_decode_payloads(struct es_decoder *d, unsigned fields);
-
-/* Decompresses one column; malloc'd where `ret_owned` is not NULL. -EBADMSG, -ENOMEM. */
-int es_decode_column(const struct es_stored *stored, size_t cap, struct es_raw *ret_raw, uint8_t **ret_owned);
 
 static inline struct es_reader es_decode_reader(const struct es_decoder *d, enum es_column_id id)
 {
     struct es_reader r;
     es_reader_init(&r, d->column[id].bytes, d->column[id].len);
     return r;
+}
+
+/* Fields of the event at place k in the order of process. */
+static inline unsigned es_decode_fields(const struct es_decoder *d, uint32_t k)
+{
+    return es_kind_table[d->column[ES_C_KINDS].bytes[k]].fields;
 }
 
 /* The reader's functions with their frequent case in line. */

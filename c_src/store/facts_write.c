@@ -72,9 +72,8 @@ static void bind_kept(const struct es_facts *f, int column, const uint8_t *kept,
 static int write_processes(struct es_facts *f, sqlite3 *db)
 {
     const struct es_process *p = (const struct es_process *)(const void *)f->processes.bytes;
-    const struct es_process *end = p + f->processes.len / sizeof *p;
     int r = 0;
-    for (; r == 0 && p < end; p++) {
+    for (size_t n = f->processes.len / sizeof *p; r == 0 && n > 0; n--, p++) {
         const uint64_t columns[] = {p->id, p->pid, p->parent, (uint64_t)p->spawned, (uint64_t)p->exited, p->spawn_seq,
                                     p->exit_seq, p->name, p->module, p->function, p->arity};
         for (int i = 0; i < 11; i++)
@@ -89,9 +88,8 @@ static int write_processes(struct es_facts *f, sqlite3 *db)
 static int write_names(struct es_facts *f, sqlite3 *db)
 {
     const struct es_name *name = (const struct es_name *)(const void *)f->names.bytes;
-    const struct es_name *end = name + f->names.len / sizeof *name;
     int r = 0;
-    for (; r == 0 && name < end; name++) {
+    for (size_t n = f->names.len / sizeof *name; r == 0 && n > 0; n--, name++) {
         if (name->until != INT64_MAX) {
             sqlite3_bind_int64(f->sql.close_name, 1, name->until);
             sqlite3_bind_int64(f->sql.close_name, 2, (int64_t)name->name);
@@ -112,9 +110,8 @@ static int write_names(struct es_facts *f, sqlite3 *db)
 static int write_counters(struct es_facts *f, sqlite3 *db)
 {
     const struct es_counter *row = (const struct es_counter *)(const void *)f->counters.bytes;
-    const struct es_counter *end = row + f->counters.len / sizeof *row;
     int r = 0;
-    for (; r == 0 && row < end; row++) {
+    for (size_t n = f->counters.len / sizeof *row; r == 0 && n > 0; n--, row++) {
         if (row->add == 0)
             continue;
         sqlite3_bind_text(f->sql.counter, 1, row->name, -1, SQLITE_STATIC);
@@ -127,9 +124,8 @@ static int write_counters(struct es_facts *f, sqlite3 *db)
 static int write_losses(struct es_facts *f, sqlite3 *db)
 {
     const struct es_loss_row *row = (const struct es_loss_row *)(const void *)f->losses.bytes;
-    const struct es_loss_row *end = row + f->losses.len / sizeof *row;
     int r = 0;
-    for (; r == 0 && row < end; row++) {
+    for (size_t n = f->losses.len / sizeof *row; r == 0 && n > 0; n--, row++) {
         sqlite3_bind_int(f->sql.loss, 1, (int)row->kind);
         sqlite3_bind_int64(f->sql.loss, 2, (int64_t)row->count);
         sqlite3_bind_int64(f->sql.loss, 3, row->from);
@@ -142,14 +138,13 @@ static int write_losses(struct es_facts *f, sqlite3 *db)
 
 static int write_metas(struct es_facts *f, sqlite3 *db)
 {
-    const char *at = (const char *)f->metas.bytes, *end = at + f->metas.len;
     int r = 0;
-    while (r == 0 && at < end) {
-        const char *value = at + strlen(at) + 1;
+    for (size_t done = 0; r == 0 && done < f->metas.len;) {
+        const char *at = (const char *)f->metas.bytes + done, *value = at + strlen(at) + 1;
         sqlite3_bind_text(f->sql.meta, 1, at, -1, SQLITE_STATIC);
         sqlite3_bind_text(f->sql.meta, 2, value, -1, SQLITE_STATIC);
         r = es_sql_run(db, f->sql.meta, "write a fact");
-        at = value + strlen(value) + 1;
+        done += (size_t)(value - at) + strlen(value) + 1;
     }
     return r;
 }

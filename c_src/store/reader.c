@@ -48,7 +48,8 @@ int es_recording_open(const char *path, struct es_recording **ret_recording)
         return -ENOMEM;
     bool had_log = snprintf(log, sizeof log, "%s-wal", path) < (int)sizeof log && stat(log, &st) == 0;
     rec->path = strdup(path);
-    int r = rec->path ? es_sql_open_reader(path, &rec->db, &warning) : -ENOMEM;
+    rec->decoder = es_decoder_new();
+    int r = rec->path && rec->decoder ? es_sql_open_reader(path, &rec->db, &warning) : -ENOMEM;
     if (r == 0)
         r = es_sql_check(rec->db, path);
     if (r == 0)
@@ -74,6 +75,7 @@ void es_recording_close(struct es_recording *rec)
         }
     }
     es_decoded_fini(&rec->spare);
+    es_decoder_free(rec->decoder);
     for (size_t i = 0; i < rec->n_defines; i++)
         free(rec->defines[i].bytes);
     es_reader_drop_tables(rec);
@@ -219,6 +221,8 @@ static int drop_front(struct es_recording *rec)
     size_t gone = 0;
     while (gone < rec->n_blocks && rec->blocks[gone].id < (uint64_t)first)
         gone++;
+    if (gone == 0)
+        return 0;
     memmove(rec->blocks, rec->blocks + gone, (rec->n_blocks - gone) * sizeof *rec->blocks);
     rec->n_blocks -= gone;
     rec->first_mini = rec->first_mini > gone ? rec->first_mini - gone : 0;

@@ -22,18 +22,18 @@ static int find_merged(struct es_recording *rec, const struct es_block_info *inf
     return r;
 }
 
-/* Stored columns of a block as of one moment; ret_info says which block they are of. */
-static int load(struct es_recording *rec, const struct es_block_info *info, uint64_t set, struct es_block_info *ret_info)
+/* Stored columns of a block as of one moment; rec->stored.info says which block they are of. */
+static int load(struct es_recording *rec, const struct es_block_info *info, uint64_t set)
 {
     int r = es_sql_run(rec->db, rec->sql.begin, "begin to read");
     if (r < 0)
         return r;
-    *ret_info = *info;
-    r = es_rows_load(rec->sql.column, info->id, set, &rec->stored);
+    rec->stored.info = *info;
+    r = es_rows_load(rec->sql.column, set, &rec->stored);
     if (r == -ENOENT) {
-        r = find_merged(rec, info, ret_info);
+        r = find_merged(rec, info, &rec->stored.info);
         if (r == 0)
-            r = es_rows_load(rec->sql.column, ret_info->id, set, &rec->stored);
+            r = es_rows_load(rec->sql.column, set, &rec->stored);
     }
     int end = es_sql_run(rec->db, rec->sql.end, "end to read");
     if (r == -ENOENT)
@@ -60,14 +60,18 @@ static int damaged(struct es_recording *rec, const struct es_block_info *info, i
 int es_recording_block_pids(struct es_recording *rec, size_t block, struct es_pid_count **ret_pids, size_t *ret_n)
 {
     const struct es_block_info *info = NULL;
-    struct es_block_info loaded;
+    struct es_pids pids;
     int r = check_place(rec, block, &info);
     if (r < 0)
         return r;
-    r = load(rec, info, (uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS, &loaded);
+    r = load(rec, info, (uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS);
     if (r == 0)
-        r = es_block_decode_pids(rec->stored.column, &loaded, ret_pids, ret_n);
-    return damaged(rec, info, r);
+        r = es_block_decode_pids(rec->decoder, &rec->stored, &pids);
+    if (r < 0)
+        return damaged(rec, info, r);
+    *ret_pids = pids.pids;
+    *ret_n = pids.n;
+    return 0;
 }
 
 static struct es_cached *find_cached(struct es_recording *rec, const struct es_block_info *info, unsigned fields)
@@ -115,22 +119,21 @@ static void keep(struct es_recording *rec, struct es_cached *cached)
 
 static int decode(struct es_recording *rec, const struct es_block_info *info, unsigned fields, struct es_cached **ret_cached)
 {
-    struct es_block_info loaded;
     struct es_cached *cached = calloc(1, sizeof *cached);
     if (!cached)
         return es_fail(-ENOMEM, "no memory for a block");
     cached->decoded = rec->spare;
     rec->spare = (struct es_decoded){0};
-    int r = load(rec, info, es_block_columns(fields), &loaded);
+    int r = load(rec, info, es_block_columns(fields));
     if (r == 0)
-        r = es_block_decode(rec->stored.column, &loaded, fields, &cached->decoded);
+        r = es_block_decode(rec->decoder, &rec->stored, fields, &cached->decoded);
     if (r < 0) {
         free_cached(rec, cached);
         return r;
     }
     cached->info = *info;
     cached->fields = fields;
-    cached->block.events = cached->decoded.events + (info->first_seq - loaded.first_seq);
+    cached->block.events = cached->decoded.events + (info->first_seq - rec->stored.info.first_seq);
     cached->block.n = info->events;
     *ret_cached = cached;
     return 0;

@@ -34,6 +34,7 @@ struct es_recording {
     struct es_decoded spare;    /* an array of events for the next block */
     uint64_t clock;
     struct es_stored_block stored;
+    struct es_decoder *decoder;
 
     struct es_map define_place; /* ref to index + 1 in defines */
     struct es_define { uint8_t *bytes; size_t len; } *defines;

@@ -66,8 +66,9 @@ static int read_rings(sqlite3 *db, struct es_store_position *position)
         *ring = (struct es_ring_position){.ring = (uint32_t)sqlite3_column_int64(s, 0),
                                           .generation = (uint32_t)sqlite3_column_int64(s, 1),
                                           .position = (uint64_t)sqlite3_column_int64(s, 2)};
+        const void *bytes = sqlite3_column_blob(s, 3);
         struct es_reader lost;
-        es_reader_init(&lost, sqlite3_column_blob(s, 3), (size_t)sqlite3_column_bytes(s, 3));
+        es_reader_init(&lost, bytes ? bytes : "", (size_t)sqlite3_column_bytes(s, 3));
         for (unsigned kind = 0; kind < ES_KIND_MAX && es_reader_left(&lost); kind++)
             ring->lost[kind] = es_reader_varint(&lost);
     }

@@ -196,7 +196,7 @@ static int load_row(sqlite3_stmt *column, struct row *row, struct es_buf *memory
 
 struct found { size_t at; uint64_t hash; bool outside; };
 
-static int read_pack(uint64_t block, struct es_stored_block *stored, struct found *found)
+static int read_pack(struct es_stored_block *stored, struct found *found)
 {
     struct es_reader r;
     es_reader_init(&r, stored->memory.bytes, stored->memory.len);
@@ -213,18 +213,19 @@ static int read_pack(uint64_t block, struct es_stored_block *stored, struct foun
         else
             es_reader_take(&r, len);
     }
-    return r.bad || es_reader_left(&r) ? es_fail(-EBADMSG, "block %llu: its pack is malformed", (unsigned long long)block) : 0;
+    return r.bad || es_reader_left(&r) ? es_fail(-EBADMSG, "block %llu: its pack is malformed", (unsigned long long)stored->info.id) : 0;
 }
 
-int es_rows_load(sqlite3_stmt *column, uint64_t block, uint64_t set, struct es_stored_block *stored)
+int es_rows_load(sqlite3_stmt *column, uint64_t set, struct es_stored_block *stored)
 {
+    uint64_t block = stored->info.id;
     struct found found[ES_COLUMNS] = {0};
     struct row pack = {.id = row_id(block, ES_C_PACK), .cap = PACK_MAX};
     memset(stored->column, 0, sizeof stored->column);
     stored->memory.len = 0;
     int r = load_row(column, &pack, &stored->memory);
     if (r == 0)
-        r = read_pack(block, stored, found);
+        r = read_pack(stored, found);
     for (unsigned id = 1; r == 0 && id < ES_COLUMNS; id++) {
         if (!found[id].outside || !(set >> id & 1))
             continue;

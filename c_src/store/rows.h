@@ -20,10 +20,9 @@ int es_rows_delete(struct es_rows *rows, uint64_t first_id, uint64_t last_id);
 /* One row of ES_BLOCK_SELECT. -EBADMSG where its checksum is wrong; `ret_info->id` is set even then. */
 int es_rows_info(sqlite3_stmt *statement, struct es_block_info *ret_info, bool *ret_mini);
 
-/* Stored columns of a block, those in `set`; the bytes live in `memory`. `column` selects (hash, data) by id.
+/* Stored columns, those in `set`, of the block that stored->info says. `column` is ES_COLUMN_SELECT.
  * -ENOENT: the block is not there (any more). -EBADMSG: damaged. */
-struct es_stored_block { struct es_stored column[ES_COLUMNS]; struct es_buf memory; };
-int es_rows_load(sqlite3_stmt *column, uint64_t block, uint64_t set, struct es_stored_block *stored);
+int es_rows_load(sqlite3_stmt *column, uint64_t set, struct es_stored_block *stored);
 
 #define ES_COLUMN_SELECT "SELECT hash, data FROM main.columns WHERE id = ?"
 

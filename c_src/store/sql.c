@@ -56,6 +56,18 @@ static int errno_of_system(int error)
     }
 }
 
+/* What the system said about the file or its log: SQLite keeps it where a write failed. */
+static int system_errno(sqlite3 *db)
+{
+    int error = sqlite3_system_errno(db);
+    sqlite3_file *log = NULL;
+    if (error == 0)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+    if (error == 0 && sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+    return error;
+}
+
 static int errno_of(sqlite3 *db, int rc)
 {
     switch (rc & 0xff) {
@@ -76,14 +88,14 @@ static int errno_of(sqlite3 *db, int rc)
     case SQLITE_INTERRUPT:
         return -EINTR;
     default:
-        return db ? errno_of_system(sqlite3_system_errno(db)) : -EIO;
+        return db ? errno_of_system(system_errno(db)) : -EIO;
     }
 }
 
 int es_sql_error(sqlite3 *db, int rc, const char *doing)
 {
     int code = errno_of(db, rc);
-    int error = db && (rc & 0xff) != SQLITE_CORRUPT ? sqlite3_system_errno(db) : 0;
+    int error = db && ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN) ? system_errno(db) : 0;
     if (code == -ENOSPC)
         return es_fail(code, "cannot %s: no space left (%s)", doing, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
     if (error)
@@ -163,8 +175,6 @@ int es_sql_check(sqlite3 *db, const char *path)
     r = es_sql_prepare(db, "SELECT type, sql FROM main.sqlite_schema WHERE name = ?", &statement);
     for (size_t i = 0; r == 0 && i < es_sql_n_tables; i++)
         r = check_table(statement, &es_sql_tables[i]);
-    if (r < 0)
-        return es_fail(r, "%s is damaged", path);
     sqlite3_finalize(statement);
-    return 0;
+    return r < 0 ? es_fail(r, "%s is damaged", path) : 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a recording's file for writing and for reading; see sql.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,20 +60,13 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
-/* The first bytes say whether SQLite should see this file at all. */
-static int check_head(const char *path)
+/* Is there a plain file to be read? It is not opened here: closing it would take away the locks of a writer in this process. */
+static int check_file(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return es_fail(-errno, "cannot open %s: %s", path, strerror(errno));
     struct stat st;
-    uint8_t head[100];
-    int r = 0;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
-        memcmp(head, "SQLite format 3", 16) != 0)
-        r = es_fail(-EBADMSG, "%s is not a recording", path);
-    close(fd);
-    return r;
+    if (stat(path, &st) < 0 || access(path, R_OK) < 0)
+        return es_fail(-errno, "cannot open %s: %s", path, strerror(errno));
+    return S_ISREG(st.st_mode) ? 0 : es_fail(-EBADMSG, "%s is not a recording", path);
 }
 
 static bool has_wal(const char *path)
@@ -111,7 +103,7 @@ static int open_once(const char *name, int flags, sqlite3 **ret_db)
 
 int es_sql_open_reader(const char *path, sqlite3 **ret_db, const char **ret_warning)
 {
-    int r = check_head(path);
+    int r = check_file(path);
     if (r < 0)
         return r;
     *ret_warning = NULL;

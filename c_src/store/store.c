@@ -170,6 +170,8 @@ void es_store_free(struct es_store *store)
     sqlite3_finalize(store->sql.position);
     sqlite3_finalize(store->sql.used_pages);
     sqlite3_finalize(store->sql.oldest);
+    if (store->db && !store->closed) /* whoever comes next need not ask whether we live */
+        sqlite3_exec(store->db, "DELETE FROM meta WHERE key = 'writer'", NULL, NULL, NULL);
     if (store->db)
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->db);

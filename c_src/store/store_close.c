@@ -22,7 +22,10 @@ static int commit_end(struct es_store *store, const char *end_reason)
         r = es_store_meta(store, "ended", now);
     if (r == 0 && end_reason)
         r = es_store_meta(store, "end", end_reason);
-    return r == 0 ? es_store_commit(store, NULL) : r;
+    if (r == 0)
+        r = es_store_commit(store, NULL);
+    store->closed = r == 0;
+    return r;
 }
 
 /* Into the file with all that is in the log. While others read, the log cannot go: then it stays, empty. */

@@ -29,6 +29,17 @@ static void unlink_all(const char *path)
     unlink_with(path, "");
 }
 
+/* Not only what SQLite makes of it: a log left behind can make a recording of any file. */
+static bool is_database(const char *path)
+{
+    char head[16] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && read(fd, head, sizeof head) == sizeof head && memcmp(head, "SQLite format 3", sizeof head) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
 /* An existing file goes only where it was asked for, is a recording, and nobody writes it. */
 static int remove_old(const struct es_store_options *options)
 {
@@ -49,6 +60,8 @@ static int remove_old(const struct es_store_options *options)
     es_recording_close(old);
     if (live)
         return es_fail(-EBUSY, "%s is being written by another process", options->path);
+    if (!is_database(options->path))
+        return es_fail(-EEXIST, "%s exists and is not a recording: it is not replaced", options->path);
     unlink_all(options->path);
     return 0;
 }
@@ -74,7 +87,8 @@ static void hex(const uint8_t id[16], char text[33])
 
 static int create_tables(sqlite3 *db)
 {
-    char pragmas[128];
+    char pragmas[128], group[128];
+    snprintf(group, sizeof group, "INSERT INTO groups VALUES(1, 1, %lld - 1, 0, %lld, x'')", (long long)-INT64_MAX, (long long)es_group_hash(1, "", 0));
     snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", ES_APPLICATION_ID, ES_FORMAT_VERSION);
     int r = es_sql_exec(db, "BEGIN IMMEDIATE");
     if (r == 0)
@@ -82,7 +96,7 @@ static int create_tables(sqlite3 *db)
     for (size_t i = 0; r == 0 && i < es_sql_n_tables; i++)
         r = es_sql_exec(db, es_sql_tables[i].sql);
     if (r == 0)
-        r = es_sql_exec(db, "INSERT INTO groups VALUES(1, 1, -9223372036854775808, 0, 0, x'')");
+        r = es_sql_exec(db, group);
     return r == 0 ? es_sql_exec(db, "COMMIT") : r;
 }
 
@@ -217,53 +231,65 @@ static int check_session(const struct es_store_options *options)
     return r;
 }
 
+struct restorer { struct es_store *store; struct es_decoder *decoder; struct es_stored_block stored; sqlite3_stmt *blocks, *column; };
+
 /* Takes one mini-block of the open block back into memory. */
-static int restore_mini(struct es_store *store, sqlite3_stmt *column, const struct es_block_info *info)
+static int restore_mini(struct restorer *re)
 {
-    struct es_stored_block stored = {0};
     struct es_decoded decoded = {0};
+    struct es_batch *batch = &re->store->batch;
     unsigned all = ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE;
-    struct es_mini mini = {.id = info->id, .from = store->batch.n};
-    int r = es_rows_load(column, info->id, es_block_columns(all), &stored);
+    struct es_mini mini = {.id = re->stored.info.id, .from = batch->n};
+    int r = es_rows_load(re->column, es_block_columns(all), &re->stored);
     if (r == 0)
-        r = es_block_decode(stored.column, info, all, &decoded);
-    es_buf_fini(&stored.memory);
-    if (r == 0 && store->n_minis == ES_MINIS_MAX)
+        r = es_block_decode(re->decoder, &re->stored, all, &decoded);
+    if (r == 0 && re->store->n_minis == ES_MINIS_MAX)
         r = -EBADMSG;
     for (size_t i = 0; r == 0 && i < decoded.n; i++)
-        r = es_batch_fits(&store->batch, decoded.events[i].payload_len) ? es_batch_add(&store->batch, &decoded.events[i]) : -EBADMSG;
+        r = es_batch_fits(batch, decoded.events[i].payload_len) ? es_batch_add(batch, &decoded.events[i]) : -EBADMSG;
     es_decoded_fini(&decoded);
-    mini.to = store->batch.n;
+    mini.to = batch->n;
     if (r == 0)
-        store->minis[store->n_minis++] = mini;
+        re->store->minis[re->store->n_minis++] = mini;
     return r;
+}
+
+static int restore_minis(struct restorer *re)
+{
+    uint64_t next = 0;
+    int r = 0;
+    while (r == 0 && sqlite3_step(re->blocks) == SQLITE_ROW) {
+        bool mini;
+        r = es_rows_info(re->blocks, &re->stored.info, &mini);
+        if (r == 0 && next == 0)
+            es_batch_reset(&re->store->batch, re->stored.info.first_seq);
+        else if (r == 0 && re->stored.info.first_seq != next)
+            r = -EBADMSG;
+        if (r == 0)
+            r = restore_mini(re);
+        next = re->stored.info.last_seq + 1;
+    }
+    return r == 0 && next != re->store->next_seq ? -EBADMSG : r;
 }
 
 /* Rebuilds the open block from the mini-blocks at the end. Where one of them is damaged they stay as they are, as blocks of their own. */
 static int restore_open_block(struct es_store *store)
 {
-    sqlite3_stmt *blocks, *column = NULL;
-    int r = es_sql_prepare(store->db,
-                           ES_BLOCK_SELECT "WHERE id > coalesce((SELECT max(id) FROM main.blocks WHERE mini = 0), 0) ORDER BY id",
-                           &blocks);
+    struct restorer re = {.store = store, .decoder = es_decoder_new()};
+    int r = re.decoder ? 0 : es_fail(-ENOMEM, "no memory to go on");
     if (r == 0)
-        r = es_sql_prepare(store->db, ES_COLUMN_SELECT, &column);
-    uint64_t next = 0;
-    while (r == 0 && sqlite3_step(blocks) == SQLITE_ROW) {
-        struct es_block_info info;
-        bool mini;
-        r = es_rows_info(blocks, &info, &mini);
-        if (r == 0 && next == 0)
-            es_batch_reset(&store->batch, info.first_seq);
-        else if (r == 0 && info.first_seq != next)
-            r = -EBADMSG;
-        if (r == 0)
-            r = restore_mini(store, column, &info);
-        next = info.last_seq + 1;
-    }
-    sqlite3_finalize(blocks);
-    sqlite3_finalize(column);
-    if (r == -EBADMSG || (r == 0 && next != store->next_seq)) {
+        r = es_sql_prepare(store->db,
+                           ES_BLOCK_SELECT "WHERE id > coalesce((SELECT max(id) FROM main.blocks WHERE mini = 0), 0) ORDER BY id",
+                           &re.blocks);
+    if (r == 0)
+        r = es_sql_prepare(store->db, ES_COLUMN_SELECT, &re.column);
+    if (r == 0)
+        r = restore_minis(&re);
+    sqlite3_finalize(re.blocks);
+    sqlite3_finalize(re.column);
+    es_buf_fini(&re.stored.memory);
+    es_decoder_free(re.decoder);
+    if (r == -EBADMSG || r == -ENOENT) {
         es_batch_reset(&store->batch, store->next_seq);
         store->n_minis = 0;
         r = 0;

@@ -92,7 +92,7 @@ void es_print_float(double value, bool erlang, struct es_text *out)
         es_text_puts(out, "-");
     if (size == 0) {
         es_text_puts(out, "0.0");
-    } else if (!erlang && size >= 1 && size < 1e16 && size == floor(size)) { /* Elixir writes whole numbers out */
+    } else if (!erlang && size >= 1 && size < 1e16 && size == (double)(uint64_t)size) { /* Elixir writes whole numbers out */
         es_text_printf(out, "%llu.0", (unsigned long long)size);
     } else {
         struct decimal d;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening and closing an arena. Its file belongs to another process and is believed in nothing: what is used later is taken from a copy
- * that was checked. */
+/* Opening and closing an arena. Its file belongs to another process and is believed in nothing: what is used
+ * later is taken from a copy that was checked. */
 #include "wire/arena.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ uint64_t es_arena_head_bytes(void)
     return (sizeof(struct es_arena_head) + page - 1) / page * page;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------ */
+/* ---- the file -------------------------------------------------------------------------------------------- */
 
 bool es_arena_is_proc_fd(const char *path)
 {
@@ -37,7 +37,8 @@ bool es_arena_is_proc_fd(const char *path)
     return n > 0 && at[n] == '\0';
 }
 
-/* Ours, readable by us alone, whole in memory: a hole could not be filled later on a full tmpfs and kill us by SIGBUS. */
+/* Ours, readable by us alone, whole in memory: a hole could not be filled later on a full tmpfs and kill us
+ * by SIGBUS. */
 static int check_file(int fd)
 {
     struct stat st;
@@ -72,7 +73,7 @@ int es_arena_open(const char *path, struct es_arena *ret_arena)
     return 0;
 }
 
-/* ---- the head ------------------------------------------------------------------------------------------------------ */
+/* ---- the head -------------------------------------------------------------------------------------------- */
 
 static bool sane_redaction(const struct es_arena_head *head)
 {
@@ -80,7 +81,8 @@ static bool sane_redaction(const struct es_arena_head *head)
         return false;
     for (uint32_t i = 0; i < head->n_redact; i++) {
         const struct es_redact_rule *rule = &head->redact[i];
-        if ((rule->kind != ES_REDACT_KEY && rule->kind != ES_REDACT_STRUCT) || rule->len == 0 || rule->len > ES_REDACT_TEXT)
+        if ((rule->kind != ES_REDACT_KEY && rule->kind != ES_REDACT_STRUCT) || rule->len == 0 ||
+            rule->len > ES_REDACT_TEXT)
             return false;
     }
     return true;
@@ -112,7 +114,7 @@ static bool sane_head(const struct es_arena_head *head, uint64_t file_size)
            head->page == page_size() && head->size == file_size && sane_rings(head) && sane_redaction(head);
 }
 
-/* ---- mapping ------------------------------------------------------------------------------------------------------- */
+/* ---- mapping --------------------------------------------------------------------------------------------- */
 
 /* Positions as another process left them; it may be writing, so the tail is read until it stands still. */
 static bool sane_positions(const struct es_ring_head *head, uint64_t size)
@@ -149,7 +151,7 @@ static int map_ring(int fd, const struct es_arena_ring *place, struct es_ring *r
         return rc;
     }
     madvise(base, page + 2 * size, MADV_DONTDUMP); /* messages of users do not belong into core dumps */
-    *ring = (struct es_ring){ .head = (struct es_ring_head *)(void *)base, .data = base + page, .size = size };
+    *ring = (struct es_ring){.head = (struct es_ring_head *)(void *)base, .data = base + page, .size = size};
     if (ring->head->size != size || ring->head->class != place->class || !sane_positions(ring->head, size))
         return -EBADMSG;
     es_ring_resume(ring);
@@ -200,7 +202,7 @@ static void unmap(struct es_arena *arena)
 
 int es_arena_map(int fd, struct es_arena *ret_arena)
 {
-    struct es_arena arena = { .fd = fd };
+    struct es_arena arena = {.fd = fd};
     struct es_arena_head *copy = malloc(sizeof *copy);
     if (!copy)
         return -ENOMEM;
@@ -218,10 +220,10 @@ void es_arena_close(struct es_arena *arena)
 {
     unmap(arena);
     close(arena->fd);
-    *arena = (struct es_arena){ .fd = -1 };
+    *arena = (struct es_arena){.fd = -1};
 }
 
-/* ---- redaction ----------------------------------------------------------------------------------------------------- */
+/* ---- redaction ------------------------------------------------------------------------------------------- */
 
 static bool same_rule(const struct es_redact_rule *a, const struct es_redact_rule *b)
 {
@@ -236,7 +238,7 @@ int es_arena_redact(struct es_arena *arena, enum es_redact_kind kind, const char
         return -EINVAL;
     if (atomic_load_explicit(&head->enabled, memory_order_relaxed))
         return -EBUSY;
-    struct es_redact_rule rule = { .kind = (uint8_t)kind, .len = (uint8_t)len };
+    struct es_redact_rule rule = {.kind = (uint8_t)kind, .len = (uint8_t)len};
     for (size_t i = 0; i < len; i++)
         rule.text[i] = kind == ES_REDACT_KEY && text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] | 32) : text[i];
     uint32_t n = head->n_redact < ES_REDACT_MAX ? head->n_redact : ES_REDACT_MAX;

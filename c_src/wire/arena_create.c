@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Making an arena: how large its rings may be, where its file lives, and its head as it begins. Every byte is allocated here, so that no
- * later write can fail. */
+/* Making an arena: how large its rings may be, where its file lives, and its head as it begins. Every byte is
+ * allocated here, so that no later write can fail. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +18,7 @@
 
 #define RING_LIMIT (UINT64_C(1) << 40)
 
-/* ---- sizes --------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------------------- */
 
 struct layout {
     uint32_t schedulers, others;
@@ -27,15 +27,19 @@ struct layout {
 
 static uint64_t layout_size(const struct layout *l)
 {
-    return es_arena_head_bytes() + l->schedulers * (l->page + l->scheduler_bytes) + l->others * (l->page + l->other_bytes);
+    return es_arena_head_bytes() + l->schedulers * (l->page + l->scheduler_bytes) +
+           l->others * (l->page + l->other_bytes);
 }
 
-static bool ring_size_is_sane(uint64_t size) { return size >= ES_RING_MIN && size <= RING_LIMIT && (size & (size - 1)) == 0; }
+static bool ring_size_is_sane(uint64_t size)
+{
+    return size >= ES_RING_MIN && size <= RING_LIMIT && (size & (size - 1)) == 0;
+}
 
 static int layout_init(const struct es_arena_plan *plan, struct layout *l)
 {
-    *l = (struct layout){ plan->schedulers, plan->others, plan->scheduler_bytes, plan->other_bytes,
-                          (uint64_t)sysconf(_SC_PAGESIZE) };
+    *l = (struct layout){plan->schedulers, plan->others, plan->scheduler_bytes, plan->other_bytes,
+                         (uint64_t)sysconf(_SC_PAGESIZE)};
     if (l->schedulers > ES_RINGS_MAX || l->others > ES_RINGS_MAX - l->schedulers || l->schedulers + l->others == 0)
         return -EINVAL;
     if ((l->schedulers && !ring_size_is_sane(l->scheduler_bytes)) || (l->others && !ring_size_is_sane(l->other_bytes)))
@@ -70,9 +74,12 @@ static uint64_t share(const struct es_arena_plan *plan, uint64_t free)
     return plan->max_bytes ? least(plan->max_bytes, free) : free / 2;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------ */
+/* ---- the file -------------------------------------------------------------------------------------------- */
 
-static bool foreign_owner(const struct es_arena_plan *plan) { return plan->owner != (uid_t)-1 && plan->owner != geteuid(); }
+static bool foreign_owner(const struct es_arena_plan *plan)
+{
+    return plan->owner != (uid_t)-1 && plan->owner != geteuid();
+}
 
 /* Bytes free in the file system of `fd`; none where it is not in memory. */
 static uint64_t free_in_memory(int fd)
@@ -129,7 +136,7 @@ static int fill_memfd(const struct es_arena_plan *plan, struct layout *l)
     return fd;
 }
 
-/* ---- the head ------------------------------------------------------------------------------------------------------ */
+/* ---- the head -------------------------------------------------------------------------------------------- */
 
 static void format_limits(struct es_limits *limits)
 {
@@ -160,7 +167,7 @@ static void format_rings(struct es_arena_head *head, const struct layout *l)
 
 static int format_ring_head(int fd, const struct es_arena_ring *place)
 {
-    struct es_ring_head ring = { .size = place->size, .class = place->class };
+    struct es_ring_head ring = {.size = place->size, .class = place->class};
     ssize_t n = pwrite(fd, &ring, sizeof ring, (off_t)place->offset);
     return n == (ssize_t)sizeof ring ? 0 : n < 0 ? -errno : -EIO;
 }
@@ -185,18 +192,18 @@ static int format(int fd, const struct layout *l)
     return rc;
 }
 
-/* ---- creating ------------------------------------------------------------------------------------------------------ */
+/* ---- creating -------------------------------------------------------------------------------------------- */
 
 struct making {
     const struct es_arena_plan *plan;
-    int dir;              /* where the file is made, -1: nowhere */
+    int dir; /* where the file is made, -1: nowhere */
     const char *name;
     uint64_t room;        /* what memory allows, wherever it is taken */
     struct layout layout; /* as planned, then as it became */
 };
 
-/* Opens the directory of `path`. For a foreign owner it must be theirs: who may rename directories above it could otherwise have us make
- * files for them elsewhere. */
+/* Opens the directory of `path`. For a foreign owner it must be theirs: who may rename directories above it
+ * could otherwise have us make files for them elsewhere. */
 static int open_dir(const char *path, struct making *m)
 {
     char dir[PATH_MAX];
@@ -235,8 +242,8 @@ static int fill_path(struct making *m, uint64_t floor)
     return fd;
 }
 
-/* The file if the rings can be as large there as anywhere, else a memfd. Only the caller's own processes can reach a memfd: a
- * foreign owner must do with what the file has. */
+/* The file if the rings can be as large there as anywhere, else a memfd. Only the caller's own processes can
+ * reach a memfd: a foreign owner must do with what the file has. */
 static int fill_somewhere(struct making *m, bool *ret_memfd)
 {
     struct layout in_memfd = m->layout;
@@ -278,7 +285,7 @@ static int create(struct making *m, struct es_arena *ret_arena)
 
 int es_arena_create(const char *path, const struct es_arena_plan *plan, struct es_arena *ret_arena)
 {
-    struct making m = { .plan = plan, .dir = -1, .room = share(plan, es_memory_available()) };
+    struct making m = {.plan = plan, .dir = -1, .room = share(plan, es_memory_available())};
     int rc = layout_init(plan, &m.layout);
     if (rc == 0 && path)
         rc = open_dir(path, &m);

@@ -11,7 +11,8 @@ uint64_t es_arena_head_bytes(void);
 /* Whether this is /proc/PID/fd/FD (or /proc/self/fd/FD), how a memfd is reached. */
 bool es_arena_is_proc_fd(const char *path);
 
-/* Checks and maps the arena in `fd`, which belongs to the arena afterwards; on failure it stays the caller's. */
+/* Checks and maps the arena in `fd`, which belongs to the arena afterwards; on failure it stays the
+ * caller's. */
 int es_arena_map(int fd, struct es_arena *ret_arena);
 
 #endif

@@ -10,7 +10,8 @@
 #endif
 
 #if defined(__x86_64__)
-/* Leaf 0x80000007, EDX bit 8: the counter ticks at one rate in all P-, C- and T-states (Linux: constant_tsc and nonstop_tsc). */
+/* Leaf 0x80000007, EDX bit 8: the counter ticks at one rate in all P-, C- and T-states (Linux: constant_tsc
+ * and nonstop_tsc). */
 static bool counter_is_invariant(void)
 {
     unsigned eax, ebx, ecx, edx;
@@ -20,8 +21,8 @@ static bool counter_is_invariant(void)
     return (edx & (1u << 8)) != 0;
 }
 
-/* The kernel compares the cores' counters at boot and while running, and strikes "tsc" from this list where they differ.
- * Where it does not tell, the processor's word has to do. */
+/* The kernel compares the cores' counters at boot and while running, and strikes "tsc" from this list where
+ * they differ. Where it does not tell, the processor's word has to do. */
 static bool counter_is_synchronous(void)
 {
     FILE *file = fopen("/sys/devices/system/clocksource/clocksource0/available_clocksource", "re");
@@ -48,12 +49,15 @@ enum es_clock es_clock_detect(void)
 }
 
 #if !defined(__aarch64__)
-struct moment { uint64_t counter, os; };
+struct moment {
+    uint64_t counter, os;
+};
 
-/* Both clocks at one moment: of several tries the one that took least time, as we may be interrupted between the two. */
+/* Both clocks at one moment: of several tries the one that took least time, as we may be interrupted between
+ * the two. */
 static struct moment moment_now(void)
 {
-    struct moment best = { 0, 0 };
+    struct moment best = {0, 0};
     uint64_t best_width = UINT64_MAX;
     for (int i = 0; i < 16; i++) {
         uint64_t before = es_clock_os();
@@ -61,7 +65,7 @@ static struct moment moment_now(void)
         uint64_t width = es_clock_os() - before;
         if (width < best_width) {
             best_width = width;
-            best = (struct moment){ counter, before + width / 2 };
+            best = (struct moment){counter, before + width / 2};
         }
     }
     return best;
@@ -84,7 +88,4 @@ static uint64_t counter_rate(void)
 }
 #endif
 
-uint64_t es_clock_rate(enum es_clock clock)
-{
-    return clock == ES_CLOCK_COUNTER ? counter_rate() : 1000000000u;
-}
+uint64_t es_clock_rate(enum es_clock clock) { return clock == ES_CLOCK_COUNTER ? counter_rate() : 1000000000u; }

@@ -12,9 +12,9 @@
 struct hierarchy {
     const char *root, *limit, *usage, *reclaimable;
 };
-static const struct hierarchy version_2 = { "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file" };
-static const struct hierarchy version_1 = { "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
-                                            "total_inactive_file" };
+static const struct hierarchy version_2 = {"/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"};
+static const struct hierarchy version_1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+                                           "total_inactive_file"};
 
 /* The number behind `key` in a file of lines "key number", or the file's first number where `key` is NULL. */
 static bool read_number(const char *path, const char *key, uint64_t *ret_number)
@@ -53,7 +53,8 @@ static uint64_t group_available(const struct hierarchy *h, const char *group)
     return usage < limit ? limit - usage : 0;
 }
 
-/* The least of a group and all above it; a container may not see the path, but sees its own group as the root. */
+/* The least of a group and all above it; a container may not see the path, but sees its own group as the
+ * root. */
 static uint64_t groups_available(const struct hierarchy *h, char *group)
 {
     uint64_t least = UINT64_MAX;

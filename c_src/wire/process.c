@@ -8,13 +8,15 @@
 
 #include "wire/sessiondir.h"
 
-/* /proc/PID/stat: pid (name) state and 19 more fields before the start time. The name may hold anything, so the last ')' counts. */
+/* /proc/PID/stat: pid (name) state and 19 more fields before the start time. The name may hold anything, so
+ * the last ')' counts. */
 static uint64_t parse_start(const char *stat)
 {
     const char *at = strrchr(stat, ')');
     char state;
     uint64_t start;
-    if (!at || sscanf(at + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &state, &start) != 2)
+    if (!at || sscanf(at + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+                      &state, &start) != 2)
         return 0;
     return state == 'Z' || state == 'X' ? 0 : start; /* dead, and only waiting for its parent to notice */
 }

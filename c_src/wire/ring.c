@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The writer's side of a ring. No lock, no allocation, no system call: this runs on the scheduler threads of somebody else's VM. */
+/* The writer's side of a ring. No lock, no allocation, no system call: this runs on the scheduler threads of
+ * somebody else's VM. */
 #include "wire/ring.h"
 
 #include <string.h>
@@ -7,8 +8,8 @@
 #define LOST_BYTES(kinds) (sizeof(struct es_record) + sizeof(struct es_lost) + 16u * (uint64_t)(kinds))
 
 /* A word with a bit for each critical kind: a register instead of a table in memory. */
-#define K(symbol, name, family, critical, fields) ((uint64_t)(critical) << ES_K_##symbol) |
-static const uint64_t critical_kinds = ES_KINDS(K) 0;
+#define K(symbol, name, family, critical, fields) | ((uint64_t)(critical) << ES_K_##symbol)
+static const uint64_t critical_kinds = 0 ES_KINDS(K);
 #undef K
 
 /* Whether `need` more bytes fit. What is used may exceed any limit: the tail belongs to another process. */
@@ -41,7 +42,7 @@ static uint64_t untold(const struct es_ring *ring, unsigned kind)
 static void write_lost(struct es_ring *ring, uint64_t size)
 {
     struct es_record *record = place(ring);
-    *record = (struct es_record){ .size = (uint32_t)size, .kind = ES_K_LOST, .stamp = ring->lost_last };
+    *record = (struct es_record){.size = (uint32_t)size, .kind = ES_K_LOST, .stamp = ring->lost_last};
     struct es_lost *lost = (struct es_lost *)(void *)record->word;
     lost->since = ring->lost_since;
     uint64_t room = (size - LOST_BYTES(0)) / 16, n = 0;
@@ -58,8 +59,8 @@ static void write_lost(struct es_ring *ring, uint64_t size)
     ring->lost_since = 0;
 }
 
-/* After losses the next record is a LOST record. Where both do not fit, neither is written: so the losses always stand before what was
- * kept after them, and stamps never run backwards within a ring. */
+/* After losses the next record is a LOST record. Where both do not fit, neither is written: so the losses
+ * always stand before what was kept after them, and stamps never run backwards within a ring. */
 static struct es_record *reserve_after_loss(struct es_ring *ring, unsigned kind, uint64_t need)
 {
     if (!has_room(ring, kind, LOST_BYTES(1) + need))

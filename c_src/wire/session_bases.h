@@ -14,7 +14,8 @@ struct es_session_bases {
     size_t n;
 };
 
-/* In order of preference; ELIXIRSCOPE_SHM in the environment stands for all. Valid until the environment changes. */
+/* In order of preference; ELIXIRSCOPE_SHM in the environment stands for all. Valid until the environment
+ * changes. */
 void es_session_bases(struct es_session_bases *ret_bases);
 
 /* Whether `name` is elixirscope-UID, and which user it is. */

@@ -12,7 +12,7 @@
 void es_session_bases(struct es_session_bases *ret_bases)
 {
     const char *only = getenv("ELIXIRSCOPE_SHM"), *runtime = getenv("XDG_RUNTIME_DIR");
-    struct es_session_bases bases = { .n = 0 };
+    struct es_session_bases bases = {.n = 0};
     if (only && only[0] == '/') {
         bases.path[bases.n++] = only;
     } else {
@@ -47,9 +47,10 @@ bool es_session_id_is_sane(const char *id)
            strspn(id, "0123456789-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == len;
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------------------- */
+/* ---- walking --------------------------------------------------------------------------------------------- */
 
-/* Calls `each` with the path of every entry of a directory until it returns non-zero. What can't be opened has none. */
+/* Calls `each` with the path of every entry of a directory until it returns non-zero. What can't be opened
+ * has none. */
 typedef int (*entry_callback)(const char *path, const char *name, void *context);
 
 static int each_entry(const char *path, entry_callback each, void *context)
@@ -71,26 +72,22 @@ static int each_entry(const char *path, entry_callback each, void *context)
 
 struct walk {
     const char *id; /* only this one; NULL: all */
-    struct es_session_dir **found;
+    struct es_session_dir *found;
     size_t n, room;
-    int malformed;  /* why one that was looked for could not be read */
+    int malformed; /* why one that was looked for could not be read */
 };
 
 static int walk_add(struct walk *walk, const struct es_session_dir *dir)
 {
     if (walk->n == walk->room) {
         size_t room = walk->room ? 2 * walk->room : 8;
-        struct es_session_dir **found = realloc(walk->found, room * sizeof *found);
+        struct es_session_dir *found = realloc(walk->found, room * sizeof *found);
         if (!found)
             return -ENOMEM;
         walk->found = found;
         walk->room = room;
     }
-    struct es_session_dir *copy = malloc(sizeof *copy);
-    if (!copy)
-        return -ENOMEM;
-    *copy = *dir;
-    walk->found[walk->n++] = copy;
+    walk->found[walk->n++] = *dir;
     return 0;
 }
 
@@ -128,32 +125,25 @@ static int walk_all(struct walk *walk)
     return rc;
 }
 
-static void walk_free(struct walk *walk)
-{
-    for (size_t i = 0; i < walk->n; i++)
-        free(walk->found[i]);
-    free(walk->found);
-}
-
 static int older_first(const void *a, const void *b)
 {
-    const struct es_session_dir *x = *(struct es_session_dir *const *)a, *y = *(struct es_session_dir *const *)b;
+    const struct es_session_dir *x = a, *y = b;
     if (x->created != y->created)
         return x->created < y->created ? -1 : 1;
     return strcmp(x->id, y->id);
 }
 
-/* ---- what is asked ------------------------------------------------------------------------------------------------- */
+/* ---- what is asked --------------------------------------------------------------------------------------- */
 
 int es_session_dir_each(int (*each)(const struct es_session_dir *dir, void *context), void *context)
 {
-    struct walk walk = { 0 };
+    struct walk walk = {0};
     int rc = walk_all(&walk);
     if (rc == 0 && walk.n > 0)
         qsort(walk.found, walk.n, sizeof *walk.found, older_first);
     for (size_t i = 0; rc == 0 && i < walk.n; i++)
-        rc = each(walk.found[i], context);
-    walk_free(&walk);
+        rc = each(&walk.found[i], context);
+    free(walk.found);
     return rc;
 }
 
@@ -175,12 +165,12 @@ int es_session_dir_load(const char *id, struct es_session_dir *ret_dir)
 {
     if (strchr(id, '/'))
         return load_written(id, ret_dir);
-    struct walk walk = { .id = id };
+    struct walk walk = {.id = id};
     int rc = walk_all(&walk);
     if (rc == 0 && walk.n > 0)
-        *ret_dir = *walk.found[0];
+        *ret_dir = walk.found[0];
     else if (rc == 0)
         rc = walk.malformed ? walk.malformed : -ENOENT;
-    walk_free(&walk);
+    free(walk.found);
     return rc;
 }

@@ -18,15 +18,25 @@ static const struct field {
     size_t offset, size;
 } fields[] = {
 #define FIELD(name, value_type)                                                                              \
-    { #name, value_type, offsetof(struct es_session_dir, name), sizeof(((struct es_session_dir *)0)->name) }
-    FIELD(id, TEXT),         FIELD(arena, TEXT),           FIELD(recording, TEXT),      FIELD(node, TEXT),
-    FIELD(recorder, PID),    FIELD(engine, PID),           FIELD(vm, PID),              FIELD(recorder_start, NUMBER),
-    FIELD(engine_start, NUMBER), FIELD(vm_start, NUMBER),  FIELD(created, NUMBER),
+    {                                                                                                        \
+#name, value_type, offsetof(struct es_session_dir, name), sizeof(((struct es_session_dir *)0)->name) \
+    }
+    FIELD(id, TEXT),
+    FIELD(arena, TEXT),
+    FIELD(recording, TEXT),
+    FIELD(node, TEXT),
+    FIELD(recorder, PID),
+    FIELD(engine, PID),
+    FIELD(vm, PID),
+    FIELD(recorder_start, NUMBER),
+    FIELD(engine_start, NUMBER),
+    FIELD(vm_start, NUMBER),
+    FIELD(created, NUMBER),
 #undef FIELD
 };
 #define N_FIELDS (sizeof fields / sizeof fields[0])
 
-/* ---- printing ------------------------------------------------------------------------------------------------------ */
+/* ---- printing -------------------------------------------------------------------------------------------- */
 
 static char *print_text(char *at, const char *value)
 {
@@ -56,7 +66,7 @@ size_t es_session_text_print(const struct es_session_dir *dir, char *text)
     return (size_t)(at - text);
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------------------- */
 
 static bool parse_number(const char *text, size_t len, uint64_t max, uint64_t *ret_number)
 {
@@ -150,7 +160,8 @@ int es_session_text_parse(const char *text, size_t len, struct es_session_dir *d
             return -EBADMSG;
         at = newline + 1;
     }
-    if (seen != (1u << N_FIELDS) - 1 || strcmp(read.id, dir->id) != 0 || (read.recording[0] && read.recording[0] != '/'))
+    if (seen != (1u << N_FIELDS) - 1 || strcmp(read.id, dir->id) != 0 ||
+        (read.recording[0] && read.recording[0] != '/'))
         return -EBADMSG;
     *dir = read;
     return 0;

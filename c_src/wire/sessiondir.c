@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Making, saving, reading and removing session directories. They lie where everybody may write, so each step goes through a descriptor
- * of a directory that was checked: no link is followed below the base, nothing is believed that another user could have put there. */
+/* Making, saving, reading and removing session directories. They lie where everybody may write, so each step
+ * goes through a descriptor of a directory that was checked: no link is followed below the base, nothing is
+ * believed that another user could have put there. */
 #include "wire/sessiondir.h"
 
 #include <dirent.h>
@@ -22,9 +23,10 @@
 #define ARENA_NAME "arena"
 #define SOCKET_NAME "agent.sock"
 
-/* ---- directories that can be trusted ------------------------------------------------------------------------------- */
+/* ---- directories that can be trusted --------------------------------------------------------------------- */
 
-/* Opens the directory `name` below `at`: of `owner` ((uid_t)-1: of whoever it is), nobody else may look in. */
+/* Opens the directory `name` below `at`: of `owner` ((uid_t)-1: of whoever it is), nobody else may look
+ * in. */
 static int open_private(int at, const char *name, uid_t owner)
 {
     struct stat st;
@@ -59,7 +61,11 @@ static int make_private(int at, const char *name, uid_t owner)
     return fd;
 }
 
-struct opened { int user, session; }; /* descriptors of elixirscope-UID and of the session in it */
+/* Descriptors of elixirscope-UID and of the session in it. */
+struct opened {
+    int user, session;
+};
+#define OPENED_NONE ((struct opened){-1, -1})
 
 static void opened_close(struct opened *dirs)
 {
@@ -73,7 +79,8 @@ static uid_t owner_of(int fd)
     return fstat(fd, &st) < 0 ? (uid_t)-1 : st.st_uid;
 }
 
-/* Opens the directory `path`, which ends in elixirscope-UID/ID: of the caller, or for root of the user it is named after. */
+/* Opens the directory `path`, which ends in elixirscope-UID/ID: of the caller, or for root of the user it is
+ * named after. */
 static int open_session(const char *path, struct opened *ret_dirs)
 {
     char base[PATH_MAX];
@@ -93,7 +100,8 @@ static int open_session(const char *path, struct opened *ret_dirs)
     int at = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (at < 0)
         return -errno;
-    struct opened dirs = { .user = open_private(at, user + 1, uid), .session = -1 };
+    struct opened dirs = OPENED_NONE;
+    dirs.user = open_private(at, user + 1, uid);
     close(at);
     if (dirs.user < 0)
         return dirs.user;
@@ -106,7 +114,7 @@ static int open_session(const char *path, struct opened *ret_dirs)
     return 0;
 }
 
-/* ---- the text ------------------------------------------------------------------------------------------------------ */
+/* ---- the text -------------------------------------------------------------------------------------------- */
 
 static int write_all(int fd, const char *bytes, size_t len)
 {
@@ -122,7 +130,8 @@ static int write_all(int fd, const char *bytes, size_t len)
     return 0;
 }
 
-/* A new file beside the old one, then in its place. Its name has our process id: recorder and engine may both write. */
+/* A new file beside the old one, then in its place. Its name has our process id: recorder and engine may both
+ * write. */
 static int replace_text(int dir, const char *text, size_t len)
 {
     char name[32];
@@ -155,7 +164,7 @@ static int save_in(int dir, const struct es_session_dir *session)
 
 int es_session_dir_save(const struct es_session_dir *dir)
 {
-    struct opened dirs;
+    struct opened dirs = OPENED_NONE;
     int rc = open_session(dir->path, &dirs);
     if (rc < 0)
         return rc;
@@ -194,7 +203,7 @@ static bool sane_arena(const struct es_session_dir *dir)
     return es_arena_is_proc_fd(dir->arena);
 }
 
-/* ---- one session --------------------------------------------------------------------------------------------------- */
+/* ---- one session ----------------------------------------------------------------------------------------- */
 
 static int set_paths(struct es_session_dir *dir, const char *path)
 {
@@ -226,8 +235,8 @@ static int load_opened(int fd, struct es_session_dir *dir)
 
 int es_session_load_path(const char *path, struct es_session_dir *ret_dir)
 {
-    struct es_session_dir dir = { 0 };
-    struct opened dirs;
+    struct es_session_dir dir = {0};
+    struct opened dirs = OPENED_NONE;
     int rc = set_paths(&dir, path);
     if (rc == 0)
         rc = open_session(path, &dirs);
@@ -285,7 +294,8 @@ static int create_in_base(const char *base, uid_t owner, struct es_session_dir *
     if (at < 0)
         return -errno;
     int rc = -ENOENT;
-    for (int tries = 0; tries < 10 && rc == -ENOENT; tries++) { /* who removes the last session removes the user's directory too */
+    for (int tries = 0; tries < 10 && rc == -ENOENT;
+         tries++) { /* who removes the last session removes the user's directory too */
         int user = make_private(at, strrchr(user_path, '/') + 1, owner);
         rc = user < 0 ? user : create_in_user(user, user_path, owner, dir);
         if (user >= 0)
@@ -305,7 +315,7 @@ static bool base_is_unusable(int rc)
 
 int es_session_dir_create(uid_t owner, struct es_session_dir *ret_dir)
 {
-    struct es_session_dir dir = { .recorder = getpid(), .recorder_start = es_process_start(getpid()) };
+    struct es_session_dir dir = {.recorder = getpid(), .recorder_start = es_process_start(getpid())};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     dir.created = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -319,7 +329,7 @@ int es_session_dir_create(uid_t owner, struct es_session_dir *ret_dir)
     return rc;
 }
 
-/* ---- removing ------------------------------------------------------------------------------------------------------ */
+/* ---- removing -------------------------------------------------------------------------------------------- */
 
 static void remove_drafts(int session)
 {
@@ -339,12 +349,13 @@ static void remove_drafts(int session)
 
 int es_session_dir_remove(const struct es_session_dir *dir)
 {
-    struct opened dirs;
+    struct opened dirs = OPENED_NONE;
     int rc = open_session(dir->path, &dirs);
     if (rc < 0)
         return rc == -ENOENT ? 0 : rc;
     remove_drafts(dirs.session);
-    static const char *const names[] = { ARENA_NAME, SOCKET_NAME, TEXT_NAME }; /* the text last: without it nobody finds the rest */
+    static const char *const names[] = {ARENA_NAME, SOCKET_NAME,
+                                        TEXT_NAME}; /* the text last: without it nobody finds the rest */
     for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++)
         if (unlinkat(dirs.session, names[i], 0) < 0 && errno != ENOENT)
             rc = -errno;
@@ -359,7 +370,7 @@ int es_session_dir_remove(const struct es_session_dir *dir)
     return rc;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------------ */
 
 static bool lives(int pid, uint64_t start)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading the term format: foreign bytes in, tokens out. Every length is checked in es_reader_take() and nowhere else; nothing
- * recurses on what is read. */
+/* Reading the term format: foreign bytes in, tokens out. Every length is checked in es_reader_take() and
+ * nowhere else; nothing recurses on what is read. */
 #include "wire/term.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "wire/event.h"
 
-/* ---- bytes --------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------------------- */
 
 const uint8_t *es_reader_take(struct es_reader *r, size_t n)
 {
@@ -64,7 +64,7 @@ uint64_t es_reader_varint(struct es_reader *r)
     return 0;
 }
 
-/* ---- parts of tokens ----------------------------------------------------------------------------------------------- */
+/* ---- parts of tokens ------------------------------------------------------------------------------------- */
 
 static void read_bytes(struct es_reader *r, size_t len, struct es_token *token)
 {
@@ -91,14 +91,13 @@ static bool read_atom(struct es_reader *r, uint8_t tag, struct es_token *token)
         token->type = ES_TOK_ATOM_REF;
         token->word = (tag == ES_T_ATOM_REF4 ? es_reader_le32(r) : es_reader_le64(r)) & ES_REF_VALUE_MASK;
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }
 
 static void read_node(struct es_reader *r, struct es_token *token)
 {
-    struct es_token atom = { 0 };
+    struct es_token atom = {0};
     if (!read_atom(r, es_reader_u8(r), &atom))
         r->bad = true;
     token->node.text = atom.bytes;
@@ -165,7 +164,8 @@ static void read_big(struct es_reader *r, uint8_t tag, struct es_token *token)
     token->negative = token->integer < 0;
 }
 
-/* 31 bytes of "%.20e", filled up with zeros. The number is read as in locale "C", whatever the program has set. */
+/* 31 bytes of "%.20e", filled up with zeros. The number is read as in locale "C", whatever the program has
+ * set. */
 static double read_old_float(struct es_reader *r)
 {
     const uint8_t *text = es_reader_take(r, 31);
@@ -254,7 +254,7 @@ static void read_string(struct es_reader *r, struct es_token *token)
     read_bytes(r, token->count, token);
 }
 
-/* ---- tokens -------------------------------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------------------- */
 
 static void read_token(struct es_reader *r, uint8_t tag, struct es_token *token)
 {
@@ -292,7 +292,7 @@ static void read_token(struct es_reader *r, uint8_t tag, struct es_token *token)
 
 int es_token_next(struct es_reader *r, struct es_token *ret_token)
 {
-    struct es_token token = { 0 };
+    struct es_token token = {0};
     uint8_t tag = es_reader_u8(r);
     if (!r->bad)
         read_token(r, tag, &token);
@@ -302,7 +302,7 @@ int es_token_next(struct es_reader *r, struct es_token *ret_token)
     return 0;
 }
 
-/* ---- whole terms --------------------------------------------------------------------------------------------------- */
+/* ---- whole terms ----------------------------------------------------------------------------------------- */
 
 /* Terms that are inside a token, each of which takes at least one byte. */
 static uint64_t terms_inside(const struct es_token *token)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing the term format into memory with an end, and the content hash of bytes. A token that does not fit is not begun. */
+/* Writing the term format into memory with an end, and the content hash of bytes. A token that does not fit
+ * is not begun. */
 #include <string.h>
 
 #include "wire/event.h"

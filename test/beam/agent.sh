@@ -11,4 +11,4 @@ export RING_DUMP=${RING_DUMP:-$AGENT_WORK/ring_dump}
 erlc -Werror +debug_info -o "$AGENT_WORK" "$source_dir"/test/beam/agent_*.erl
 tests=${1:-agent_tests}
 erl -noshell -pa "$AGENT_WORK" -pa "$build/ebin" -eval "
-  R = eunit:test([$tests], [verbose]), halt(case R of ok -> 0; _ -> 1 end)."
+  R = eunit:test([$tests], [verbose]), init:stop(case R of ok -> 0; _ -> 1 end)." </dev/null

@@ -4,7 +4,7 @@
 -behaviour(gen_server).
 -export([start/0, start/1, add/3, twice/1, loop/1, apply_local/1, init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export([traces/0, things/0, idle/1, spawn_idle/1, foreign/1, foreign_tracer/1, log_lines/0, count_log/2, log/2]).
--export([in_vm/1, forever/0, hold/1]).
+-export([in_vm/1, fail/1]).
 
 %% ---- a server ----
 
@@ -36,6 +36,7 @@ traces() ->
         functions => [
             {M, F, A}
          || M <- erlang:loaded(),
+            erlang:module_loaded(M),
             {F, A} <- erlang:get_module_info(M, functions),
             Item <- [traced, meta],
             {_, Is} <- [erlang:trace_info({M, F, A}, Item)],
@@ -62,7 +63,8 @@ things() ->
         old => [M || M <- [elixirscope_nif | [M || M <- erlang:loaded(), ours(M)]], erlang:check_old_code(M)],
         path => code:get_path(),
         environment => lists:sort([E || E <- os:getenv(), lists:prefix("E", E)]),
-        terms => maps:get(count, persistent_term:info()),
+        %% the logger itself keeps a word on a handler that was
+        terms => [Key || {Key, _} <- persistent_term:get(), not (is_tuple(Key) andalso element(1, Key) =:= logger_config)],
         processes => length([P || P <- processes(), is_ours(P)])
     }.
 
@@ -108,8 +110,6 @@ log_lines() ->
 in_vm({M, F, A}) ->
     spawn(M, F, A).
 
-forever() ->
-    receive after 10 -> forever() end.
-
-hold(Ms) ->
-    receive after Ms -> ok end.
+fail(Reason) ->
+    error(Reason),
+    ok.

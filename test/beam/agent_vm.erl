@@ -64,7 +64,7 @@ vm(Environment, Arguments) ->
         env => Environment,
         args => ["-pa", Here, "+S", "2" | Arguments],
         wait_boot => ?WAIT,
-        shutdown => 10000
+        shutdown => close
     }),
     Peer.
 
@@ -155,7 +155,10 @@ records(#{arena := Arena}) ->
     Port = open_port({spawn_executable, dump()}, [{args, ["dump", Arena]}, binary, exit_status]),
     Text = all(Port, []),
     {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Text)),
-    [plain_record(R) || R <- parse(Tokens)].
+    by_time([plain_record(R) || R <- parse(Tokens)]).
+
+by_time(Records) ->
+    [R || {_, R} <- lists:sort([{maps:get(stamp, Fields, 0), R} || {_, Fields} = R <- Records])].
 
 all(Port, Acc) ->
     receive
@@ -176,7 +179,8 @@ plain_record({Kind, Fields}) ->
 plain_record(Other) ->
     Other.
 
-plain_field(payload, Bytes) when is_binary(Bytes) -> binary_to_term(Bytes);
+%% A tuple that was cut has fewer elements than its arity says: no term for binary_to_term/1.
+plain_field(payload, Bytes) when is_binary(Bytes) -> try binary_to_term(Bytes) catch error:badarg -> {cut, Bytes} end;
 plain_field(_, {atom, Text}) when is_binary(Text) -> binary_to_atom(Text, utf8);
 plain_field(_, Value) -> Value.
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of wire share: cmocka, a place in memory for files, memory that faults right behind its end, an arena of one ring. */
+/* What the tests of wire share: cmocka, a place in memory for files, memory that faults right behind its end,
+ * an arena of one ring. */
 #ifndef ES_TEST_WIRE_CHECK_H
 #define ES_TEST_WIRE_CHECK_H
 
@@ -55,7 +56,7 @@ static inline const uint8_t *at_the_edge(const void *bytes, size_t len)
 
 static inline struct es_arena one_ring(void)
 {
-    struct es_arena_plan plan = { .schedulers = 1, .scheduler_bytes = ES_RING_MIN, .owner = (uid_t)-1 };
+    struct es_arena_plan plan = {.schedulers = 1, .scheduler_bytes = ES_RING_MIN, .owner = (uid_t)-1};
     struct es_arena arena;
     assert_int_equal(es_arena_create(NULL, &plan, &arena), 0);
     return arena;

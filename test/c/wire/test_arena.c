@@ -9,10 +9,14 @@
 #define MIB (UINT64_C(1) << 20)
 #define NOBODY 65534u
 
-static struct es_arena_plan plan_of(uint32_t schedulers, uint64_t scheduler_bytes, uint32_t others, uint64_t other_bytes)
+static struct es_arena_plan plan_of(uint32_t schedulers, uint64_t scheduler_bytes, uint32_t others,
+                                    uint64_t other_bytes)
 {
-    return (struct es_arena_plan){ .schedulers = schedulers, .scheduler_bytes = scheduler_bytes, .others = others,
-                                   .other_bytes = other_bytes, .owner = (uid_t)-1 };
+    return (struct es_arena_plan){.schedulers = schedulers,
+                                  .scheduler_bytes = scheduler_bytes,
+                                  .others = others,
+                                  .other_bytes = other_bytes,
+                                  .owner = (uid_t)-1};
 }
 
 static char *path_in(const char *place, const char *name)
@@ -57,7 +61,7 @@ static void a_new_arena_is_whole(void **state)
     assert_int_equal(atomic_load(&arena.head->limits.payload_bytes), 1024);
     assert_int_equal(atomic_load(&arena.head->limits.sample), 65536);
     assert_int_equal(atomic_load(&arena.head->enabled), 0);
-    uint8_t zero[16] = { 0 };
+    uint8_t zero[16] = {0};
     assert_memory_not_equal(arena.head->id, zero, 16);
     fill(&arena);
     es_arena_close(&arena);
@@ -90,12 +94,17 @@ static void impossible_plans_are_refused(void **state)
 {
     (void)state;
     const struct es_arena_plan plans[] = {
-        plan_of(0, MIB, 0, MIB),         plan_of(1, MIB + 8, 0, 0),      plan_of(1, ES_RING_MIN / 2, 0, 0),
-        plan_of(1, MIB, 1, 0),           plan_of(ES_RINGS_MAX + 1, MIB, 0, 0), plan_of(UINT32_MAX, MIB, 1, MIB),
-        plan_of(1, MIB, UINT32_MAX, MIB), plan_of(1, UINT64_C(1) << 41, 0, 0),
+        plan_of(0, MIB, 0, MIB),
+        plan_of(1, MIB + 8, 0, 0),
+        plan_of(1, ES_RING_MIN / 2, 0, 0),
+        plan_of(1, MIB, 1, 0),
+        plan_of(ES_RINGS_MAX + 1, MIB, 0, 0),
+        plan_of(UINT32_MAX, MIB, 1, MIB),
+        plan_of(1, MIB, UINT32_MAX, MIB),
+        plan_of(1, UINT64_C(1) << 41, 0, 0),
     };
     for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
-        struct es_arena arena = { .fd = -77 };
+        struct es_arena arena = {.fd = -77};
         assert_int_equal(es_arena_create(NULL, &plans[i], &arena), -EINVAL);
         assert_int_equal(arena.fd, -77);
     }
@@ -182,7 +191,7 @@ static void a_disk_is_no_place_for_rings(void **state)
     rmdir(name);
 }
 
-/* ---- small and full file systems ----------------------------------------------------------------------------------- */
+/* ---- small and full file systems ------------------------------------------------------------------------- */
 
 /* A tmpfs of 4 MiB of our own, or NULL where we may not mount. */
 static char *tiny_place(void)
@@ -207,8 +216,10 @@ static void too_small_a_file_system_gives_a_memfd(void **state)
 {
     (void)state;
     char *place = tiny_place();
-    if (!place)
+    if (!place) {
         skip();
+        return;
+    }
     struct es_arena_plan plan = plan_of(2, 4 * MIB, 1, MIB);
     struct es_arena arena;
     assert_int_equal(es_arena_create(path_in(place, "arena"), &plan, &arena), 0);
@@ -223,14 +234,16 @@ static void what_fits_half_of_a_tiny_one_stays_there(void **state)
 {
     (void)state;
     char *place = tiny_place();
-    if (!place)
+    if (!place) {
         skip();
+        return;
+    }
     struct es_arena_plan plan = plan_of(1, MIB, 1, ES_RING_MIN);
     struct es_arena arena;
     assert_int_equal(es_arena_create(path_in(place, "arena"), &plan, &arena), 0);
     assert_true(!arena.memfd && !arena.shrunk);
     int fd = open(path_in(place, "filler"), O_WRONLY | O_CREAT, 0600);
-    char block[65536] = { 1 };
+    char block[65536] = {1};
     while (write(fd, block, sizeof block) > 0)
         ;
     close(fd);
@@ -243,12 +256,15 @@ static void a_foreign_owner_gets_smaller_rings_but_no_memfd(void **state)
 {
     (void)state;
     char *place = tiny_place();
-    if (!place)
+    if (!place) {
         skip();
+        return;
+    }
     struct es_arena_plan plan = plan_of(2, 4 * MIB, 2, MIB);
     struct es_arena arena;
     plan.owner = NOBODY;
-    assert_int_equal(es_arena_create(path_in(place, "arena"), &plan, &arena), -EPERM); /* not in somebody else's directory */
+    assert_int_equal(es_arena_create(path_in(place, "arena"), &plan, &arena),
+                     -EPERM); /* not in somebody else's directory */
     assert_int_equal(chown(place, NOBODY, NOBODY), 0);
     assert_int_equal(es_arena_create(path_in(place, "arena"), &plan, &arena), 0);
     assert_true(arena.shrunk && !arena.memfd);
@@ -265,7 +281,7 @@ static void a_foreign_owner_gets_smaller_rings_but_no_memfd(void **state)
     drop_tiny(place);
 }
 
-/* ---- redaction ----------------------------------------------------------------------------------------------------- */
+/* ---- redaction ------------------------------------------------------------------------------------------- */
 
 static void redaction_rules_are_kept(void **state)
 {

@@ -24,8 +24,10 @@ static void the_rate_is_in_ticks_a_second(void **state)
 {
     (void)state;
     assert_int_equal(es_clock_rate(ES_CLOCK_OS), 1000000000);
-    if (es_clock_detect() != ES_CLOCK_COUNTER)
+    if (es_clock_detect() != ES_CLOCK_COUNTER) {
         skip();
+        return;
+    }
     uint64_t rate = es_clock_rate(ES_CLOCK_COUNTER);
     assert_in_range(rate, 1000000u, 100000000000u);
 }

@@ -40,7 +40,7 @@ static void references_keep_their_parts(void **state)
 /* A record of `kind` with `payload` bytes behind its words, word i being 1000 + i. */
 static size_t build(uint8_t *bytes, uint8_t kind, const char *payload)
 {
-    struct es_record record = { .kind = kind, .arity = 7, .stamp = 77, .pid = es_ref_pid(5, 0) };
+    struct es_record record = {.kind = kind, .arity = 7, .stamp = 77, .pid = es_ref_pid(5, 0)};
     size_t words = es_kind_table[kind].words, len = strlen(payload), pad = (8 - len % 8) % 8;
     record.size = (uint32_t)(sizeof record + 8 * words + len + pad);
     record.flags = (uint8_t)(ES_R_CUT | pad);
@@ -56,7 +56,7 @@ static size_t build(uint8_t *bytes, uint8_t kind, const char *payload)
 static void a_record_is_read_back_whole(void **state)
 {
     (void)state;
-    uint8_t bytes[256] = { 0 };
+    uint8_t bytes[256] = {0};
     struct es_record_view view;
     size_t size = build(bytes, ES_K_SEND, "hello term");
     assert_int_equal(es_record_read(at_the_edge(bytes, size), size, &view), 0);
@@ -99,17 +99,18 @@ static int read_changed(const uint8_t *good, size_t len, size_t offset, uint64_t
 static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
-    uint8_t good[256] = { 0 };
-    struct es_record_view view = { .stamp = 42 };
+    uint8_t good[256] = {0};
+    struct es_record_view view = {.stamp = 42};
     size_t size = build(good, ES_K_SEND, "12345");
     for (size_t len = 0; len < size; len++)
         assert_int_equal(es_record_read(at_the_edge(good, len), len, &view), -EBADMSG);
     assert_int_equal(view.stamp, 42); /* untouched */
     assert_int_equal(read_changed(good, size, 0, size, 4), 0);
-    static const uint32_t sizes[] = { 0, 8, 16, 23, 24, 40, 57, 64, ES_RECORD_MAX + 8, UINT32_MAX, UINT32_MAX - 7 };
+    static const uint32_t sizes[] = {
+        0, 8, 16, 23, 24, 40, 52, 55, 57, 64, ES_RECORD_MAX + 8, UINT32_MAX, UINT32_MAX - 7};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         assert_int_equal(read_changed(good, size, 0, sizes[i], 4), -EBADMSG);
-    static const uint8_t kinds[] = { ES_K_NONE, ES_KIND_MAX, 63, 64, 255 };
+    static const uint8_t kinds[] = {ES_K_NONE, ES_KIND_MAX, 63, 64, 255};
     for (size_t i = 0; i < sizeof kinds; i++)
         assert_int_equal(read_changed(good, size, 4, kinds[i], 1), -EBADMSG);
     assert_int_equal(read_changed(good, size, 4, ES_K_TIMEOUT, 1), -EBADMSG); /* has no payload */
@@ -120,7 +121,7 @@ static void what_does_not_fit_is_refused(void **state)
 static void padding_may_hold_anything(void **state)
 {
     (void)state;
-    uint8_t bytes[256] = { 0 };
+    uint8_t bytes[256] = {0};
     struct es_record_view view;
     size_t size = build(bytes, ES_K_PAD, "any bytes");
     assert_int_equal(es_record_read(bytes, size, &view), 0);
@@ -132,7 +133,7 @@ static void the_largest_record_is_read(void **state)
 {
     (void)state;
     uint8_t *bytes = calloc(1, ES_RECORD_MAX + 8);
-    struct es_record record = { .size = ES_RECORD_MAX, .kind = ES_K_LOG };
+    struct es_record record = {.size = ES_RECORD_MAX, .kind = ES_K_LOG};
     struct es_record_view view;
     memcpy(bytes, &record, sizeof record);
     assert_int_equal(es_record_read(bytes, ES_RECORD_MAX, &view), 0);
@@ -146,12 +147,9 @@ static void the_largest_record_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds_have_names_families_and_words),
-        cmocka_unit_test(references_keep_their_parts),
-        cmocka_unit_test(a_record_is_read_back_whole),
-        cmocka_unit_test(what_does_not_fit_is_refused),
-        cmocka_unit_test(padding_may_hold_anything),
-        cmocka_unit_test(the_largest_record_is_read),
+        cmocka_unit_test(kinds_have_names_families_and_words), cmocka_unit_test(references_keep_their_parts),
+        cmocka_unit_test(a_record_is_read_back_whole),         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(padding_may_hold_anything),           cmocka_unit_test(the_largest_record_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

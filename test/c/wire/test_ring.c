@@ -2,13 +2,14 @@
 /* One ring, one thread: wrapping, fullness, the critical reserve, exact losses, hostile positions. */
 #include "check.h"
 
-/* Writes one record of `kind`, `size` bytes, the number in each word; false (and counted as lost) where there is no room. */
+/* Writes one record of `kind`, `size` bytes, the number in each word; false (and counted as lost) where there
+ * is no room. */
 static bool write_one(struct es_ring *ring, unsigned kind, uint32_t size, uint64_t number)
 {
     es_ring_begin(ring);
     struct es_record *record = es_ring_reserve(ring, kind, size);
     if (record) {
-        *record = (struct es_record){ .size = size, .kind = (uint8_t)kind, .stamp = number, .pid = number };
+        *record = (struct es_record){.size = size, .kind = (uint8_t)kind, .stamp = number, .pid = number};
         for (uint32_t i = 0; i < (size - sizeof *record) / 8; i++)
             record->word[i] = number;
         es_ring_append(ring, size);
@@ -114,7 +115,7 @@ static void losses_are_exact_and_told_first(void **state)
     assert_true(write_one(ring, ES_K_SEND, 64, n + 2));
     struct es_record_view view;
     read_one(ring, &pos, &view);
-    expect_lost(&view, 2, (const uint64_t[][2]){ { ES_K_SEND, 42 }, { ES_K_DELIVER, 17 } });
+    expect_lost(&view, 2, (const uint64_t[][2]){{ES_K_SEND, 42}, {ES_K_DELIVER, 17}});
     assert_int_equal(payload_word(&view, 0), first);
     assert_int_equal(view.stamp, n); /* between the last loss and the next record */
     for (uint64_t i = 1; i <= 2; i++) {
@@ -129,7 +130,7 @@ static void losses_are_exact_and_told_first(void **state)
     es_ring_end(ring);
     assert_true(write_one(ring, ES_K_SEND, 64, n + 4));
     read_one(ring, &pos, &view);
-    expect_lost(&view, 1, (const uint64_t[][2]){ { ES_K_CALL, 1 } });
+    expect_lost(&view, 1, (const uint64_t[][2]){{ES_K_CALL, 1}});
     assert_int_equal(payload_word(&view, 0), n + 3);
     es_arena_close(&arena);
 }
@@ -170,8 +171,11 @@ static void without_room_for_both_nothing_is_written(void **state)
     assert_null(es_ring_reserve(ring, ES_K_EXIT, 64));
     assert_int_equal(ring->pos, full);
     es_ring_release(ring, 128);
+    es_ring_lose(ring, ES_K_SEND, 6); /* a second kind: its count needs room too */
+    assert_null(es_ring_reserve(ring, ES_K_EXIT, 80));
+    assert_int_equal(ring->pos, full);
     assert_non_null(es_ring_reserve(ring, ES_K_EXIT, 64));
-    assert_int_equal(ring->pos, full + 48);
+    assert_int_equal(ring->pos, full + 64);
     es_arena_close(&arena);
 }
 
@@ -184,7 +188,7 @@ static void several_records_between_begin_and_end(void **state)
     bool busy;
     for (uint64_t i = 1; i <= 3; i++) {
         struct es_record *record = es_ring_reserve(ring, ES_K_TIMEOUT, 1000);
-        *record = (struct es_record){ .size = 24, .kind = ES_K_TIMEOUT, .stamp = i };
+        *record = (struct es_record){.size = 24, .kind = ES_K_TIMEOUT, .stamp = i};
         es_ring_append(ring, 24);
         assert_int_equal(es_ring_published(ring, &busy), 0); /* not before the end */
         assert_true(busy);
@@ -225,7 +229,7 @@ static void a_hostile_tail_only_stops_the_writer(void **state)
     uint64_t n = 0;
     while (write_one(ring, ES_K_SEND, 64, ++n))
         ;
-    const uint64_t tails[] = { ring->pos + 8, UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 63, ring->pos + ring->size };
+    const uint64_t tails[] = {ring->pos + 8, UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 63, ring->pos + ring->size};
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
         es_ring_release(ring, tails[i]);
         assert_null(es_ring_reserve(ring, ES_K_SEND, 64));

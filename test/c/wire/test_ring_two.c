@@ -35,7 +35,7 @@ static void produce(struct writer *writer)
         uint32_t size = size_of(n);
         struct es_record *record = es_ring_reserve(ring, kind_of(n), size);
         if (record) {
-            *record = (struct es_record){ .size = size, .kind = (uint8_t)kind_of(n), .stamp = n };
+            *record = (struct es_record){.size = size, .kind = (uint8_t)kind_of(n), .stamp = n};
             for (uint32_t i = 0; i < (size - sizeof *record) / 8; i++)
                 record->word[i] = mix(n + i);
             es_ring_append(ring, size);
@@ -89,8 +89,8 @@ static bool take_lost(struct reader *reader, const struct es_record_view *view)
     return right;
 }
 
-/* Reads and checks all that is published, and releases it: events come without holes but those told. False at the first that is wrong; no
- * assertions here, for a writer is still at work. */
+/* Reads and checks all that is published, and releases it: events come without holes but those told. False at
+ * the first that is wrong; no assertions here, for a writer is still at work. */
 static bool drain(struct reader *reader)
 {
     bool busy;
@@ -123,8 +123,8 @@ static uint64_t counted(const struct es_ring *ring)
 
 static void hammer(struct es_ring *write_side, struct es_ring *read_side)
 {
-    struct writer writer = { .ring = write_side, .events = EVENTS };
-    struct reader reader = { .ring = read_side };
+    struct writer writer = {.ring = write_side, .events = EVENTS};
+    struct reader reader = {.ring = read_side};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, run_writer, &writer), 0);
     bool right = true;
@@ -173,7 +173,7 @@ static int write_until_killed(void *context)
     snprintf(path, sizeof path, "/proc/%d/fd/%d", getppid(), arena->fd);
     if (es_arena_open(path, &own) < 0)
         return 1;
-    struct writer writer = { .ring = &own.rings[0], .events = UINT64_MAX };
+    struct writer writer = {.ring = &own.rings[0], .events = UINT64_MAX};
     produce(&writer);
     return 0;
 }
@@ -185,7 +185,7 @@ static void all_that_was_published_survives_the_writer(void **state)
     for (int round = 0; round < 5; round++) {
         struct es_ring *ring = &arena.rings[0];
         memset((void *)ring->head->lost, 0, sizeof ring->head->lost);
-        struct reader reader = { .ring = ring, .pos = atomic_load(&ring->head->head) };
+        struct reader reader = {.ring = ring, .pos = atomic_load(&ring->head->head)};
         pid_t pid = in_child(write_until_killed, &arena);
         bool right = true;
         while (right && reader.events < 20000 && kill(pid, 0) == 0 && waitpid(pid, NULL, WNOHANG) == 0)

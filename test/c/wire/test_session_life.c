@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a session lives, is orphaned or stale, told from real processes that live, die, and wait as zombies. */
+/* Whether a session lives, is orphaned or stale, told from real processes that live, die, and wait as
+ * zombies. */
 #include "check.h"
 
 #include "wire/sessiondir.h"
@@ -45,8 +46,8 @@ static struct es_session_dir orphan(struct es_arena *ret_arena)
     dir.recorder_start = es_process_start(pid);
     assert_int_equal(es_session_dir_life(&dir), ES_SESSION_LIVE);
     end(pid);
-    struct es_arena_plan plan = { .schedulers = 2, .scheduler_bytes = ES_RING_MIN, .owner = (uid_t)-1 };
-    snprintf(dir.arena, sizeof dir.arena, "%s/arena", dir.path);
+    struct es_arena_plan plan = {.schedulers = 2, .scheduler_bytes = ES_RING_MIN, .owner = (uid_t)-1};
+    snprintf(dir.arena, sizeof dir.arena, "%.1000s/arena", dir.path);
     assert_int_equal(es_arena_create(dir.arena, &plan, ret_arena), 0);
     assert_int_equal(es_session_dir_save(&dir), 0);
     return dir;

@@ -7,7 +7,7 @@
 #include "wire/event.h"
 #include "wire/term.h"
 
-#define BYTES(...) (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ })
+#define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 #define NODE 100, 0, 13, 'n', 'o', 'n', 'o', 'd', 'e', '@', 'n', 'o', 'h', 'o', 's', 't'
 
 static struct es_token token_of(const uint8_t *bytes, size_t len)
@@ -23,7 +23,7 @@ static struct es_token token_of(const uint8_t *bytes, size_t len)
 static struct es_token whole_token(const uint8_t *bytes, size_t len)
 {
     struct es_reader r;
-    struct es_token token = { .count = 4711 };
+    struct es_token token = {.count = 4711};
     for (size_t cut = 0; cut < len; cut++) {
         es_reader_init(&r, at_the_edge(bytes, cut), cut);
         assert_int_equal(es_token_next(&r, &token), -EBADMSG);
@@ -77,10 +77,10 @@ static void floats(void **state)
     token = whole_token(old, sizeof old);
     assert_int_equal(token.type, ES_TOK_FLOAT);
     assert_true(token.real == 1.5);
-    static const char *const bad[] = { "cnan", "cinf", "c1.5x", "c", "c0x1p3", "c1e999" };
+    static const char *const bad[] = {"cnan", "cinf", "c1.5x", "c", "c0x1p3", "c1e999"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct es_reader r;
-        uint8_t bytes[32] = { 0 };
+        uint8_t bytes[32] = {0};
         memcpy(bytes, bad[i], strlen(bad[i]));
         es_reader_init(&r, bytes, sizeof bytes);
         assert_int_equal(es_token_next(&r, &token), -EBADMSG);
@@ -110,7 +110,8 @@ static void atoms(void **state)
     struct es_token token = whole_token(BYTES(224, 1, 2, 3, 4));
     assert_int_equal(token.type, ES_TOK_ATOM_REF);
     assert_int_equal(token.word, 0x04030201);
-    token = whole_token(BYTES(225, 1, 2, 3, 4, 5, 6, 7, 0x38)); /* the class bits of a whole reference are passed over */
+    token =
+        whole_token(BYTES(225, 1, 2, 3, 4, 5, 6, 7, 0x38)); /* the class bits of a whole reference are passed over */
     assert_int_equal(token.type, ES_TOK_ATOM_REF);
     assert_true(token.word == UINT64_C(0x0807060504030201));
 }
@@ -207,23 +208,25 @@ static void references(void **state)
     struct es_reader r;
     es_reader_init(&r, BYTES(90, 0, 0, 119, 1, 'n', 0, 0, 0, 1));
     assert_int_equal(es_token_next(&r, &token), -EBADMSG);
-    es_reader_init(&r, BYTES(90, 0, 6, 119, 1, 'n', 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6));
+    es_reader_init(&r, BYTES(90, 0, 6, 119, 1, 'n', 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5,
+                             5, 6, 6, 6, 6));
     assert_int_equal(es_token_next(&r, &token), -EBADMSG);
 }
 
 static void funs(void **state)
 {
     (void)state;
-    const uint8_t fun[] = { 112, 0, 0, 0, 72, 1, 240, 139, 138, 215, 14, 99, 0, 176, 98, 187, 242, 245, 136, 137, 122, 106, 0, 0, 0, 0,
-                            0, 0, 0, 0, 100, 0, 4, 'w', 'g', 'e', 'n', 97, 0, 98, 7, 132, 92, 86, 88, NODE, 0, 0, 0, 9, 0, 0, 0, 0, 0,
-                            0, 0, 0 };
+    const uint8_t fun[] = {112,  0,   0,   0,   72,  1,   240, 139, 138, 215, 14, 99,  0,  176, 98,
+                           187,  242, 245, 136, 137, 122, 106, 0,   0,   0,   0,  0,   0,  0,   0,
+                           100,  0,   4,   'w', 'g', 'e', 'n', 97,  0,   98,  7,  132, 92, 86,  88,
+                           NODE, 0,   0,   0,   9,   0,   0,   0,   0,   0,   0,  0,   0};
     struct es_token token = whole_token(fun, sizeof fun);
     assert_int_equal(token.type, ES_TOK_FUN);
     assert_int_equal(token.len, sizeof fun);
     assert_memory_equal(token.bytes, fun, sizeof fun);
-    static const uint32_t sizes[] = { 0, 3, 4, 28 };
+    static const uint32_t sizes[] = {0, 3, 4, 28};
     for (size_t i = 0; i < 4; i++) {
-        uint8_t bad[64] = { 112, 0, 0, 0, (uint8_t)sizes[i] };
+        uint8_t bad[64] = {112, 0, 0, 0, (uint8_t)sizes[i]};
         struct es_reader r;
         es_reader_init(&r, bad, sizeof bad);
         assert_int_equal(es_token_next(&r, &token), -EBADMSG);
@@ -233,7 +236,8 @@ static void funs(void **state)
 static void cuts(void **state)
 {
     (void)state;
-    const uint8_t bytes[] = { 226, ES_CUT_BINARY, ES_CUT_AT_LEAST, 1, 2, 0, 0, 0, 0, 0, 0, 9, 8, 7, 6, 5, 4, 3, 2, 3, 0, 0, 0, 'a', 'b', 'c' };
+    const uint8_t bytes[] = {
+        226, ES_CUT_BINARY, ES_CUT_AT_LEAST, 1, 2, 0, 0, 0, 0, 0, 0, 9, 8, 7, 6, 5, 4, 3, 2, 3, 0, 0, 0, 'a', 'b', 'c'};
     struct es_token token = whole_token(bytes, sizeof bytes);
     assert_int_equal(token.type, ES_TOK_CUT);
     assert_int_equal(token.cut.type, ES_CUT_BINARY);
@@ -243,7 +247,7 @@ static void cuts(void **state)
     assert_int_equal(token.cut.prefix_len, 3);
     assert_memory_equal(token.cut.prefix, "abc", 3);
     assert_int_equal(sizeof bytes, ES_CUT_BYTES + 3);
-    uint8_t bad[ES_CUT_BYTES] = { 226, ES_CUT_TYPE_MAX };
+    uint8_t bad[ES_CUT_BYTES] = {226, ES_CUT_TYPE_MAX};
     struct es_reader r;
     es_reader_init(&r, bad, sizeof bad);
     assert_int_equal(es_token_next(&r, &token), -EBADMSG);
@@ -253,12 +257,12 @@ static void cuts(void **state)
 static void unknown_tags_are_refused(void **state)
 {
     (void)state;
-    static const uint8_t known[] = { 70, 77, 88, 89, 90, 97, 98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111,
-                                     112, 113, 114, 115, 116, 118, 119, 120, 224, 225, 226 };
+    static const uint8_t known[] = {70,  77,  88,  89,  90,  97,  98,  99,  100, 101, 102, 103, 104, 105, 106, 107,
+                                    108, 109, 110, 111, 112, 113, 114, 115, 116, 118, 119, 120, 224, 225, 226};
     for (int tag = 0; tag < 256; tag++) {
         if (memchr(known, tag, sizeof known))
             continue;
-        uint8_t bytes[64] = { (uint8_t)tag };
+        uint8_t bytes[64] = {(uint8_t)tag};
         struct es_reader r;
         struct es_token token;
         es_reader_init(&r, bytes, sizeof bytes);
@@ -268,7 +272,7 @@ static void unknown_tags_are_refused(void **state)
     }
 }
 
-/* ---- whole terms --------------------------------------------------------------------------------------------------- */
+/* ---- whole terms ----------------------------------------------------------------------------------------- */
 
 static void expect_skip(const uint8_t *bytes, size_t len, size_t term)
 {
@@ -305,8 +309,10 @@ static void a_cut_ends_its_tuple_only(void **state)
     (void)state;
     expect_skip(BYTES(105, 0, 0, 4, 0, 97, 1, REST(ES_CUT_TUPLE), 106), 7 + ES_CUT_BYTES);
     expect_skip(BYTES(104, 2, 104, 9, REST(ES_CUT_TUPLE), 97, 5, 106), 4 + ES_CUT_BYTES + 2);
-    expect_skip(BYTES(104, 2, 226, ES_CUT_TUPLE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 106, 97), 2 + ES_CUT_BYTES + 1);
-    expect_skip(BYTES(108, 0, 0, 0, 1, 106, REST(ES_CUT_LIST), 97), 6 + ES_CUT_BYTES); /* a list's tail */
+    expect_skip(
+        BYTES(104, 2, 226, ES_CUT_TUPLE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 106, 97),
+        2 + ES_CUT_BYTES + 1);
+    expect_skip(BYTES(108, 0, 0, 0, 1, 106, REST(ES_CUT_LIST), 97), 6 + ES_CUT_BYTES);    /* a list's tail */
     expect_skip(BYTES(116, 0, 0, 0, 1, REST(ES_CUT_MAP), 106, 97), 5 + ES_CUT_BYTES + 1); /* a map's last pair */
     expect_skip(BYTES(REST(ES_CUT_TUPLE), 106), ES_CUT_BYTES);
 }
@@ -337,12 +343,12 @@ static void depth_is_bounded(void **state)
     assert_int_equal(skip_nested(1000000), -EBADMSG);
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------------------- */
 
 static void numbers_of_both_orders(void **state)
 {
     (void)state;
-    const uint8_t bytes[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8};
     struct es_reader r;
     es_reader_init(&r, bytes, 8);
     assert_true(es_reader_be64(&r) == UINT64_C(0x0102030405060708));
@@ -395,18 +401,29 @@ static void varints(void **state)
 static void tokens_need_no_alignment(void **state)
 {
     (void)state;
-    uint8_t bytes[32] = { 0, 225, 1, 0, 0, 0, 0, 0, 0, 0 };
+    uint8_t bytes[32] = {0, 225, 1, 0, 0, 0, 0, 0, 0, 0};
     assert_int_equal(token_of(bytes + 1, 9).word, 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(integers), cmocka_unit_test(floats), cmocka_unit_test(atoms), cmocka_unit_test(containers),
-        cmocka_unit_test(binaries), cmocka_unit_test(pids_and_ports), cmocka_unit_test(references), cmocka_unit_test(funs),
-        cmocka_unit_test(cuts), cmocka_unit_test(unknown_tags_are_refused), cmocka_unit_test(terms_are_passed_whole),
-        cmocka_unit_test(a_cut_ends_its_tuple_only), cmocka_unit_test(depth_is_bounded), cmocka_unit_test(numbers_of_both_orders),
-        cmocka_unit_test(varints), cmocka_unit_test(tokens_need_no_alignment),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(floats),
+        cmocka_unit_test(atoms),
+        cmocka_unit_test(containers),
+        cmocka_unit_test(binaries),
+        cmocka_unit_test(pids_and_ports),
+        cmocka_unit_test(references),
+        cmocka_unit_test(funs),
+        cmocka_unit_test(cuts),
+        cmocka_unit_test(unknown_tags_are_refused),
+        cmocka_unit_test(terms_are_passed_whole),
+        cmocka_unit_test(a_cut_ends_its_tuple_only),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(numbers_of_both_orders),
+        cmocka_unit_test(varints),
+        cmocka_unit_test(tokens_need_no_alignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

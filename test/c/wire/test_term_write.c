@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing the term format: what is written is what an emulator would write, reads back, and never passes the end. */
+/* Writing the term format: what is written is what an emulator would write, reads back, and never passes the
+ * end. */
 #include "check.h"
 
 #include "wire/event.h"
 #include "wire/term.h"
 
-#define BYTES(...) (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ })
+#define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
 static uint8_t memory[70000];
 static struct es_writer writer;
@@ -58,9 +59,10 @@ static void as_an_emulator_writes_it(void **state)
     expect_bytes(BYTES(106));
     es_write_map(&writer, 70000);
     expect_bytes(BYTES(116, 0, 1, 17, 112));
-    struct es_cut cut = { ES_CUT_BINARY, ES_CUT_AT_LEAST, 513, UINT64_C(0x0203040506070809), (const uint8_t *)"abc", 3 };
+    struct es_cut cut = {ES_CUT_BINARY, ES_CUT_AT_LEAST, 513, UINT64_C(0x0203040506070809), (const uint8_t *)"abc", 3};
     es_write_cut(&writer, &cut);
-    expect_bytes(BYTES(226, ES_CUT_BINARY, ES_CUT_AT_LEAST, 1, 2, 0, 0, 0, 0, 0, 0, 9, 8, 7, 6, 5, 4, 3, 2, 3, 0, 0, 0, 'a', 'b', 'c'));
+    expect_bytes(BYTES(226, ES_CUT_BINARY, ES_CUT_AT_LEAST, 1, 2, 0, 0, 0, 0, 0, 0, 9, 8, 7, 6, 5, 4, 3, 2, 3, 0, 0, 0,
+                       'a', 'b', 'c'));
 }
 
 static void long_atoms(void **state)
@@ -68,7 +70,7 @@ static void long_atoms(void **state)
     (void)state;
     static char text[UINT16_MAX + 1];
     memset(text, 'x', sizeof text);
-    const size_t lengths[] = { 0, 255, 256, 1020, UINT16_MAX };
+    const size_t lengths[] = {0, 255, 256, 1020, UINT16_MAX};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         struct es_reader r;
         struct es_token token;
@@ -111,7 +113,8 @@ static void integers_come_back(void **state)
 
 static void write_some_of_all(struct es_writer *w)
 {
-    struct es_cut cut = { .type = ES_CUT_LIST, .flags = ES_CUT_REST, .size = 5, .prefix = (const uint8_t *)"pre", .prefix_len = 3 };
+    struct es_cut cut = {
+        .type = ES_CUT_LIST, .flags = ES_CUT_REST, .size = 5, .prefix = (const uint8_t *)"pre", .prefix_len = 3};
     es_write_tuple(w, 5);
     es_write_list(w, 2);
     es_write_int(w, 1);
@@ -158,14 +161,14 @@ static void hashes_are_fixed(void **state)
     (void)state;
     const char *text = "The quick brown fox";
     uint64_t expected = es_hash_mix(7, 19);
-    uint64_t words[3] = { 0 };
+    uint64_t words[3] = {0};
     memcpy(words, text, 19);
     for (int i = 0; i < 3; i++)
         expected = es_hash_mix(expected, words[i]);
     assert_true(es_hash_bytes(text, 19, 7) == expected);
     assert_true(es_hash_bytes("abc", 3, 0) == UINT64_C(0xf85fb743fe21e286));
     assert_true(es_hash_bytes(NULL, 0, 1) == es_hash_mix(1, 0));
-    char zeros[32] = { 0 };
+    char zeros[32] = {0};
     for (size_t a = 0; a < 32; a++)
         for (size_t b = 0; b < a; b++)
             assert_true(es_hash_bytes(zeros, a, 1) != es_hash_bytes(zeros, b, 1));
@@ -181,10 +184,8 @@ static void hashes_are_fixed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_an_emulator_writes_it),
-        cmocka_unit_test(long_atoms),
-        cmocka_unit_test(integers_come_back),
-        cmocka_unit_test(nothing_is_written_behind_the_end),
+        cmocka_unit_test(as_an_emulator_writes_it), cmocka_unit_test(long_atoms),
+        cmocka_unit_test(integers_come_back),       cmocka_unit_test(nothing_is_written_behind_the_end),
         cmocka_unit_test(hashes_are_fixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* How fast full rings become a committed recording. Prints a line of JSON for each load. */
+#include <inttypes.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "../test/c/engine/writer.h"
+#include "base/error.h"
+#include "engine/engine.h"
+
+#define RINGS 2u
+#define PROCESSES 10000u
+#define FUNCTIONS 200u
+#define IN_FLIGHT 64u
+
+static uint64_t seed = 88172645463325252u;
+static uint32_t dice(uint32_t n)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (uint32_t)((seed >> 16) % n);
+}
+
+static double now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static es_ref pid_of(uint32_t i) { return es_ref_pid(100 + i, 0); }
+static es_ref atom_of(uint32_t i) { return es_ref_make(ES_REF_ATOM, 0x1000b + 64u * i); }
+
+struct load { const char *name; void (*step)(struct writer *w, uint64_t i); };
+
+static void define_atoms(struct writer *w)
+{
+    for (uint32_t i = 0; i < FUNCTIONS * 2; i++) {
+        char text[32];
+        int len = snprintf(text, sizeof text, "name_%u", i);
+        writer_define(w, atom_of(i), text, (size_t)len);
+    }
+}
+
+/* A process runs for a while on one scheduler, then another. */
+static struct { uint32_t process, depth, stack[8]; } running[RINGS];
+
+static void step_calls(struct writer *w, uint64_t i)
+{
+    uint32_t r = (uint32_t)(w->ring - w->arena->rings);
+    if (running[r].depth == 0 && dice(8) == 0)
+        running[r].process = dice(PROCESSES);
+    bool call = running[r].depth == 0 || (running[r].depth < 8 && dice(2));
+    uint32_t f = call ? dice(FUNCTIONS) : running[r].stack[running[r].depth - 1];
+    if (call)
+        running[r].stack[running[r].depth++] = f;
+    else
+        running[r].depth--;
+    (void)i;
+    writer_put(w, &(struct record){.kind = call ? ES_K_CALL : ES_K_RETURN, .flags = ES_R_NO_PAYLOAD, .arity = (uint16_t)(f % 4),
+                                   .pid = pid_of(running[r].process), .module = atom_of(f / 10), .function = atom_of(FUNCTIONS + f)});
+}
+
+static struct { uint32_t from, to; uint64_t hash, corr; } flight[IN_FLIGHT];
+static uint32_t n_flight, first_flight;
+
+static void step_messages(struct writer *w, uint64_t i)
+{
+    static const uint8_t payload[24] = {104, 2, 97, 1, 109, 0, 0, 0, 15};
+    if (n_flight < IN_FLIGHT && (n_flight < IN_FLIGHT / 2 || dice(2))) {
+        uint32_t at = (first_flight + n_flight++) % IN_FLIGHT;
+        flight[at].from = dice(PROCESSES);
+        flight[at].to = dice(PROCESSES);
+        flight[at].hash = i * UINT64_C(0x9e3779b97f4a7c15);
+        flight[at].corr = dice(2) ? i | 1 : 0;
+        writer_put(w, &(struct record){.kind = ES_K_SEND, .pid = pid_of(flight[at].from), .peer = pid_of(flight[at].to),
+                                       .hash = flight[at].hash, .corr = flight[at].corr, .payload = payload, .len = sizeof payload});
+        return;
+    }
+    uint32_t at = first_flight;
+    first_flight = (first_flight + 1) % IN_FLIGHT;
+    n_flight--;
+    writer_put(w, &(struct record){.kind = ES_K_DELIVER, .flags = ES_R_NO_PAYLOAD, .pid = pid_of(flight[at].to),
+                                   .peer = pid_of(flight[at].from), .hash = flight[at].hash, .corr = flight[at].corr});
+}
+
+static void step_mixed(struct writer *w, uint64_t i)
+{
+    if (i % 3 == 0)
+        step_messages(w, i);
+    else
+        step_calls(w, i);
+}
+
+static bool has_room(const struct es_ring *ring)
+{
+    return ring->pos - atomic_load(&ring->head->tail) + 4096 < ring->size / 8 * 7;
+}
+
+static uint64_t fill(struct es_arena *arena, const struct load *load)
+{
+    struct writer w[RINGS];
+    uint64_t i = 0;
+    for (uint32_t r = 0; r < RINGS; r++)
+        w[r] = writer_claim(arena, r, r + 1);
+    writer_clock(&w[0]);
+    for (uint32_t r = 0; r < RINGS; r++)
+        define_atoms(&w[r]);
+    memset(running, 0, sizeof running);
+    n_flight = first_flight = 0;
+    /* both schedulers run at once: a few events of each in turn */
+    while (has_room(w[0].ring) && has_room(w[1].ring))
+        for (uint32_t r = 0; r < RINGS; r++)
+            for (uint32_t n = 1 + dice(8); n > 0; n--)
+                load->step(&w[r], i++);
+    writer_clock(&w[0]);
+    for (uint32_t r = 0; r < RINGS; r++)
+        writer_leave(&w[r]);
+    return i;
+}
+
+static long rss_kb(void)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    long kb = 0;
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "RssAnon: %ld", &kb) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return kb;
+}
+
+static int run(const struct load *load, uint64_t ring_bytes, const char *path)
+{
+    struct es_arena arena;
+    struct es_engine_options options = {.store = {.path = path, .overwrite = true}, .commit_ms = 100};
+    enum es_engine_end end;
+    struct rusage before, after;
+    struct stat st;
+    if (writer_arena(&arena, RINGS, ring_bytes) < 0)
+        return fprintf(stderr, "no memory for rings\n"), 1;
+    uint64_t events = fill(&arena, load);
+    atomic_store(&arena.head->vm_done, 1);
+    getrusage(RUSAGE_SELF, &before);
+    double start = now();
+    /* It runs as with a live VM, then is told to stop. */
+    atomic_store(&arena.head->stop, 1);
+    int r = es_engine_run(&arena, &options, &end);
+    double seconds = now() - start;
+    getrusage(RUSAGE_SELF, &after);
+    if (r < 0)
+        return fprintf(stderr, "%s\n", es_error_text()), 1;
+    double cpu = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) + (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1e6 +
+                 (double)(after.ru_stime.tv_sec - before.ru_stime.tv_sec) + (double)(after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
+    stat(path, &st);
+    printf("{\"bench\":\"engine\",\"load\":\"%s\",\"events\":%" PRIu64 ",\"seconds\":%.3f,\"events_per_s\":%.0f,\"cpu_ns_per_event\":%.1f,"
+           "\"bytes_per_event\":%.2f,\"rss_anon_mb\":%.1f}\n", load->name, events, seconds, (double)events / seconds,
+           cpu * 1e9 / (double)events, (double)st.st_size / (double)events, (double)rss_kb() / 1024);
+    fflush(stdout);
+    es_arena_close(&arena);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct load loads[] = {{"calls", step_calls}, {"messages", step_messages}, {"mixed", step_mixed}};
+    uint64_t ring_bytes = (argc > 1 ? strtoull(argv[1], NULL, 10) : 128) << 20;
+    const char *only = argc > 2 ? argv[2] : NULL;
+    char path[64];
+    int r = 0;
+    snprintf(path, sizeof path, "/tmp/bench_engine.%d.scope", (int)getpid());
+    for (size_t i = 0; i < sizeof loads / sizeof loads[0] && r == 0; i++)
+        if (!only || strcmp(only, loads[i].name) == 0)
+            r = run(&loads[i], ring_bytes, path);
+    unlink(path);
+    return r;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* From an event in order to an event of the recording; see core.h. */
+#include "engine/core.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+#define SHORTEST_WAIT_US 50u
+#define LONGEST_WAIT_US 2000u
+
+int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms)
+{
+    memset(core, 0, sizeof *core);
+    core->store = store;
+    core->next_seq = 1;
+    core->first_time = INT64_MAX;
+    core->last_time = INT64_MIN;
+    core->shortest_wait = ticks_ms * SHORTEST_WAIT_US / 1000;
+    core->longest_wait = ticks_ms * LONGEST_WAIT_US / 1000;
+    es_names_init(&core->names, store);
+    es_processes_init(&core->processes, store);
+    return es_pairs_init(&core->pairs, &core->processes);
+}
+
+void es_core_fini(struct es_core *core)
+{
+    es_hold_fini(&core->hold);
+    es_states_fini(&core->states);
+    es_pairs_fini(&core->pairs);
+    es_processes_fini(&core->processes);
+    es_names_fini(&core->names);
+}
+
+/* ---- into the store ------------------------------------------------------------------------------------------------ */
+
+/* Gives the event its number and its time: not before what it comes after. */
+static int emit(struct es_core *core, struct es_proc *proc, struct es_event *event, int64_t after)
+{
+    int64_t time = event->time;
+    if (after != INT64_MIN && time <= after)
+        time = after + 1;
+    if (proc && time < proc->last_time)
+        time = proc->last_time;
+    event->seq = core->next_seq;
+    if (__builtin_expect(time != event->time, 0)) {
+        uint64_t moved = (uint64_t)time - (uint64_t)event->time;
+        event->moved = moved > UINT32_MAX ? UINT32_MAX : (uint32_t)moved;
+        event->flags |= ES_E_MOVED;
+        event->time = time;
+        core->moved++;
+    }
+    if (es_ref_class_of(event->peer) == ES_REF_OTHER) {
+        int r = es_names_use(&core->names, event->peer);
+        if (r < 0)
+            return r;
+    }
+    int r = es_store_event(core->store, event);
+    if (r < 0)
+        return r;
+    core->next_seq++;
+    core->full = core->limit_seq && core->next_seq >= core->limit_seq;
+    core->late += (event->flags & ES_E_LATE) != 0;
+    if (proc) {
+        proc->last_time = time;
+        if (proc->epoch != core->pairs.epoch) {
+            proc->epoch = core->pairs.epoch;
+            proc->mark_seq = event->seq;
+        }
+    }
+    core->last_time = time > core->last_time ? time : core->last_time;
+    core->first_time = time < core->first_time ? time : core->first_time;
+    return 0;
+}
+
+static struct es_event event_of(const struct es_input *in)
+{
+    const struct es_record_view *view = &in->view;
+    struct es_event event = {
+        .time = in->time, .kind = view->kind, .flags = (uint8_t)(((view->flags >> 3) & 15) | in->flags), .arity = view->arity,
+        .thread = in->thread, .pid = view->pid, .peer = view->peer, .module = view->module, .function = view->function,
+        .hash = view->hash, .corr = view->corr, .payload = view->payload, .payload_len = view->payload_len,
+    };
+    if (es_kind_table[view->kind].fields & ES_F_NUM)
+        memcpy(event.num, view->num, sizeof event.num);
+    return event;
+}
+_Static_assert(ES_R_CUT >> 3 == ES_E_CUT && ES_R_REDACTED >> 3 == ES_E_REDACTED && ES_R_NO_PAYLOAD >> 3 == ES_E_NO_PAYLOAD &&
+                   ES_R_CALLBACK >> 3 == ES_E_CALLBACK, "flags of records become flags of events by a shift");
+
+/* ---- events that have a cause -------------------------------------------------------------------------------------- */
+
+static int emit_caused(struct es_core *core, struct es_proc *proc, struct es_event *event, const struct es_finding *finding)
+{
+    event->cause_state = finding->state;
+    event->cause = finding->cause;
+    core->causes[finding->state]++;
+    return emit(core, proc, event, finding->after);
+}
+
+static uint64_t wait_of(const struct es_core *core)
+{
+    uint64_t wait = core->pairs.skew * 2;
+    if (wait > core->longest_wait)
+        wait = core->longest_wait;
+    return wait > core->shortest_wait ? wait : core->shortest_wait;
+}
+
+static int take_delivery(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last)
+{
+    struct es_finding finding;
+    if (!es_message_delivered(core, proc, in, last, &finding))
+        return es_hold_push(core, proc, in, wait_of(core));
+    struct es_event event = event_of(in);
+    event.peer = finding.sender;
+    return emit_caused(core, proc, &event, &finding);
+}
+
+/* The first event of a process, caused by its parent's. */
+static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last)
+{
+    struct es_event event = event_of(in);
+    struct es_finding finding = {.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN};
+    if (proc->row.spawn_seq) {
+        finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .cause = proc->row.spawn_seq, .after = proc->row.spawned};
+    } else if (es_ref_class_of(event.peer) == ES_REF_PID) {
+        const struct es_proc *parent = es_proc_find(&core->processes, event.peer);
+        if (parent && !last)
+            return es_hold_push(core, proc, in, wait_of(core));
+        bool lost = core->pairs.lost && (core->pairs.losing || in->time < core->pairs.doubt_until);
+        finding.state = lost ? ES_CAUSE_LOST : parent ? ES_CAUSE_UNKNOWN : ES_CAUSE_UNTRACED;
+    }
+    int r = emit_caused(core, proc, &event, &finding);
+    return r < 0 ? r : es_proc_spawned(&core->processes, &event);
+}
+
+/* ---- callbacks ----------------------------------------------------------------------------------------------------- */
+
+static int emit_state(struct es_core *core, struct es_proc *proc, const struct es_event *value, const struct es_version *version)
+{
+    struct es_event state = {
+        .time = value->time, .kind = ES_K_STATE, .flags = version->flags, .arity = value->arity, .thread = value->thread,
+        .pid = value->pid, .module = value->module, .function = value->function, .hash = version->hash,
+        .payload = version->state, .payload_len = version->state_len,
+    };
+    if (version->what != ES_V_NEW)
+        state.payload_len = 0;
+    if (value->function == core->names.word_ref[ES_W_INIT_IT] && proc->callback) {
+        state.module = proc->callback;
+        state.function = es_names_ref(&core->names, ES_W_INIT);
+        state.arity = 1;
+    }
+    state.flags |= value->flags & ES_E_LATE;
+    return emit(core, proc, &state, INT64_MIN);
+}
+
+static int take_return(struct es_core *core, struct es_proc *proc, struct es_input *in)
+{
+    struct es_event event = event_of(in);
+    struct es_version version = {.what = ES_V_NONE};
+    struct es_callback_of of = es_states_callback(&core->states, &core->names, &event);
+    event.flags &= (uint8_t)~ES_E_CALLBACK;
+    if (of.callback != ES_CB_NONE) {
+        event.flags |= ES_E_CALLBACK;
+        int r = in->view.kind == ES_K_RETURN ? es_states_read(&core->states, &core->names, proc, &event, of, &version) : 0;
+        if (r < 0)
+            return r;
+    }
+    if (version.value) {
+        event.payload = version.value;
+        event.payload_len = version.value_len;
+    }
+    int r = emit(core, proc, &event, INT64_MIN);
+    return r < 0 || version.what == ES_V_NONE ? r : emit_state(core, proc, &event, &version);
+}
+
+/* gen_server:init_it(Mod, Args): tells whose process it is. */
+static void note_callback(struct es_core *core, struct es_proc *proc, const struct es_input *in)
+{
+    struct es_reader r;
+    struct es_token token;
+    if (in->view.arity != 2 || in->view.module != core->names.word_ref[ES_W_GEN_SERVER] || !in->view.module ||
+        in->view.function != core->names.word_ref[ES_W_INIT_IT])
+        return;
+    es_reader_init(&r, in->view.payload, in->view.payload_len);
+    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_LIST || es_token_next(&r, &token) < 0)
+        return;
+    es_ref module = es_names_atom(&core->names, &token);
+    if (module)
+        proc->callback = module;
+}
+
+/* ---- all kinds ----------------------------------------------------------------------------------------------------- */
+
+static int take_send(struct es_core *core, struct es_proc *proc, struct es_input *in)
+{
+    struct es_event event = event_of(in);
+    int r = es_message_sent(core, proc, in, &event);
+    if (r == 0)
+        r = emit(core, proc, &event, INT64_MIN);
+    return r < 0 ? r : es_message_emitted(core, proc, in, &event);
+}
+
+/* What an event changes in what is known of processes. */
+static int note_event(struct es_core *core, const struct es_event *event, bool has_proc)
+{
+    switch (event->kind) {
+    case ES_K_SPAWN: return es_ref_class_of(event->peer) == ES_REF_PID ? es_proc_spawn(&core->processes, &core->names, event) : 0;
+    case ES_K_EXIT: return has_proc ? es_proc_exit(&core->processes, event) : 0;
+    case ES_K_CENSUS: return has_proc ? es_proc_census(&core->processes, &core->names, event) : 0;
+    case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
+    case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
+    case ES_K_CRASH: core->seen |= ES_ON_CRASH; return 0;
+    case ES_K_LOG: core->seen |= ES_ON_ERROR; return 0;
+    case ES_K_MARK: core->seen |= ES_ON_MARK; return 0;
+    case ES_K_BUDGET: es_pairs_doubt(&core->pairs, event->seq, event->time); return 0; /* what is recorded changes, not at once for all */
+    default: return 0;
+    }
+}
+
+static int take_other(struct es_core *core, struct es_proc *proc, struct es_input *in)
+{
+    struct es_event event = event_of(in);
+    int r = emit(core, proc, &event, INT64_MIN);
+    return r < 0 ? r : note_event(core, &event, proc != NULL);
+}
+
+static int take(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last)
+{
+    if (!proc)
+        return take_other(core, proc, in);
+    switch (in->view.kind) {
+    case ES_K_SEND: return take_send(core, proc, in);
+    case ES_K_DELIVER: return take_delivery(core, proc, in, last);
+    case ES_K_SPAWNED: return take_spawned(core, proc, in, last);
+    case ES_K_RETURN:
+    case ES_K_EXCEPTION:
+        if ((in->view.flags & ES_R_CALLBACK) || in->view.module == core->names.word_ref[ES_W_GEN_SERVER])
+            return take_return(core, proc, in);
+        return take_other(core, proc, in);
+    case ES_K_CALL:
+        note_callback(core, proc, in);
+        return take_other(core, proc, in);
+    default:
+        return take_other(core, proc, in);
+    }
+}
+
+int es_core_take(struct es_core *core, struct es_input *in)
+{
+    if (in->key > core->last_key)
+        core->last_key = in->key;
+    if (core->hold.n > 0 && core->last_key >= core->hold.next) {
+        int r = es_hold_release(core, core->last_key);
+        if (r < 0)
+            return r;
+    }
+    struct es_proc *proc = NULL;
+    if (es_ref_class_of(in->view.pid) == ES_REF_PID && !(proc = es_proc_meet(&core->processes, in->view.pid)))
+        return es_fail(-ENOMEM, "no memory for the processes");
+    if (proc && proc->held > 0)
+        return es_hold_push(core, proc, in, 0);
+    return take(core, proc, in, false);
+}
+
+int es_core_waited(struct es_core *core, struct es_input *in)
+{
+    struct es_proc *proc = es_proc_meet(&core->processes, in->view.pid);
+    return proc ? take(core, proc, in, true) : es_fail(-ENOMEM, "no memory for the processes");
+}
+
+int es_core_reached(struct es_core *core, uint64_t key)
+{
+    if (key > core->last_key && key != UINT64_MAX)
+        core->last_key = key;
+    return core->hold.n > 0 && key >= core->hold.next ? es_hold_release(core, key) : 0;
+}
+
+int es_core_note(struct es_core *core, unsigned kind, int64_t time, const uint8_t *payload, size_t len)
+{
+    struct es_event event = {.time = time, .kind = (uint8_t)kind, .payload = payload, .payload_len = (uint32_t)len};
+    return emit(core, NULL, &event, INT64_MIN);
+}
+
+/* ---- before a commit ----------------------------------------------------------------------------------------------- */
+
+static int count(struct es_core *core, const char *name, uint64_t *counter)
+{
+    int r = *counter ? es_store_count(core->store, name, *counter) : 0;
+    *counter = 0;
+    return r;
+}
+
+int es_core_flush(struct es_core *core)
+{
+    int r = es_processes_flush(&core->processes);
+    for (unsigned i = ES_CAUSE_NONE + 1; r == 0 && i < ES_CAUSE_MAX; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "pairs.%s", es_cause_names[i]);
+        r = count(core, name, &core->causes[i]);
+    }
+    if (r == 0)
+        r = count(core, "sends.undelivered", &core->pairs.undelivered);
+    if (r == 0)
+        r = count(core, "sends.evicted", &core->pairs.evicted);
+    if (r == 0)
+        r = count(core, "events.late", &core->late);
+    return r == 0 ? count(core, "events.moved", &core->moved) : r;
+}

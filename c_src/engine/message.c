@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a message goes, and where one comes from. */
+#include "engine/core.h"
+
+/* ---- sends --------------------------------------------------------------------------------------------------------- */
+
+static bool skip_atom(struct es_reader *r)
+{
+    switch (es_reader_u8(r)) {
+    case ES_T_ATOM_REF4: return es_reader_take(r, 4) != NULL;
+    case ES_T_ATOM_REF8: return es_reader_take(r, 8) != NULL;
+    case ES_T_SMALL_ATOM_UTF8: return es_reader_take(r, es_reader_u8(r)) != NULL;
+    default: return false;
+    }
+}
+
+/* A call, {Label, {Pid, Tag}, Request}, whose Pid is the sender: then the reference in Tag is the sender's own, and a reply sent to it
+ * goes to the sender. Read by hand, as every call passes here. */
+static bool is_own_call(const struct es_input *in)
+{
+    struct es_reader r;
+    es_reader_init(&r, in->view.payload, in->view.payload_len);
+    if (es_reader_u8(&r) != ES_T_SMALL_TUPLE || es_reader_u8(&r) != 3 || !skip_atom(&r) || es_reader_u8(&r) != ES_T_SMALL_TUPLE ||
+        es_reader_u8(&r) != 2 || es_reader_u8(&r) != ES_T_NEW_PID || !skip_atom(&r))
+        return false;
+    uint32_t number = es_reader_be32(&r), serial = es_reader_be32(&r);
+    return !r.bad && es_ref_pid(number, serial) == in->view.pid;
+}
+
+/* The alias a reply is sent to is the reference it carries; references are numbered alike in both places. */
+static bool is_alias_of(es_ref peer, uint64_t corr) { return corr && peer == es_ref_make(ES_REF_OTHER, corr | 1); }
+
+struct route { es_ref to; bool remote; }; /* to 0: only its content tells; remote: nobody here will get it */
+
+static struct route by_other(struct es_core *core, const struct es_input *in)
+{
+    const struct es_other *other = es_names_other(&core->names, in->view.peer);
+    if (other && other->address == ES_ADDRESS_REMOTE)
+        return (struct route){.remote = true};
+    if (other && other->address == ES_ADDRESS_NAME)
+        return (struct route){.to = es_processes_whereis(&core->processes, other->name, in->time)};
+    return (struct route){.to = is_alias_of(in->view.peer, in->view.corr) ? es_pairs_owner(&core->pairs, in->view.corr) : 0};
+}
+
+static struct route find_route(struct es_core *core, const struct es_input *in)
+{
+    switch (es_ref_class_of(in->view.peer)) {
+    case ES_REF_PID: return (struct route){.to = in->view.peer};
+    case ES_REF_ATOM: return (struct route){.to = es_processes_whereis(&core->processes, in->view.peer, in->time)};
+    case ES_REF_OTHER: return by_other(core, in);
+    default: return (struct route){.remote = true}; /* a port: what it gets are no messages */
+    }
+}
+
+int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input *in, struct es_event *event)
+{
+    core->messages = true;
+    proc->flags |= ES_P_SENDS;
+    if (in->view.corr && es_ref_class_of(in->view.peer) != ES_REF_OTHER && is_own_call(in)) {
+        int r = es_pairs_own(&core->pairs, in->view.corr, in->view.pid);
+        if (r < 0)
+            return r;
+    }
+    struct route route = find_route(core, in);
+    bool is_reply = route.to && is_alias_of(in->view.peer, in->view.corr);
+    if (is_reply) { /* an alias is used for one reply: it is told by its owner, and its definition is not needed */
+        es_names_forget(&core->names, in->view.peer);
+        event->peer = in->view.peer = route.to;
+    }
+    return 0;
+}
+
+int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in, const struct es_event *event)
+{
+    struct route route = find_route(core, in);
+    if (route.remote || (core->by_content && !route.to))
+        return 0;
+    struct es_message m = {.from = event->pid, .to = route.to, .hash = event->hash, .corr = event->corr, .seq = event->seq,
+                           .time = event->time, .key = in->key, .late = in->flags & ES_E_LATE};
+    if (core->by_content)
+        return es_pairs_sent_openly(&core->pairs, &m);
+    if (route.to)
+        return es_pairs_sent(&core->pairs, proc, &m, 0);
+    m.to = es_lane_of_content(m.hash, m.corr);
+    return es_pairs_sent(&core->pairs, proc, &m, in->view.peer);
+}
+
+/* ---- deliveries ---------------------------------------------------------------------------------------------------- */
+
+static bool in_doubt(const struct es_core *core, int64_t time)
+{
+    return core->pairs.lost && (core->pairs.losing || time < core->pairs.doubt_until);
+}
+
+/* No send fits. What a dead process causes are its exit signals; else it is said why nothing is known. */
+static void explain(struct es_core *core, const struct es_proc *sender, const struct es_input *in, struct es_finding *finding)
+{
+    bool doubt = in_doubt(core, in->time);
+    finding->state = ES_CAUSE_UNKNOWN;
+    if (in->flags & ES_E_LATE) {
+        finding->state = ES_CAUSE_LATE;
+    } else if (doubt) {
+        finding->state = ES_CAUSE_LOST;
+    } else if (sender && (sender->flags & ES_P_DEAD) && sender->row.exit_seq) {
+        *finding = (struct es_finding){ES_CAUSE_PAIRED, sender->row.exit_seq, sender->row.exited, sender->pid};
+    } else if (in->view.peer && (!sender || !(sender->flags & ES_P_SENDS))) {
+        finding->state = ES_CAUSE_UNTRACED;
+    } else if (sender->flags & ES_P_EVICTED) {
+        finding->state = ES_CAUSE_EVICTED;
+    }
+}
+
+/* Whether the send may still come: it would, of a process whose sends are recorded and that lives. */
+static bool may_come(const struct es_core *core, const struct es_proc *sender, const struct es_input *in)
+{
+    return sender && core->messages && !(in->flags & ES_E_LATE) && !((sender->flags & ES_P_DEAD) && sender->held == 0);
+}
+
+bool es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding)
+{
+    *ret_finding = (struct es_finding){.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN, .sender = in->view.peer};
+    bool anonymous = core->by_content && in->view.peer == 0;
+    if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)
+        return true;
+    struct es_proc *sender = es_proc_find(&core->processes, in->view.peer);
+    struct es_message m = {.from = in->view.peer, .to = in->view.pid, .hash = in->view.hash, .corr = in->view.corr, .seq = core->next_seq,
+                           .time = in->time, .key = in->key, .late = in->flags & ES_E_LATE};
+    struct es_sent sent;
+    switch (core->by_content ? es_pairs_delivered_openly(&core->pairs, &m, &sent)
+                             : es_pairs_delivered(&core->pairs, sender, proc, &m, &sent)) {
+    case ES_MATCH_CERTAIN:
+        *ret_finding = (struct es_finding){ES_CAUSE_PAIRED, sent.seq, sent.time, core->by_content ? sent.hash : in->view.peer};
+        return true;
+    case ES_MATCH_DOUBTFUL:
+        ret_finding->state = in->flags & ES_E_LATE ? ES_CAUSE_LATE : core->pairs.lost ? ES_CAUSE_LOST : ES_CAUSE_UNKNOWN;
+        return true;
+    case ES_MATCH_NONE:
+        break;
+    }
+    if (!last && (anonymous ? core->messages : may_come(core, sender, in)))
+        return false;
+    explain(core, sender, in, ret_finding);
+    if (ret_finding->state == ES_CAUSE_UNKNOWN || ret_finding->state == ES_CAUSE_UNTRACED)
+        es_pairs_give_up(&core->pairs, &m);
+    return true;
+}

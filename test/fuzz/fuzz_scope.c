@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading a hostile recording. An input is either a whole .scope file, or (first byte even) places and values to change in a good one made
+ * at the start, or (odd) in the columns of a good block, past the checksums that would stop such changes in a file. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "store/encode.h"
+#include "store/reader.h"
+
+#define EVENTS 600u
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char path[64];
+static uint8_t *good;
+static size_t good_len;
+static struct es_encoder *encoder;
+static struct es_image image;
+static struct es_decoder *decoder;
+
+static void need(int ok)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "cannot prepare: %s\n", es_error_text());
+    abort();
+}
+
+static struct es_event make(uint64_t seq)
+{
+    static const uint8_t payload[64] = "payload";
+    static const uint8_t kinds[] = {ES_K_CALL, ES_K_SEND, ES_K_DELIVER, ES_K_STATE, ES_K_RETURN, ES_K_GC_MINOR_START, ES_K_IN, ES_K_OUT, ES_K_SPAWNED,
+                                    ES_K_EXCEPTION, ES_K_MARK, ES_K_LINK};
+    struct es_event e = {.seq = seq, .kind = kinds[(seq * 7 + seq / 11) % sizeof kinds], .time = (int64_t)(seq * 777 + seq % 13), .thread = (uint16_t)(seq % 3)};
+    unsigned fields = es_kind_table[e.kind].fields;
+    e.pid = es_ref_pid((uint32_t)(seq * seq % 17), 0);
+    e.flags = seq % 50 ? 0 : ES_E_MOVED;
+    e.moved = seq % 50 ? 0 : (uint32_t)seq;
+    if (fields & ES_F_PEER)
+        e.peer = es_ref_pid((uint32_t)(seq % 5), 0);
+    if (fields & ES_F_FUN) {
+        e.module = es_ref_make(ES_REF_ATOM, seq % 4);
+        e.function = es_ref_make(ES_REF_ATOM, seq % 9);
+    }
+    if (fields & ES_F_HASH)
+        e.hash = seq % 3 ? seq * UINT64_C(0x9e3779b97f4a7c15) : 7;
+    if (fields & ES_F_CORR)
+        e.corr = seq % 2 ? seq / 8 : 0;
+    for (unsigned i = 0; (fields & ES_F_NUM) && i < ES_NUMS; i++)
+        e.num[i] = seq * i;
+    if ((fields & ES_F_CAUSE) && seq > 40) {
+        e.cause_state = ES_CAUSE_PAIRED;
+        e.cause = seq - 1 - seq % 40;
+    }
+    if (fields & ES_F_PAYLOAD) {
+        e.payload = payload;
+        e.payload_len = (uint32_t)(seq % sizeof payload);
+    }
+    return e;
+}
+
+static void make_file(void)
+{
+    struct es_store *store;
+    struct es_store_options options = {.path = path, .overwrite = true};
+    need(es_store_create(&options, &store) == 0);
+    for (uint64_t seq = 1; seq <= EVENTS; seq++) {
+        struct es_event e = make(seq);
+        struct es_process process = {.pid = e.pid, .facts = (const uint8_t *)"facts", .facts_len = 5};
+        need(es_store_event(store, &e) == 0 && es_store_process(store, &process) == 0);
+        need(es_store_define(store, es_ref_make(ES_REF_ATOM, seq % 9 + 1), "an atom", 7) == 0);
+        need(es_store_loss(store, ES_K_SEND, 1, 1, 2, "why") == 0 && es_store_count(store, "counter", 1) == 0);
+        need(es_store_name(store, es_ref_make(ES_REF_ATOM, seq % 9 + 1), e.pid, (int64_t)seq, INT64_MAX) == 0);
+        if (seq % 200 == 0)
+            need(es_store_keyframe(store, "keyframe", 8) == 0 && es_store_commit(store, NULL) == 0);
+    }
+    need(es_store_close(store, NULL) == 0);
+    FILE *file = fopen(path, "rb");
+    need(file && fseek(file, 0, SEEK_END) == 0);
+    good_len = (size_t)ftell(file);
+    good = malloc(good_len);
+    rewind(file);
+    need(good && fread(good, 1, good_len, file) == good_len);
+    fclose(file);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    struct es_batch batch;
+    snprintf(path, sizeof path, "/dev/shm/fuzz_scope_%d.scope", (int)getpid());
+    make_file();
+    encoder = es_encoder_new();
+    decoder = es_decoder_new();
+    need(encoder && decoder && es_batch_init(&batch, 1) == 0);
+    for (uint64_t seq = 1; seq <= EVENTS; seq++) {
+        struct es_event e = make(seq);
+        need(es_batch_add(&batch, &e) == 0);
+    }
+    need(es_block_encode(encoder, &batch, (struct es_range){0, EVENTS, 1}, &image) == 0);
+    es_batch_fini(&batch);
+    return 0;
+}
+
+static int ignore_text(const char *key, const char *value, void *sum)
+{
+    *(size_t *)sum += strlen(key) + strlen(value);
+    return 0;
+}
+static int ignore_number(const char *key, uint64_t value, void *sum)
+{
+    *(size_t *)sum += strlen(key) + value;
+    return 0;
+}
+
+/* Touches every byte that a reader gives out. */
+static size_t touch(const void *bytes, size_t len)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < len; i++)
+        sum += ((const uint8_t *)bytes)[i];
+    return sum;
+}
+
+static size_t touch_events(const struct es_event *events, size_t n)
+{
+    size_t sum = touch(events, n * sizeof *events);
+    for (size_t i = 0; i < n; i++)
+        sum += touch(events[i].payload, events[i].payload_len);
+    return sum;
+}
+
+static size_t read_blocks(struct es_recording *rec)
+{
+    const struct es_block_info *blocks;
+    size_t sum = 0, n = es_recording_blocks(rec, &blocks);
+    for (size_t i = 0; i < n; i++) {
+        struct es_block *block;
+        struct es_pid_count *pids;
+        size_t n_pids;
+        if (es_block_get(rec, i, &block) == 0) {
+            sum += touch_events(block->events, block->n);
+            es_block_unref(rec, block);
+        }
+        if (es_recording_block_pids(rec, i, &pids, &n_pids) == 0) {
+            sum += touch(pids, n_pids * sizeof *pids);
+            free(pids);
+        }
+    }
+    return sum;
+}
+
+static size_t read_tables(struct es_recording *rec)
+{
+    const struct es_process *processes;
+    const struct es_name *names;
+    const struct es_loss *losses;
+    struct es_keyframe frame;
+    size_t sum = 0, len, n = es_recording_processes(rec, &processes);
+    for (size_t i = 0; i < n; i++)
+        sum += touch(processes[i].reason, processes[i].reason_len) + touch(processes[i].facts, processes[i].facts_len);
+    n = es_recording_names(rec, &names);
+    sum += touch(names, n * sizeof *names);
+    n = es_recording_losses(rec, &losses);
+    for (size_t i = 0; i < n; i++)
+        sum += strlen(losses[i].why);
+    for (uint64_t i = 0; i < 12; i++) {
+        const uint8_t *bytes = es_recording_define(rec, es_ref_make(ES_REF_ATOM, i), &len);
+        sum += bytes ? touch(bytes, len) : 0;
+    }
+    es_recording_each_meta(rec, ignore_text, &sum);
+    es_recording_each_counter(rec, ignore_number, &sum);
+    for (uint64_t seq = 1; seq < EVENTS; seq += 150)
+        if (es_recording_keyframe(rec, seq, &frame) == 0)
+            sum += touch(frame.bytes, frame.len);
+    return sum;
+}
+
+static void read_file(const uint8_t *bytes, size_t len)
+{
+    struct es_recording *rec;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    need(fd >= 0 && write(fd, bytes, len) == (ssize_t)len);
+    close(fd);
+    es_error_clear();
+    if (es_recording_open(path, &rec) < 0)
+        return;
+    volatile size_t sum = read_blocks(rec) + read_tables(rec);
+    (void)sum;
+    es_recording_verify(rec);
+    es_recording_close(rec);
+}
+
+/* Changes at places that three bytes name, to what a fourth says. */
+static void read_changed_file(const uint8_t *data, size_t size)
+{
+    uint8_t *bytes = malloc(good_len);
+    size_t len = good_len;
+    need(bytes != NULL);
+    memcpy(bytes, good, good_len);
+    for (; size >= 4; data += 4, size -= 4)
+        bytes[((size_t)data[0] << 16 | (size_t)data[1] << 8 | data[2]) % good_len] = data[3];
+    if (size == 3) /* what is left over cuts the file */
+        len = ((size_t)data[0] << 16 | (size_t)data[1] << 8 | data[2]) % (good_len + 1);
+    read_file(bytes, len);
+    free(bytes);
+}
+
+static void read_changed_columns(const uint8_t *data, size_t size)
+{
+    struct es_stored_block stored = {.info = {.id = 1, .first_seq = 1, .events = EVENTS, .last_seq = EVENTS, .first_time = image.first_time,
+                                              .last_time = image.last_time}};
+    uint8_t *copies[ES_COLUMNS] = {0};
+    for (unsigned id = 1; id < ES_COLUMNS; id++) {
+        size_t len = encoder->raw[id].len;
+        copies[id] = malloc(len + 1);
+        need(copies[id] != NULL);
+        memcpy(copies[id], encoder->raw[id].bytes, len);
+        stored.column[id] = (struct es_stored){.data = copies[id], .len = len, .raw_len = (uint32_t)len, .codec = ES_CODEC_RAW};
+    }
+    for (; size >= 4; data += 4, size -= 4) {
+        struct es_stored *column = &stored.column[data[0] % ES_COLUMNS];
+        size_t at = (size_t)data[1] << 8 | data[2];
+        if (data[0] & 0x80 && at < column->len)
+            column->len = column->raw_len = (uint32_t)at;
+        else if (data[0] & 0x40)
+            stored.info.events = (uint32_t)(at * 31 % 2000);
+        else if (column->len)
+            copies[data[0] % ES_COLUMNS][at % column->len] = data[3];
+    }
+    struct es_decoded decoded = {0};
+    struct es_pids pids;
+    unsigned fields = size ? data[0] : 127;
+    if (es_block_decode(decoder, &stored, fields, &decoded) == 0) {
+        volatile size_t sum = touch_events(decoded.events, decoded.n);
+        (void)sum;
+    }
+    es_decoded_fini(&decoded);
+    if (es_block_decode_pids(decoder, &stored, &pids) == 0)
+        free(pids.pids);
+    for (unsigned id = 1; id < ES_COLUMNS; id++)
+        free(copies[id]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size >= 16 && memcmp(data, "SQLite format 3", 16) == 0)
+        read_file(data, size);
+    else if (size && data[0] % 2 == 0)
+        read_changed_file(data + 1, size - 1);
+    else if (size)
+        read_changed_columns(data + 1, size - 1);
+    return 0;
+}
