@@ -243,6 +243,7 @@ armed(#{notices := Notices} = Report, #st{arm = Arm, socket = Socket} = St0) ->
     St = answer(ok, St0#st{armed = Told}),
     self() ! tick,
     self() ! poll,
+    process_flag(priority, high), % a module that was loaded is in use at once; walks are done at normal priority
     loop(St).
 
 first(Tag, Pid, Timeout) ->

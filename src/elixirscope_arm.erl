@@ -14,6 +14,7 @@
 
 -define(SAMPLE, 16).
 -define(LISTED, 60).
+-define(URGENT, [handle_continue, handle_call, handle_cast, handle_info, handle_event]).
 -define(SELECTED_FLAGS, [procs, send, 'receive', call]).
 
 %% ---- arming ----
@@ -251,11 +252,16 @@ set(Plan0, #{trace := Trace, ledger := Ledger, patterns := Patterns, named := Na
             Noted = elixirscope_guard:note(patterns, maps:map(fun(_, {Pattern, _}) -> Pattern end, Plan), Ledger),
             Results = [
                 {MFA, Entry, elixirscope_trace:set(Trace, MFA, Pattern, is_map_key(MFA, Patterns))}
-             || {MFA, {Pattern, _} = Entry} <- maps:to_list(Plan)
+             || {MFA, {Pattern, _} = Entry} <- urgent_first(maps:to_list(Plan))
             ],
             Done = maps:from_list([{MFA, Entry} || {MFA, Entry, 1} <- Results]),
             {Arm#{ledger := Noted, patterns := maps:merge(Patterns, Done)}, [MFA || {MFA, _, foreign} <- Results]}
     end.
+
+%% A process may be on its way into one of these.
+urgent_first(Plan) ->
+    {Urgent, Rest} = lists:partition(fun({{_, F, _}, _}) -> lists:member(F, ?URGENT) end, Plan),
+    Urgent ++ Rest.
 
 foreign_patterns([]) ->
     [];
@@ -289,17 +295,29 @@ check(Arm0) ->
 
 %% New modules get their patterns. Patterns that a load dropped are set again; where there was no load, somebody took them away on
 %% purpose: that is said, and left so.
-changes(#{armed := Armed, watched := Watched, trace := Trace, hints := Hints, loads := Loads} = Arm) ->
+%% New ones come first: their processes are at work already.
+changes(Arm0) ->
+    {Arm1, New} = modules(Arm0),
+    {Arm, Notices} = lost(Arm1),
+    {Arm, New ++ Notices}.
+
+lost(#{armed := Armed, watched := Watched, trace := Trace, hints := Hints, loads := Loads} = Arm) ->
     Bare = [Module || {Module, MFAs} <- maps:to_list(Armed), not lists:all(fun(MFA) -> elixirscope_trace:is_set(Trace, MFA) =/= false end, MFAs)],
     Hinted = Hints > 0 orelse Loads =:= off,
     Changed = [Module || Hinted, {Module, Sum} <- maps:to_list(Watched), checksum(Module) =/= Sum],
     Lost = [Module || Module <- Bare, Trace =/= legacy orelse Hinted orelse erlang:check_old_code(Module)],
     Taken = [Module || Module <- Bare -- Lost, erlang:module_loaded(Module)],
     Reloaded = lists:usort(Changed ++ Lost),
+    case Reloaded ++ Bare of
+        [] -> {Arm, []};
+        _ -> again(Reloaded, Bare, Taken, Arm)
+    end.
+
+again(Reloaded, Bare, Taken, Arm) ->
     Forgotten = lists:foldl(fun forget/2, Arm, Reloaded ++ Bare),
     Known = maps:merge(maps:get(known, Forgotten), maps:from_list([{Module, true} || Module <- Taken])),
     {Kept, Notices} = modules(Forgotten#{known := Known}),
-    {Kept, again(Reloaded, Kept) ++ taken(Taken) ++ Notices}.
+    {Kept, rearmed(Reloaded, Kept) ++ taken(Taken) ++ Notices}.
 
 forget(Module, #{known := Known, armed := Armed, watched := Watched, patterns := Patterns} = Arm) ->
     Arm#{
@@ -309,7 +327,7 @@ forget(Module, #{known := Known, armed := Armed, watched := Watched, patterns :=
         patterns := maps:filter(fun({M, _, _}, _) -> M =/= Module end, Patterns)
     }.
 
-again(Reloaded, #{armed := Armed}) ->
+rearmed(Reloaded, #{armed := Armed}) ->
     case [Module || Module <- Reloaded, is_map_key(Module, Armed)] of
         [] -> [];
         Modules -> [notice(rearmed, ["loaded again, and traced again: ", listed(Modules)])]

@@ -48,8 +48,11 @@ static bool try_path(char *ret_path, size_t room, const char *base, const char *
 static int find(char *ret_path, size_t room, const char *rest)
 {
     const char *home = getenv("ELIXIRSCOPE_HOME");
-    if (home && *home && try_path(ret_path, room, home, rest))
-        return 0;
+    if (home && *home) {
+        if (try_path(ret_path, room, home, rest))
+            return 0;
+        return es_fail(-ENOENT, "%s is not in %s, where ELIXIRSCOPE_HOME says", rest, home);
+    }
     char folder[PATH_MAX], installed[PATH_MAX];
     if (program_folder(folder, sizeof folder) == 0) {
         if (try_path(ret_path, room, folder, rest))

@@ -12,8 +12,8 @@
 #define ES_MODULES_MAX 64
 #define ES_MODULE_NAME 64
 
-/* Absolute path of the folder with the agent's modules, and of elixirscope_nif.so: below $ELIXIRSCOPE_HOME, beside the program (a build) or
- * in ../lib/elixirscope (installed). -ENOENT with a cause. `room` is PATH_MAX. */
+/* Absolute path of the folder with the agent's modules, and of elixirscope_nif.so: below $ELIXIRSCOPE_HOME where that is set, else beside the
+ * program (a build) or in ../lib/elixirscope (installed). -ENOENT with a cause. `room` is PATH_MAX. */
 int es_place_ebin(char *ret_path, size_t room);
 int es_place_nif(char *ret_path, size_t room);
 

@@ -50,7 +50,7 @@ static bool part(char *ret, size_t room, const char *from, const char *to)
 static const char *arity_mark(const char *text)
 {
     const char *slash = strrchr(text, '/');
-    if (!slash || slash == text || !isdigit((unsigned char)slash[1]))
+    if (!slash || !isdigit((unsigned char)slash[1]))
         return NULL;
     for (const char *p = slash + 1; *p; p++)
         if (!isdigit((unsigned char)*p))

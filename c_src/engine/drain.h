@@ -66,7 +66,7 @@ struct es_source *es_order_first(const struct es_drain *drain, uint64_t *ret_unt
 /* The key of the first source changed; `gone`: it has nothing left below the watermark. */
 void es_order_changed(struct es_drain *drain, bool gone);
 
-/* ---- gap.c: what is missing ---- */
+/* ---- gap.c: what is missing (gap.h: the rest of it) ---- */
 int es_gap_lost(struct es_drain *drain, struct es_source *source, const struct es_record_view *view);
 int es_gap_malformed(struct es_drain *drain, struct es_source *source);
 /* Messages are being lost: their counters ran ahead of what was told. */

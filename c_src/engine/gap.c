@@ -6,21 +6,16 @@
 
 #include "base/error.h"
 #include "engine/drain.h"
+#include "engine/gap.h"
 
 #define NOTICES_MAX 16u /* a ring that makes no sense again and again is counted, but not always talked of */
-
-struct gap {
-    int64_t from, to, time;   /* time: of the event */
-    uint64_t lost[ES_KIND_MAX];
-    const char *why;
-};
 
 static void put_atom(struct es_writer *w, const char *text) { es_write_atom(w, text, strlen(text)); }
 
 /* What pairing needs: where such a record is lost, lanes are in doubt. */
 static const uint8_t matter[] = {ES_K_SEND, ES_K_DELIVER, ES_K_SPAWN, ES_K_REGISTER, ES_K_UNREGISTER};
 
-static void doubt(struct es_core *core, const struct gap *gap)
+static void doubt(struct es_core *core, const struct es_gap *gap)
 {
     bool matters = gap->lost[ES_K_NONE] != 0;
     for (size_t k = 0; k < sizeof matter; k++)
@@ -31,8 +26,7 @@ static void doubt(struct es_core *core, const struct gap *gap)
     core->pairs.lost = true;
 }
 
-/* #{from => T, to => T, lost => #{kind => N}} */
-static int tell(struct es_core *core, const struct gap *gap)
+int es_gap_tell(struct es_core *core, const struct es_gap *gap)
 {
     uint8_t bytes[4096];
     struct es_writer w;
@@ -72,7 +66,7 @@ static uint64_t counter(const struct es_source *source, unsigned kind)
 int es_gap_lost(struct es_drain *drain, struct es_source *source, const struct es_record_view *view)
 {
     struct es_reader r;
-    struct gap gap = {.why = "ring full"};
+    struct es_gap gap = {.why = "ring full"};
     es_reader_init(&r, view->payload, view->payload_len);
     uint64_t since = es_reader_le64(&r);
     while (es_reader_left(&r) >= 16) {
@@ -86,7 +80,7 @@ int es_gap_lost(struct es_drain *drain, struct es_source *source, const struct e
     }
     gap.to = gap.time = es_clock_map_time(&drain->clock, view->stamp);
     gap.from = es_clock_map_line(&drain->clock, since < view->stamp ? since : view->stamp);
-    return tell(drain->core, &gap);
+    return es_gap_tell(drain->core, &gap);
 }
 
 bool es_gap_losing(const struct es_drain *drain)
@@ -111,14 +105,14 @@ int es_gap_rest(struct es_drain *drain)
     int64_t end = end_time(drain);
     for (uint32_t i = 0; i < drain->n; i++) {
         struct es_source *source = &drain->sources[i];
-        struct gap gap = {.from = es_clock_map_line(&drain->clock, source->last_stamp), .to = end, .time = end,
+        struct es_gap gap = {.from = es_clock_map_line(&drain->clock, source->last_stamp), .to = end, .time = end,
                           .why = "ring full at the end"};
         for (unsigned kind = 0; source->used && kind < ES_KIND_MAX; kind++) {
             uint64_t now = counter(source, kind);
             gap.lost[kind] = now > source->told[kind] ? now - source->told[kind] : 0;
             source->told[kind] += gap.lost[kind];
         }
-        int r = tell(drain->core, &gap);
+        int r = es_gap_tell(drain->core, &gap);
         if (r < 0)
             return r;
     }
@@ -131,10 +125,10 @@ int es_gap_unclaimed(struct es_drain *drain, uint64_t since)
     if (now <= drain->unclaimed_told || !drain->clock.started)
         return 0;
     int64_t end = end_time(drain);
-    struct gap gap = {.from = es_clock_map_line(&drain->clock, since), .to = end, .time = end, .why = "no ring for a thread"};
+    struct es_gap gap = {.from = es_clock_map_line(&drain->clock, since), .to = end, .time = end, .why = "no ring for a thread"};
     gap.lost[ES_K_NONE] = now - drain->unclaimed_told;
     drain->unclaimed_told = now;
-    return tell(drain->core, &gap);
+    return es_gap_tell(drain->core, &gap);
 }
 
 int es_gap_malformed(struct es_drain *drain, struct es_source *source)

@@ -73,12 +73,14 @@ int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input 
 int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in, const struct es_event *event)
 {
     struct route route = find_route(core, in);
-    if (route.remote || (core->by_content && !route.to))
+    if (route.remote)
         return 0;
     struct es_message m = {.from = event->pid, .to = route.to, .hash = event->hash, .corr = event->corr, .seq = event->seq,
                            .time = event->time, .key = in->key, .late = in->flags & ES_E_LATE};
-    if (core->by_content)
+    if (core->by_content) {
+        m.to = route.to ? route.to : ES_ANYONE;
         return es_pairs_sent_openly(&core->pairs, &m);
+    }
     if (route.to)
         return es_pairs_sent(&core->pairs, proc, &m, 0);
     m.to = es_lane_of_content(m.hash, m.corr);

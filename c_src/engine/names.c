@@ -8,8 +8,9 @@
 
 #include "base/error.h"
 
-#define TEXT_MAX (1u << 20)  /* bytes of atoms' texts that are kept */
+#define TEXT_MAX (4u << 20)  /* bytes of atoms' texts that are kept */
 #define OTHERS_MAX (1u << 16)
+#define ATOM_MAX 1020u       /* bytes: 255 characters */
 
 static const struct { const char *text; size_t len; } words[ES_W_MAX] = {
 #define W(symbol, name) [ES_W_##symbol] = {name, sizeof(name) - 1},
@@ -44,16 +45,31 @@ void es_names_fini(struct es_names *names)
     clear_others(names);
     es_table_fini(&names->words);
     es_table_fini(&names->texts);
+    es_table_fini(&names->by_text);
     free(names->other);
     free(names->text);
 }
 
 /* ---- atoms --------------------------------------------------------------------------------------------------------- */
 
+struct text { es_ref ref; uint16_t len; const uint8_t *bytes; };
+#define TEXT_HEAD (sizeof(es_ref) + sizeof(uint16_t))
+
+static struct text text_at(const struct es_names *names, uint32_t at)
+{
+    struct text text;
+    memcpy(&text.ref, names->text + at, sizeof text.ref);
+    memcpy(&text.len, names->text + at + sizeof text.ref, sizeof text.len);
+    text.bytes = names->text + at + TEXT_HEAD;
+    return text;
+}
+
+static uint64_t text_key(const uint8_t *text, size_t len) { return es_hash_bytes(text, len, 0) | 1; }
+
 /* Texts are only for the VM's facts and for words in payloads: those that come first are enough. */
 static int keep_text(struct es_names *names, es_ref ref, const uint8_t *text, size_t len)
 {
-    uint32_t need = names->text_len + 2 + (uint32_t)len;
+    uint32_t at = names->text_len, need = at + (uint32_t)(TEXT_HEAD + len);
     if (need > TEXT_MAX)
         return 0;
     if (need > names->text_room) {
@@ -65,16 +81,17 @@ static int keep_text(struct es_names *names, es_ref ref, const uint8_t *text, si
         names->text_room = room < need ? need : room;
     }
     uint16_t size = (uint16_t)len;
-    memcpy(names->text + names->text_len, &size, sizeof size);
-    memcpy(names->text + names->text_len + 2, text, len);
-    int r = es_table_put(&names->texts, ref, names->text_len);
+    memcpy(names->text + at, &ref, sizeof ref);
+    memcpy(names->text + at + sizeof ref, &size, sizeof size);
+    memcpy(names->text + at + TEXT_HEAD, text, len);
     names->text_len = need;
-    return r;
+    int r = es_table_put(&names->texts, ref, at);
+    return r < 0 ? r : es_table_put(&names->by_text, text_key(text, len), at);
 }
 
 static int define_atom(struct es_names *names, es_ref ref, const uint8_t *text, size_t len)
 {
-    if (len > UINT16_MAX)
+    if (len > ATOM_MAX)
         return 0; /* no atom is so long */
     if (es_table_get(&names->texts, ref) == ES_TABLE_NONE) {
         enum es_word word = word_of(text, len);
@@ -107,22 +124,30 @@ es_ref es_names_ref(struct es_names *names, enum es_word word)
     return define_atom(names, ref, (const uint8_t *)words[word].text, words[word].len) < 0 ? 0 : ref;
 }
 
-/* By text only where a term carries texts: rare enough for a search. */
+static es_ref ref_of_text(const struct es_names *names, const uint8_t *text, size_t len)
+{
+    uint32_t at = es_table_get(&names->by_text, text_key(text, len));
+    if (at == ES_TABLE_NONE)
+        return 0;
+    struct text found = text_at(names, at);
+    return found.len == len && memcmp(found.bytes, text, len) == 0 ? found.ref : 0;
+}
+
+es_ref es_names_intern(struct es_names *names, const uint8_t *text, size_t len)
+{
+    es_ref ref = ref_of_text(names, text, len);
+    if (ref || len > ATOM_MAX)
+        return ref;
+    ref = es_ref_make(ES_REF_ATOM, OWN_ATOM | (names->text_len + ES_W_MAX));
+    uint32_t before = names->text_len;
+    return define_atom(names, ref, text, len) < 0 || names->text_len == before ? 0 : ref;
+}
+
 es_ref es_names_atom(const struct es_names *names, const struct es_token *token)
 {
     if (token->type == ES_TOK_ATOM_REF)
         return es_ref_make(ES_REF_ATOM, token->word);
-    if (token->type != ES_TOK_ATOM)
-        return 0;
-    for (uint32_t i = 0; names->texts.mask && i <= names->texts.mask; i++) {
-        const struct es_table_slot *slot = &names->texts.slots[i];
-        uint16_t size = 0;
-        if (slot->key)
-            memcpy(&size, names->text + slot->value, sizeof size);
-        if (slot->key && size == token->len && memcmp(names->text + slot->value + 2, token->bytes, size) == 0)
-            return slot->key;
-    }
-    return 0;
+    return token->type == ES_TOK_ATOM ? ref_of_text(names, token->bytes, token->len) : 0;
 }
 
 const uint8_t *es_names_text(uint64_t word, size_t *ret_len, void *context)
@@ -131,10 +156,9 @@ const uint8_t *es_names_text(uint64_t word, size_t *ret_len, void *context)
     uint32_t at = es_table_get(&names->texts, es_ref_make(ES_REF_ATOM, word));
     if (at == ES_TABLE_NONE)
         return NULL;
-    uint16_t size;
-    memcpy(&size, names->text + at, sizeof size);
-    *ret_len = size;
-    return names->text + at + 2;
+    struct text text = text_at(names, at);
+    *ret_len = text.len;
+    return text.bytes;
 }
 
 /* ---- other references ---------------------------------------------------------------------------------------------- */

@@ -47,8 +47,9 @@ struct es_names {
     struct es_store *store;
     struct es_table words;   /* reference -> enum es_word */
     es_ref word_ref[ES_W_MAX];
-    struct es_table texts;   /* reference of an atom -> offset of its text in `text` */
-    uint8_t *text;
+    struct es_table texts;   /* reference of an atom -> where it is in `text` */
+    struct es_table by_text; /* hash of a text -> the same */
+    uint8_t *text;           /* reference, length, text; … */
     uint32_t text_len, text_room;
     struct es_table others;  /* reference -> place in `other` */
     struct es_other *other;
@@ -72,6 +73,8 @@ enum es_word es_names_token_word(const struct es_names *names, const struct es_t
 
 /* The reference of a word; where the VM has not defined it, one of our own. 0: no memory. */
 es_ref es_names_ref(struct es_names *names, enum es_word word);
+/* The reference of a text, numbered by ourselves where it has none: for sources whose atoms have no references. 0: no room for more. */
+es_ref es_names_intern(struct es_names *names, const uint8_t *text, size_t len);
 /* The reference of an atom token, 0 for others and for texts that are not known. */
 es_ref es_names_atom(const struct es_names *names, const struct es_token *token);
 

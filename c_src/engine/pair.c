@@ -379,6 +379,8 @@ enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_
 {
     struct es_lane *lane = es_lane_find(pairs, m->to, es_lane_of_content(m->hash, m->corr));
     if (!lane)
+        lane = es_lane_find(pairs, ES_ANYONE, es_lane_of_content(m->hash, m->corr));
+    if (!lane)
         return ES_MATCH_NONE;
     bool several = false;
     for (uint32_t node = lane->next; m->from == 0 && !several && node != ES_TABLE_NONE; node = pairs->nodes[node].next)

@@ -95,7 +95,8 @@ enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender,
                                  struct es_sent *ret_sent);
 
 /* The same where deliveries do not say who sent them (m->from 0): by receiver and content. ret_sent->hash is the sender. Doubtful where
- * several senders sent the same. */
+ * several senders sent the same. A send to ES_ANYONE is found by its content alone. */
+#define ES_ANYONE UINT64_C(1) /* no es_ref */
 int es_pairs_sent_openly(struct es_pairs *pairs, const struct es_message *m);
 enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_message *m, struct es_sent *ret_sent);
 

@@ -173,7 +173,8 @@ static int copy_events(struct es_cut_work *work)
         if (rc == 0 && request->tick && request->tick((double)i / (double)n, request->context))
             rc = es_fail(-ECANCELED, "the copy was stopped");
     }
-    if (rc == 0 && work->next == 1)
+    bool bounded = request->since != INT64_MIN || request->until != INT64_MAX;
+    if (rc == 0 && work->next == 1 && bounded)
         rc = es_fail(-ERANGE, "no event lies in this part");
     return rc;
 }

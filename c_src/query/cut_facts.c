@@ -134,7 +134,7 @@ static int copy_losses(struct es_cut_work *work)
 /* All but what a store says of its own file. */
 static int copy_meta(const char *key, const char *value, void *context)
 {
-    static const char *const own[] = {"writer", "session", "closed", "created", "ended", "end", "warning"};
+    static const char *const own[] = {"writer", "session", "closed", "created", "ended", "end", "end_reason", "warning"};
     struct es_cut_work *work = context;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (strcmp(key, own[i]) == 0)
@@ -147,8 +147,12 @@ static int say_what_it_is(struct es_cut_work *work)
     char since[24], until[24];
     snprintf(since, sizeof since, "%" PRId64, work->request->since);
     snprintf(until, sizeof until, "%" PRId64, work->request->until);
+    bool to_the_end = work->request->until == INT64_MAX;
+    const char *reason = to_the_end ? es_recording_meta(work->query->recording, "end_reason") : NULL;
+    int rc = es_store_meta(work->store, "end_reason", reason ? reason : "cut");
     const char *session = es_recording_meta(work->query->recording, "session");
-    int rc = session ? es_store_meta(work->store, "cut_of_session", session) : 0;
+    if (rc == 0 && session)
+        rc = es_store_meta(work->store, "cut_of_session", session);
     if (rc == 0 && work->request->since != INT64_MIN)
         rc = es_store_meta(work->store, "cut_since", since);
     if (rc == 0 && work->request->until != INT64_MAX)

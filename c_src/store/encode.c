@@ -9,38 +9,6 @@
 
 #define SMALL 48u /* shorter columns are not worth compressing */
 
-struct es_encoder *es_encoder_new(void)
-{
-    struct es_encoder *e = calloc(1, sizeof *e);
-    if (!e)
-        return NULL;
-    e->zstd = ZSTD_createCCtx();
-    e->order = malloc(ES_BLOCK_EVENTS * sizeof *e->order);
-    e->rows = malloc(ES_BLOCK_EVENTS * sizeof *e->rows);
-    if (e->zstd && e->order && e->rows)
-        return e;
-    es_encoder_free(e);
-    return NULL;
-}
-
-void es_encoder_free(struct es_encoder *e)
-{
-    if (!e)
-        return;
-    ZSTD_freeCCtx(e->zstd);
-    free(e->order);
-    free(e->rows);
-    for (size_t i = 0; i < ES_COLUMNS; i++)
-        es_buf_fini(&e->raw[i]);
-    es_buf_fini(&e->sort);
-    es_buf_fini(&e->sort_other);
-    es_buf_fini(&e->ref_number);
-    es_buf_fini(&e->fun_number);
-    es_buf_fini(&e->counts);
-    es_buf_fini(&e->starts);
-    free(e);
-}
-
 /* Room in a column for as many events as the range has. NULL: no memory. */
 static uint8_t *column(struct es_encoder *e, enum es_column_id id, size_t bytes_an_event)
 {
@@ -265,24 +233,14 @@ static int put_nums(struct es_encoder *e, const struct es_image *image)
     return 0;
 }
 
-static int put_payloads(struct es_encoder *e, uint32_t n)
+static int put_lengths(struct es_encoder *e, uint32_t n)
 {
-    size_t payloads = 0, states = 0;
-    for (uint32_t k = 0; k < n; k++)
-        *(e->rows[k].kind == ES_K_STATE ? &states : &payloads) += e->rows[k].payload_len;
     uint8_t *lengths = column(e, ES_C_LENGTHS, 5);
-    e->raw[ES_C_PAYLOADS].len = e->raw[ES_C_STATES].len = 0;
-    if (!lengths || es_buf_reserve(&e->raw[ES_C_PAYLOADS], payloads) < 0 || es_buf_reserve(&e->raw[ES_C_STATES], states) < 0)
+    if (!lengths)
         return -ENOMEM;
-    for (uint32_t k = 0; k < n; k++) {
-        const struct es_staged *row = &e->rows[k];
-        if (!(es_kind_table[row->kind].fields & ES_F_PAYLOAD))
-            continue;
-        lengths = es_put_varint(lengths, row->payload_len);
-        if (row->payload_len)
-            es_buf_add(&e->raw[row->kind == ES_K_STATE ? ES_C_STATES : ES_C_PAYLOADS], e->batch->payload.bytes + row->payload,
-                       row->payload_len);
-    }
+    for (uint32_t k = 0; k < n; k++)
+        if (es_kind_table[e->rows[k].kind].fields & ES_F_PAYLOAD)
+            lengths = es_put_varint(lengths, e->rows[k].payload_len);
     column_end(e, ES_C_LENGTHS, lengths);
     return 0;
 }
@@ -330,10 +288,15 @@ int es_block_encode(struct es_encoder *e, const struct es_batch *batch, struct e
     e->raw[ES_C_REFS].len = e->raw[ES_C_FUNS].len = e->raw[ES_C_COUNTS].len = 0;
     if (es_encode_tables(e) < 0 || put_times(e) < 0 || put_pids(e) < 0 || put_kinds(e, image) < 0 ||
         put_causes(e, image->events) < 0 || put_calls_and_peers(e, image->events) < 0 ||
-        put_messages(e, image->events) < 0 || put_nums(e, image) < 0 || put_payloads(e, image->events) < 0)
+        put_messages(e, image->events) < 0 || put_nums(e, image) < 0 || put_lengths(e, image->events) < 0)
         return es_fail(-ENOMEM, "no memory to encode a block");
-    for (int id = 1; id < ES_COLUMNS; id++)
-        if (compress_column(e, (enum es_column_id)id, image) < 0)
-            return es_fail(-ENOMEM, "no memory to compress a block");
-    return 0;
+    int r = 0;
+    for (int id = 1; r == 0 && id < ES_C_PAYLOADS; id++)
+        r = compress_column(e, (enum es_column_id)id, image);
+    if (r == 0)
+        r = es_encode_payloads(e, ES_C_PAYLOADS, image);
+    if (r == 0)
+        r = es_encode_payloads(e, ES_C_STATES, image);
+    es_encode_trim(e);
+    return r < 0 ? es_fail(r, "no memory to compress a block") : 0;
 }

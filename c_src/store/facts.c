@@ -83,6 +83,7 @@ int es_facts_name(struct es_facts *f, const struct es_name *name)
 int es_facts_count(struct es_facts *f, const char *counter, uint64_t add)
 {
     size_t len = strlen(counter);
+    f->counted = true;
     uint64_t key = XXH3_64bits(counter, len) | 1;
     uint32_t place;
     if (es_map_get(&f->counter_place, key, &place)) {
@@ -117,6 +118,8 @@ int es_facts_meta(struct es_facts *f, const char *key, const char *value)
     return es_buf_add(&f->metas, value, value_len);
 }
 
+bool es_facts_wait(const struct es_facts *f) { return f->counted || es_facts_bytes(f) > 0; }
+
 size_t es_facts_bytes(const struct es_facts *f)
 {
     return f->defines.len + f->processes.len + f->bytes.len + f->names.len + f->losses.len + f->metas.len;
@@ -131,6 +134,7 @@ void es_facts_written(struct es_facts *f)
     es_buf_trim(&f->losses, 1 << 16);
     es_buf_trim(&f->metas, 1 << 16);
     es_map_clear(&f->process_place);
+    f->counted = false;
     struct es_counter *counters = (struct es_counter *)(void *)f->counters.bytes;
     for (size_t i = 0; i < f->counters.len / sizeof *counters; i++)
         counters[i].add = 0;

@@ -18,6 +18,7 @@ struct es_facts {
     struct es_buf names;              /* struct es_name */
     struct es_buf counters;           /* struct es_counter */
     struct es_map counter_place;      /* by hash of the name */
+    bool counted;                     /* some counter waits */
     struct es_buf losses;             /* struct es_loss, `why` by number */
     struct es_buf metas;              /* key, value; … as strings */
     struct { sqlite3_stmt *define, *process, *close_name, *name, *counter, *loss, *meta; } sql;
@@ -33,6 +34,7 @@ int es_facts_count(struct es_facts *facts, const char *counter, uint64_t add);
 int es_facts_loss(struct es_facts *facts, const struct es_loss *loss);
 int es_facts_meta(struct es_facts *facts, const char *key, const char *value);
 
+bool es_facts_wait(const struct es_facts *facts);             /* is there anything to write? */
 size_t es_facts_bytes(const struct es_facts *facts);          /* waiting */
 int es_facts_write(struct es_facts *facts, sqlite3 *db);      /* inside a transaction */
 void es_facts_written(struct es_facts *facts);                /* it was committed */

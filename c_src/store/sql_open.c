@@ -30,7 +30,7 @@ int es_sql_open_writer(const char *path, sqlite3 **ret_db)
     if (r == 0)
         r = es_sql_exec(db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0;"
-                            "PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 16777216");
+                            "PRAGMA cache_size = -4096; PRAGMA journal_size_limit = 16777216");
     if (r < 0) {
         sqlite3_close(db);
         return es_fail(r, "cannot write %s", path);

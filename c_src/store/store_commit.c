@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The commit: all that waits becomes rows in one transaction; and retention, which drops the oldest groups in the same. */
 #include <errno.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "store/store_inner.h"
@@ -145,10 +146,28 @@ static void tend_log(struct es_store *store)
         es_checkpoint_wake(&store->checkpoint);
 }
 
+/* Of what matters in a position when nothing else has changed. An old watermark is as true as a new one. */
+static uint64_t position_hash(const struct es_store_position *position)
+{
+    if (!position)
+        return 0;
+    uint64_t rings = position->n_rings ? XXH3_64bits(position->rings, position->n_rings * sizeof *position->rings) : 0;
+    return XXH3_64bits_withSeed(position->blob ? position->blob : "", position->blob_len, rings) | 1;
+}
+
+/* A quiet system costs no writes. */
+static bool nothing_to_say(const struct es_store *store, uint64_t hash)
+{
+    return store->next_seq == store->committed_seq && store->n_sealed == 0 && store->groups.len == 0 && !es_facts_wait(&store->facts) &&
+           (hash == 0 || hash == store->position_hash);
+}
+
 int es_store_commit(struct es_store *store, const struct es_store_position *position)
 {
     uint32_t merged = 0;
-    uint64_t next_block = store->next_block;
+    uint64_t next_block = store->next_block, hash = position_hash(position);
+    if (nothing_to_say(store, hash))
+        return 0;
     int r = store->batch.n > store->committed ? encode_mini(store, &merged) : 0;
     if (r < 0)
         return r;
@@ -160,6 +179,8 @@ int es_store_commit(struct es_store *store, const struct es_store_position *posi
         return es_fail(r, "cannot commit to %s", store->path);
     }
     committed(store, merged);
+    if (hash)
+        store->position_hash = hash;
     tend_log(store);
     return 0;
 }

@@ -5,12 +5,6 @@
 #include "term/print.h"
 #include "term/utf8.h"
 
-/* Direction and invisible marks would change how the rest of a line reads: always escaped. */
-static bool is_deceptive(uint32_t point)
-{
-    return point == 0xfeff || (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
-}
-
 static void print_escape(uint32_t point, bool erlang, struct es_text *out)
 {
     if (erlang)
@@ -30,7 +24,7 @@ void es_print_point(uint32_t point, const struct es_quoting *quoting, struct es_
         es_text_puts(out, "\\d");
     else if (point == (uint32_t)quoting->delimiter)
         es_text_printf(out, "\\%c", quoting->delimiter);
-    else if (!es_printable(point, quoting->erlang) || is_deceptive(point))
+    else if (!es_printable(point, quoting->erlang) || es_is_deceptive(point))
         print_escape(point, quoting->erlang, out);
     else
         es_text_add(out, utf8, es_utf8_put(point, utf8));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "term/print.h"
+#include "term/utf8.h"
 
 #define FIELDS_MAX 16
 
@@ -169,27 +170,36 @@ static bool print_range(struct es_printer *p, const struct fields *fields, struc
     return has_step || fields->n == 3;
 }
 
+/* The text between the slashes, as it was written. False where it is not plain text. */
+static bool add_pattern(const uint8_t *utf8, size_t len, struct es_text *out)
+{
+    bool escaped = false;
+    for (size_t i = 0, n; i < len; i += n) {
+        uint32_t point;
+        n = es_utf8_next(utf8 + i, len - i, &point);
+        if (n == 0 || point < 0x20 || !es_printable(point, true) || es_is_deceptive(point))
+            return false;
+        if (point == '/' && !escaped)
+            es_text_puts(out, "\\");
+        es_text_add(out, (const char *)utf8 + i, n);
+        escaped = point == '\\' && !escaped;
+    }
+    return true;
+}
+
 static bool print_regex(struct es_printer *p, const struct fields *fields, struct es_text *out)
 {
     const struct field *source = find(p, fields, "source"), *opts = find(p, fields, "opts");
     if (!source || source->value.type != ES_TOK_BINARY || !opts || opts->value.type != ES_TOK_BINARY)
         return false;
     es_text_puts(out, "~r/");
-    for (size_t i = 0; i < source->value.len; i++) {
-        char c = (char)source->value.bytes[i];
-        if ((unsigned char)c < 0x20 || c == 0x7f)
-            return false;
-        if (c == '/' && (i == 0 || source->value.bytes[i - 1] != '\\'))
-            es_text_puts(out, "\\");
-        es_text_add(out, &c, 1);
-    }
+    if (!add_pattern(source->value.bytes, source->value.len, out))
+        return false;
     es_text_puts(out, "/");
-    for (size_t i = 0; i < opts->value.len; i++) {
-        char c = (char)opts->value.bytes[i];
-        if (c < 'a' || c > 'z')
+    for (size_t i = 0; i < opts->value.len; i++)
+        if (opts->value.bytes[i] < 'a' || opts->value.bytes[i] > 'z')
             return false;
-        es_text_add(out, &c, 1);
-    }
+    es_text_add(out, (const char *)opts->value.bytes, opts->value.len);
     return true;
 }
 

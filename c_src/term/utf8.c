@@ -62,6 +62,11 @@ bool es_printable(uint32_t point, bool erlang)
            (point >= 0x10000 && point <= 0x10ffff);
 }
 
+bool es_is_deceptive(uint32_t point)
+{
+    return point == 0xfeff || (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+}
+
 char es_escape_letter(uint32_t point, bool erlang)
 {
     switch (point) {

@@ -19,6 +19,9 @@ size_t es_utf8_torn(const uint8_t *bytes, size_t len);
 /* May stand in a string of this notation, as itself or by an escape with a letter. */
 bool es_printable(uint32_t point, bool erlang);
 
+/* Marks that change the direction of text, or cannot be seen: they would change how the rest of a line reads. Printed as escapes. */
+bool es_is_deceptive(uint32_t point);
+
 /* The letter of a backslash escape of this notation, or 0. */
 char es_escape_letter(uint32_t point, bool erlang);
 

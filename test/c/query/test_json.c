@@ -32,10 +32,11 @@ static void exact(void **state)
     es_write_binary(&shop_term, "a\"b\n", 4);
     shop_add(shop_fun(ES_K_RETURN, 6, "Elixir.Shop.Cart", "-add/2-fun-0-"));
     shop_add((struct es_event){.kind = ES_K_GC_MINOR_END, .pid = shop_pid(6), .num = {1, 2, 3, 4, 5, UINT64_MAX}, .flags = ES_E_MOVED, .moved = 7});
-    shop_add((struct es_event){.kind = ES_K_REGISTER, .pid = shop_pid(6), .peer = shop_atom("Elixir.Shop.Cart"), .corr = 0xab});
+    shop_add((struct es_event){.kind = ES_K_REGISTER, .pid = shop_pid(6), .peer = shop_atom("Elixir.Shop.Cart")});
     shop_add((struct es_event){.kind = ES_K_SPAWNED, .pid = shop_pid(7), .peer = shop_pid(6), .module = shop_atom("gen_server"),
                                .function = shop_atom("init_it"), .arity = 6, .cause_state = ES_CAUSE_LOST});
     shop_add((struct es_event){.kind = ES_K_NOTICE});
+    shop_add((struct es_event){.kind = ES_K_SEND_DEAD, .pid = shop_pid(6), .peer = shop_atom("odd name"), .corr = 0xab, .flags = ES_E_NO_PAYLOAD});
     assert_ok(es_store_name(shop_store, shop_atom("Elixir.Shop.Cart"), shop_pid(6), SHOP_START + 5500, INT64_MAX));
     assert_ok(es_store_name(shop_store, shop_atom("till"), shop_pid(5), INT64_MIN, INT64_MAX));
     shop_end();
@@ -56,12 +57,15 @@ static void exact(void **state)
             "\"numbers\":{\"heap_size\":1,\"heap_block_size\":2,\"old_heap_size\":3,\"stack_size\":4,\"mbuf_size\":5,"
             "\"bin_vheap_size\":18446744073709551615}" WALL(4000));
     is_json(query, 6, false, "{\"seq\":6,\"time\":-576460751234562890,\"kind\":\"register\",\"pid\":\"<0.6.0>\",\"name\":null,\"peer\":\"Shop.Cart\","
-            "\"module\":null,\"function\":null,\"arity\":null,\"cause\":null,\"parent\":null,\"payload\":null,\"corr\":\"00000000000000ab\"" WALL(5000));
+            "\"module\":null,\"function\":null,\"arity\":null,\"cause\":null,\"parent\":null,\"payload\":null" WALL(5000));
     is_json(query, 7, false, "{\"seq\":7,\"time\":-576460751234561890,\"kind\":\"spawned\",\"pid\":\"<0.7.0>\",\"name\":null,\"peer\":\"<0.6.0>\","
             "\"module\":\"gen_server\",\"function\":\"init_it\",\"arity\":6,\"cause\":null,\"parent\":null,\"payload\":null,"
             "\"peer_name\":\"Shop.Cart\",\"cause_state\":\"lost\"" WALL(6000));
     is_json(query, 8, false, "{\"seq\":8,\"time\":-576460751234560890,\"kind\":\"notice\",\"pid\":null,\"name\":null,\"peer\":null,\"module\":null,"
             "\"function\":null,\"arity\":null,\"cause\":null,\"parent\":null,\"payload\":null" WALL(7000));
+    is_json(query, 9, true, "{\"seq\":9,\"time\":-576460751234559890,\"kind\":\"send_dead\",\"pid\":\"<0.6.0>\",\"name\":\"'Elixir.Shop.Cart'\","
+            "\"peer\":\"'odd name'\",\"module\":null,\"function\":null,\"arity\":null,\"cause\":null,\"parent\":null,\"payload\":null,"
+            "\"flags\":[\"no_payload\"],\"corr\":\"00000000000000ab\"" WALL(8000));
     es_query_close(query);
 }
 
