@@ -12,7 +12,7 @@ mark(Label) ->
 mark(Label, Meta) ->
     try elixirscope_nif:emit(mark, self(), {Label, Meta}) of
         ok -> ok;
-        lost -> {error, lost}
+        lost -> {error, case whereis(elixirscope_agent) of undefined -> not_running; _ -> lost end}
     catch
         error:_ -> {error, not_running}
     end.

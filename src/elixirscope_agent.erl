@@ -47,8 +47,15 @@ boot_with(Dir) ->
     [Session, Nif, Before, Start, Flags] = [os:getenv(Name) || Name <- Names],
     _ = [os:unsetenv(Name) || Name <- Names],
     _ = Before =:= false orelse os:putenv("ERL_AFLAGS", Before),
-    _ = code:del_path(unicode:characters_to_list(Dir)),
-    start(#{
+    ok = load(Dir),
+    elixirscope_code:forget_path(Dir),
+    case Session of
+        false -> elixirscope_code:leave(spawn(erlang, self, []));
+        _ -> start(from_boot(Dir, Session, Nif, Before, Start, Flags))
+    end.
+
+from_boot(Dir, Session, Nif, Before, Start, Flags) ->
+    #{
         socket => iolist_to_binary([unicode:characters_to_binary(Session), "/agent.sock"]),
         dir => Dir,
         nif => unicode:characters_to_binary(Nif),
@@ -56,7 +63,7 @@ boot_with(Dir) ->
         wait_ms => ?BOOT_WAIT_MS,
         environment => [{"ERL_AFLAGS", Flags}, {"ELIXIRSCOPE_SESSION", Session}, {"ELIXIRSCOPE_NIF", Nif}] ++
             [{"ELIXIRSCOPE_AFLAGS_BEFORE", Before} || Before =/= false] ++ [{"ELIXIRSCOPE_START", Start} || Start =/= false]
-    }).
+    }.
 
 %% Starts the agent and waits, for wait_ms at most, until it is armed. Never raises.
 -spec start(map()) -> ok | {error, binary()}.
@@ -74,8 +81,10 @@ start(Options) ->
     end.
 
 load(Dir) ->
-    _ = erlang:module_loaded(elixirscope_code) orelse is_binary(Dir) andalso
-        code:load_abs(unicode:characters_to_list(filename:join(Dir, "elixirscope_code"))),
+    case code:ensure_loaded(elixirscope_code) of
+        {module, _} -> ok;
+        _ -> code:load_abs(unicode:characters_to_list(filename:join(Dir, "elixirscope_code")))
+    end,
     elixirscope_code:load(Dir).
 
 launch(Options) ->
@@ -123,7 +132,8 @@ run(Options, Alias) ->
     process_flag(message_queue_data, off_heap),
     process_flag(max_heap_size, #{size => ?HEAP_MAX, kill => true, error_logger => false}),
     group_leader(whereis(init), self()),
-    Ledger = #{agent => self(), socket => maps:get(socket, Options)},
+    Keep = elixirscope_code:is_theirs(maps:get(dir, Options, undefined)),
+    Ledger = #{agent => self(), socket => maps:get(socket, Options), keep => Keep},
     Guard = elixirscope_guard:start(self(), Ledger),
     {Census, Watch} = {elixirscope_census:start(self()), elixirscope_watch:start(self())},
     St = #st{
@@ -172,7 +182,7 @@ leave(Result, #st{guard = {Guard, _}, ledger = Ledger, socket = Socket} = St) ->
     _ = elixirscope_guard:clean(Ledger),
     elixirscope_guard:done(Guard),
     elixirscope_link:close(Socket),
-    elixirscope_code:leave(self()),
+    _ = maps:get(keep, Ledger) orelse elixirscope_code:leave(self()),
     _ = answer(Result, St),
     ok.
 
@@ -197,8 +207,13 @@ open(Arena, Config, #st{options = Options, ledger = Ledger} = St) ->
             cannot(["the NIF cannot be loaded: ", elixirscope_vm:text(Text)], Noted)
     end.
 
+%% It is loaded already where the node keeps our modules.
 load_nif(Nif) ->
-    try elixirscope_nif:load(Nif) catch error:Why -> {error, Why} end.
+    try elixirscope_nif:stats() of
+        _ -> ok
+    catch
+        error:_ -> try elixirscope_nif:load(Nif) catch error:Why -> {error, Why} end
+    end.
 
 cannot(Text, #st{socket = Socket} = St) ->
     Error = unicode:characters_to_binary(Text),
@@ -236,7 +251,7 @@ armed(#{notices := Notices} = Report, #st{arm = Arm, socket = Socket} = St0) ->
     Counted = first(census, St0#st.census, ?CENSUS_MS),
     Watched = first(watch, St0#st.watch, ?CENSUS_MS),
     All = Notices ++ counted(Counted) ++ case Watched of late -> []; _ -> Watched end,
-    _ = elixirscope_arm:whole(Arm) andalso elixirscope_nif:limits(#{deliver_payload => 0}),
+    deliver_payload(Arm),
     _ = [elixirscope_nif:emit(notice, undefined, Notice) || Notice <- All],
     Told = Report#{notices := [Text || {_, Text} <- All]},
     _ = elixirscope_link:send(Socket, {armed, Told}),
@@ -245,6 +260,10 @@ armed(#{notices := Notices} = Report, #st{arm = Arm, socket = Socket} = St0) ->
     self() ! poll,
     process_flag(priority, high), % a module that was loaded is in use at once; walks are done at normal priority
     loop(St).
+
+%% A message's payload is in its send, where all sends are traced.
+deliver_payload(Arm) ->
+    elixirscope_nif:limits(#{deliver_payload => case elixirscope_arm:whole(Arm) of true -> 0; false -> 1 end}).
 
 first(Tag, Pid, Timeout) ->
     receive {Tag, Pid, What} -> What after Timeout -> late end.
@@ -334,7 +353,7 @@ tick(#st{arm = Arm0, config = Config} = St0) ->
     _ = erlang:send_after(?TICK_MS, self(), tick),
     elixirscope_nif:clock(),
     {Arm, Notices} = elixirscope_arm:check(Arm0),
-    _ = elixirscope_arm:whole(Arm) orelse elixirscope_nif:limits(#{deliver_payload => 1}),
+    deliver_payload(Arm),
     _ = maps:get(level, Config, minimal) =:= full andalso elixirscope_nif:emit(memory, undefined, maps:from_list(erlang:memory())),
     heard(spend(notices(Notices, St0#st{arm = Arm}))).
 
@@ -431,10 +450,11 @@ guard(#st{arm = Arm} = St) ->
 
 %% From here on only modules that clean/1 leaves are called.
 stop(Why, #st{guard = {Guard, _}, socket = Socket, arm = Arm}) ->
-    Left = elixirscope_guard:clean(elixirscope_arm:ledger(Arm)),
+    Ledger = elixirscope_arm:ledger(Arm),
+    Left = elixirscope_guard:clean(Ledger),
     elixirscope_guard:done(Guard),
     Reason = case is_atom(Why) of true -> Why; false -> asked end,
     _ = elixirscope_link:send(Socket, {stopped, #{clean => Left =:= [], left => Left, why => Reason}}),
     elixirscope_link:close(Socket),
-    elixirscope_code:leave(self()),
+    _ = maps:get(keep, Ledger) orelse elixirscope_code:leave(self()),
     ok.

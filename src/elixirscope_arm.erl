@@ -5,10 +5,10 @@
 -export([arm/2, loaded/1, poll/1, check/1, thin/2, whole/1, ledger/1, disarm/1]).
 -export_type([arm/0, notice/0]).
 
-%% trace: switches; flags: of every process; selected: processes with more; known: modules seen; armed: module => some of its functions with
-%% a pattern of ours, one global, one local; watched: modules that a spec names => checksum; patterns: what is set; named: are calls: and returns: specs on;
-%% counts: spec => functions; hints: loads since the last check; untended: switches that are not ours, or no longer; refused: processes
-%% that somebody else traces.
+%% trace: switches; flags: of every process; selected: processes with more; known: modules seen; armed: module => some of its functions
+%% with a pattern of ours, one global, one local; others: servers whose states are not wanted, none before the first look; watched: modules
+%% that a spec names => checksum; patterns: what is set; named: are calls: and returns: specs on; counts: spec => functions; hints: loads
+%% since the last check; untended: switches that are not ours, or no longer; refused: processes that somebody else traces.
 -type arm() :: map().
 -type notice() :: {What :: atom(), Text :: binary()}.
 
@@ -36,6 +36,7 @@ arm(Config, Ledger) ->
         want => elixirscope_spec:want(Config),
         known => #{},
         armed => #{},
+        others => none,
         watched => #{},
         patterns => #{},
         named => true,
@@ -47,7 +48,8 @@ arm(Config, Ledger) ->
     },
     {Arm1, New} = new_processes(Arm0),
     {Arm2, Receive} = receive_spec(Arm1),
-    Arm3 = first_states(loads(Arm2)),
+    Arm3 = loads(Arm2),
+    ok = elixirscope_code:early(elixirscope_spec:named_modules(maps:get(want, Arm3))),
     {Arm4, Modules} = modules(Arm3),
     {Arm5, Pending} = select(Arm4),
     {Arm, Times} = processes(Arm5),
@@ -196,14 +198,24 @@ existing(Binary) ->
 
 %% ---- modules ----
 
-first_states(#{want := Want, flags := Flags} = Arm) ->
-    case lists:member(call, Flags) andalso elixirscope_spec:init_it(Want) of
-        {MFA, Pattern} ->
-            {Armed, _} = set(#{MFA => {Pattern, callback}}, Arm),
-            %% Without that function a server's first state comes from its own init/1.
-            Done = is_map_key(MFA, maps:get(patterns, Armed)),
-            Armed#{want := Want#{init_it := Done}, armed := maps:from_list([{element(1, MFA), [MFA]} || Done])};
-        _ ->
+%% The functions of gen_server that call callbacks. An OTP that is not known here, or has them no more, has its servers seen through their
+%% own modules.
+servers(New, #{want := Want, flags := Flags, others := Others, armed := Armed} = Arm) ->
+    Looked = case Others of none -> erlang:loaded(); _ -> New end,
+    More = [Module || lists:member(call, Flags), Module <- Looked, elixirscope_spec:is_other_server(Module, Want)],
+    case lists:member(call, Flags) andalso (Others =:= none orelse More =/= []) of
+        true ->
+            Left = More ++ case Others of none -> []; _ -> Others end,
+            Plan = [{MFA, {Pattern, callback}} || elixirscope_vm:otp() =< 29, {MFA, Pattern} <- elixirscope_spec:servers(Want, Left)],
+            {Set, _} = set(maps:from_list(Plan), Arm),
+            Done = [MFA || {MFA, _} <- Plan, is_map_key(MFA, maps:get(patterns, Set))],
+            Has = fun(Functions) -> lists:any(fun({_, F, _}) -> lists:member(F, Functions) end, Done) end,
+            Set#{
+                others := Left,
+                want := Want#{init_it := Has([init_it]), servers := Has([try_handle_call]) andalso Has([try_dispatch, try_handle_cast])},
+                armed := maps:merge(Armed, maps:from_list([{gen_server, Done} || Done =/= []]))
+            };
+        false ->
             Arm
     end.
 
@@ -211,7 +223,7 @@ first_states(#{want := Want, flags := Flags} = Arm) ->
 modules(#{known := Known} = Arm) ->
     Loaded = erlang:loaded(), % also modules that have only old code
     New = [Module || Module <- Loaded, not is_map_key(Module, Known), erlang:module_loaded(Module)],
-    {Seen, Foreign} = lists:foldl(fun module/2, {Arm, []}, New),
+    {Seen, Foreign} = lists:foldl(fun module/2, {servers(New, Arm), []}, New),
     Kept = case map_size(Known) + length(New) > length(Loaded) of
         true -> maps:filter(fun(Module, _) -> erlang:module_loaded(Module) end, maps:get(known, Seen));
         false -> maps:get(known, Seen)
@@ -316,7 +328,8 @@ lost(#{armed := Armed, watched := Watched, trace := Trace, hints := Hints, loads
 again(Reloaded, Bare, Taken, Arm) ->
     Forgotten = lists:foldl(fun forget/2, Arm, Reloaded ++ Bare),
     Known = maps:merge(maps:get(known, Forgotten), maps:from_list([{Module, true} || Module <- Taken])),
-    {Kept, Notices} = modules(Forgotten#{known := Known}),
+    Others = case lists:member(gen_server, Reloaded) of true -> none; false -> maps:get(others, Arm) end,
+    {Kept, Notices} = modules(Forgotten#{known := Known, others := Others}),
     {Kept, rearmed(Reloaded, Kept) ++ taken(Taken) ++ Notices}.
 
 forget(Module, #{known := Known, armed := Armed, watched := Watched, patterns := Patterns} = Arm) ->

@@ -123,17 +123,19 @@ supervisor({Pid, {Parent, Initial, Facts}}, Deadline, Acc) ->
         _ -> emit(Pid, {Parent, Initial, Facts}, Acc)
     end.
 
+%% The answer comes to our own pid, not to an alias: it is known there, and not recorded. One that comes late meets a process that is gone.
 children(Pid) ->
-    Alias = erlang:monitor(process, Pid, [{alias, reply_demonitor}]),
-    Pid ! {'$gen_call', {self(), [alias | Alias]}, which_children},
-    receive
-        {[alias | Alias], Children} when is_list(Children) -> {ok, known(Children)};
-        {[alias | Alias], _} -> none;
-        {'DOWN', Alias, process, Pid, _} -> none
-    after ?ASK_MS ->
-        _ = erlang:demonitor(Alias, [flush]),
-        receive {[alias | Alias], _} -> none after 0 -> none end
-    end.
+    Ref = erlang:monitor(process, Pid),
+    Pid ! {'$gen_call', {self(), Ref}, which_children},
+    Answer =
+        receive
+            {Ref, Children} when is_list(Children) -> {ok, known(Children)};
+            {Ref, _} -> none;
+            {'DOWN', Ref, process, Pid, _} -> none
+        after ?ASK_MS -> none
+        end,
+    _ = erlang:demonitor(Ref, [flush]),
+    Answer.
 
 known(Children) ->
     [{Id, Child, Type} || {Id, Child, Type, _} <- Children].

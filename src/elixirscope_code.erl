@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: MIT
 %% Our own modules in the user's VM: in, and out again without a trace.
 -module(elixirscope_code).
--export([modules/0, load/1, forget_path/1, delete/1, unload_nif/0, leave/1]).
+-export([modules/0, early/1, load/1, is_theirs/1, forget_path/1, delete/1, unload_nif/0, leave/1]).
 
 -define(TRIES, 40).
 -define(PAUSE_MS, 50).
@@ -15,17 +15,41 @@ modules() ->
         elixirscope_vm, elixirscope_watch
     ].
 
+%% Loads modules that the user named, where the VM would load them at their first call anyway: that call is then seen too.
+-spec early([module()]) -> ok.
+early(Modules) ->
+    Interactive = code:get_mode() =:= interactive,
+    _ = [code:ensure_loaded(Module) || Interactive, Module <- Modules, not erlang:module_loaded(Module), code:where_is_file(atom_to_list(Module) ++ ".beam") =/= non_existing],
+    ok.
+
 %% Loads what is not loaded yet from a folder that need not be in the code path; embedded mode loads nothing by itself.
 -spec load(file:filename_all() | undefined) -> ok | {error, binary()}.
 load(Dir) ->
-    Missing = [Module || Module <- modules(), not erlang:module_loaded(Module), not loads(Dir, Module)],
+    From =
+        case is_theirs(Dir) of
+            true -> path;
+            false -> Dir
+        end,
+    Missing = [Module || Module <- modules(), not erlang:module_loaded(Module), not loads(From, Module)],
     case Missing of
         [] -> ok;
         [Module | _] -> {error, iolist_to_binary(["the module ", atom_to_list(Module), " cannot be loaded"])}
     end.
 
 loads(undefined, _) -> false;
+loads(path, Module) -> code:ensure_loaded(Module) =:= {module, Module};
 loads(Dir, Module) -> code:load_abs(unicode:characters_to_list([Dir, $/, atom_to_list(Module)])) =:= {module, Module}.
+
+%% Does the node have ElixirScope among its own libraries? Then its modules are not ours to remove. Sent modules have no path.
+-spec is_theirs(file:filename_all() | undefined) -> boolean().
+is_theirs(Dir) ->
+    case code:is_loaded(elixirscope_agent) of
+        {file, Path} when is_list(Path) ->
+            Folder = filename:dirname(Path),
+            Folder =/= "." andalso (Dir =:= undefined orelse Folder =/= unicode:characters_to_list(Dir));
+        _ ->
+            false
+    end.
 
 -spec forget_path(file:filename_all()) -> ok.
 forget_path(Dir) ->

@@ -6,7 +6,8 @@
 -export_type([ledger/0]).
 
 %% trace: of elixirscope_trace; patterns: all ever set; receive: its specification; loads, loads_to: the trace of loads and its tracer;
-%% helpers: other processes of ours; logger, nif: are they in; socket: path; env: variables we set and what they were.
+%% helpers: other processes of ours; logger, nif: are they in; socket: path; env: variables we set and what they were; keep: the modules
+%% are the node's own.
 -type ledger() :: map().
 
 -spec start(pid(), ledger()) -> pid().
@@ -37,6 +38,8 @@ init(Agent, Ledger) ->
     group_leader(whereis(init), self()),
     try register(elixirscope_guard, self()) catch error:badarg -> true end,
     Ref = erlang:monitor(process, Agent),
+    %% One that was started again was born with the flags of new processes.
+    _ = [elixirscope_trace:off(Trace, self()) || #{trace := Trace} <- [Ledger]],
     watch(Agent, Ref, Ledger#{guard => self()}).
 
 watch(Agent, Ref, Ledger) ->
@@ -53,7 +56,8 @@ alone(Reason, Ledger) ->
     _ = try elixirscope_nif:emit(notice, undefined, {agent_died, Text}) catch error:_ -> lost end,
     Left = clean(Ledger),
     elixirscope_link:farewell(maps:get(socket, Ledger, undefined), {stopped, #{clean => Left =:= [], left => Left, why => agent_died}}),
-    elixirscope_code:leave(self()).
+    _ = maps:get(keep, Ledger) orelse elixirscope_code:leave(self()),
+    ok.
 
 %% ---- the way out ----
 
@@ -67,9 +71,10 @@ clean(Ledger) ->
     step(fun() -> lists:foreach(fun end_process/1, maps:get(helpers, Ledger, [])) end),
     step(fun() -> lists:foreach(fun restore/1, maps:get(env, Ledger, [])) end),
     Closed = close_nif(maps:get(nif, Ledger, false), 100),
-    Unloaded = Closed andalso elixirscope_code:unload_nif(),
-    step(fun() -> elixirscope_code:delete(early()) end),
-    left(Trace, Ledger, Unloaded).
+    Keep = maps:get(keep, Ledger),
+    Unloaded = Keep orelse Closed andalso elixirscope_code:unload_nif(),
+    step(fun() -> Keep orelse elixirscope_code:delete(early()) end),
+    [<<"the NIF is still in use">> || not Closed] ++ left(Trace, Ledger, Unloaded).
 
 %% The modules that are not needed any more when everything is out; the others say so and go last.
 early() ->
@@ -125,5 +130,5 @@ left_over(Ledger, Unloaded) ->
         [<<"the NIF is still loaded">> || not Unloaded] ++
         [
             iolist_to_binary(["the module ", atom_to_list(Module), " is still loaded"])
-         || Module <- early() -- [elixirscope_nif], erlang:module_loaded(Module)
+         || not maps:get(keep, Ledger), Module <- early() -- [elixirscope_nif], erlang:module_loaded(Module)
         ].

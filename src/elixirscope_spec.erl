@@ -1,11 +1,12 @@
 %% SPDX-License-Identifier: MIT
 %% Which functions of a module get which match specification. Nothing is switched here: questions about loaded modules, and answers.
 -module(elixirscope_spec).
--export([want/1, plan/2, names/2, init_it/1, behaviours/1, why_none/1, receive_spec/0]).
+-export([want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, why_none/1, receive_spec/0]).
 -export_type([want/0, plan/0]).
 
-%% states: of whose behaviour modules; names: texts of states: specs; extra: modules of single processes.
--type want() :: #{states := none | user | all, names := [binary()], extra := [module()], init_it := boolean(),
+%% states: of whose behaviour modules; names: texts of states: specs; extra: modules of single processes; init_it, servers: are gen_server's
+%% own functions watched, the first one, all of them.
+-type want() :: #{states := none | user | all, names := [binary()], extra := [module()], init_it := boolean(), servers := boolean(),
                   specs := [{Text :: binary(), map()}]}.
 -type class() :: callback | returns | calls.
 -type plan() :: {#{mfa() => {elixirscope_trace:pattern(), class()}}, #{Text :: binary() => Functions :: pos_integer()}}.
@@ -18,6 +19,12 @@
     {init, 1, none}, {handle_event, 2, 2}, {handle_call, 2, 2}, {handle_info, 2, 2}, {terminate, 2, 2}, {code_change, 3, 2}
 ]).
 -define(STATEM, [{init, 1, none}, {handle_event, 4, 4}, {terminate, 3, 3}, {code_change, 4, 3}]).
+%% {gen_server's function, callback, what it is given besides server and state}
+-define(SERVER_CALLS, [
+    {try_handle_call, handle_call, ['$2', '$3']}, {try_handle_cast, handle_cast, ['$2']}, {try_handle_info, handle_info, ['$2']},
+    {try_handle_continue, handle_continue, ['$2']}
+]).
+-define(SUPERVISORS, [supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor']).
 -define(NOT_NAMED, [module_info, '__info__']).
 
 -spec want(map()) -> want().
@@ -28,6 +35,7 @@ want(Config) ->
         names => [maps:get(module, Spec, <<>>) || {_, #{kind := states} = Spec} <- Specs],
         extra => [],
         init_it => true,
+        servers => true,
         specs => [Spec || {_, #{kind := Kind}} = Spec <- Specs, lists:member(Kind, [calls, returns, states])]
     }.
 
@@ -114,19 +122,32 @@ named_pattern(returns, FA, Exports) ->
         end,
     {{Type, [{'_', [], [{exception_trace}]}]}, returns}.
 
-add_callbacks(Module, Exports, #{init_it := InitIt} = Want, {Patterns, Counts}) ->
+add_callbacks(Module, Exports, Want, {Patterns, Counts}) ->
     case kinds(Module, Exports, Want) of
         [] ->
             {Patterns, Counts};
         Kinds ->
+            Central = central(Module, Want),
+            Watched = [
+                {Kind, F, A, State}
+             || Kind <- Kinds, {F, A, State} <- callbacks(Kind, Exports), lists:member({F, A}, Exports)
+            ],
             Callbacks = maps:from_list([
                 {{Module, F, A}, {{global, callback_spec(A, State)}, callback}}
-             || {F, A, State} <- lists:append([callbacks(Kind, Exports) || Kind <- Kinds]),
-                lists:member({F, A}, Exports),
-                {F, A, hd(Kinds)} =/= {init, 1, server} orelse not InitIt
+             || {Kind, F, A, State} <- Watched,
+                Kind =/= server orelse not lists:member({F, A}, Central)
             ]),
             Texts = state_texts(Module, Want),
-            {maps:merge(Patterns, Callbacks), lists:foldl(fun(Text, Cs) -> Cs#{Text => map_size(Callbacks)} end, Counts, Texts)}
+            Others = maps:filter(fun({_, F, A}, _) -> not lists:member({F, A}, Central -- [{init, 1}]) end, Patterns),
+            {maps:merge(Others, Callbacks), lists:foldl(fun(Text, Cs) -> Cs#{Text => length(Watched)} end, Counts, Texts)}
+    end.
+
+%% The callbacks of this module that are seen in gen_server itself: they need no pattern, and get none for a calls: spec.
+central(Module, #{init_it := InitIt, servers := Servers, states := States}) ->
+    Server = lists:member(server, lists:append([kind(B) || B <- behaviours(Module)])),
+    case Servers andalso Server andalso by_origin(Module, [server], States) of
+        [server] -> [{init, 1}, {handle_call, 3}, {handle_cast, 2}, {handle_info, 2}, {handle_continue, 2}];
+        _ -> [{init, 1} || InitIt]
     end.
 
 state_texts(Module, #{specs := Specs}) ->
@@ -218,25 +239,54 @@ body(Shown) ->
 variables(Arity) ->
     lists:sublist(['$1', '$2', '$3', '$4'], Arity).
 
-%% A server's first state, seen where gen_server itself makes it: that module is loaded before any server's own one is.
--spec init_it(want()) -> none | {mfa(), elixirscope_trace:pattern()}.
-init_it(#{states := States, names := Names}) ->
-    Body = body(['$1', '$2']),
-    Not = fun(Module) -> {'=/=', '$1', Module} end,
-    Supervisors = [supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor'],
+%% Servers' callbacks, seen where gen_server itself calls them: that module is loaded before any server's own one is, so that not even the
+%% first callbacks are missed, and a reload changes nothing. Others: modules whose states are not wanted. All forms that OTP 25 to 29 have.
+-spec servers(want(), [module()]) -> [{mfa(), elixirscope_trace:pattern()}].
+servers(#{states := none, names := []}, _) ->
+    [];
+servers(#{states := none, names := Names}, _) ->
     Prefix = lists:any(fun(Name) -> binary:match(Name, <<"*">>) =/= nomatch end, Names),
     Guards =
-        case States of
-            all -> [];
-            user -> [Not(Module) || Module <- Supervisors];
-            none when Names =:= [] -> nobody;
-            none when Prefix -> [Not(Module) || Module <- Supervisors];
-            none -> [any_of([{'=:=', '$1', Module} || Name <- Names, Module <- both(Name)])]
+        case Prefix of
+            true -> nobody_of(?SUPERVISORS, '$1');
+            false -> [any_of([{'=:=', '$1', Module} || Name <- Names, Module <- both(Name)])]
         end,
-    case Guards of
-        nobody -> none;
-        _ -> {{gen_server, init_it, 2}, {local, [{['$1', '$2'], Guards, Body}]}}
-    end.
+    [first_state(Guards)];
+servers(#{states := States}, Others) ->
+    Not = case States of user -> Others ++ ?SUPERVISORS; all -> [] end,
+    Dispatch = [{['$1', '$2', '$3', '_'], [{is_atom, '$1'} | nobody_of(Not, '$1')], body(['$1', '$2', '$3'])}],
+    [first_state(nobody_of(Not, '$1')), {{gen_server, try_dispatch, 4}, {local, Dispatch}}] ++
+        [
+            {{gen_server, Function, length(Args) + 2}, {local, server_spec(Callback, Args, Not)}}
+         || {Function, Callback, Args} <- ?SERVER_CALLS
+        ].
+
+first_state(Guards) ->
+    {{gen_server, init_it, 2}, {local, [{['$1', '$2'], Guards, body(['$1', init, '$2'])}]}}.
+
+%% The first argument is the module (OTP 25), or a record that holds it (26 to 28: callback_cache; 29: server_data, the state behind it).
+server_spec(Callback, Args, Not) ->
+    Plain = ['$1' | Args] ++ ['_'],
+    Cache = {element, 2, '$1'},
+    Data = {element, 5, '$1'},
+    [
+        {Plain, [{is_atom, '$1'} | nobody_of(Not, '$1')], body(['$1', Callback | Args])},
+        {Plain, [{'=:=', {element, 1, '$1'}, callback_cache} | nobody_of(Not, Cache)], body([Cache, Callback | Args])},
+        {['$1', '_' | Args], [{'=:=', {element, 1, '$1'}, server_data} | nobody_of(Not, Data)], body([Data, Callback | Args])}
+    ].
+
+%% One look into a map, however many they are: it is made for each callback of every server.
+nobody_of([], _) ->
+    [];
+nobody_of(Modules, Term) ->
+    [{'not', {is_map_key, Term, {const, maps:from_list([{Module, []} || Module <- Modules])}}}].
+
+%% A server whose states are not wanted, because it is not the user's.
+-spec is_other_server(module(), want()) -> boolean().
+is_other_server(Module, #{states := user}) ->
+    lists:append([kind(B) || B <- behaviours(Module)]) =:= [server] andalso by_origin(Module, [server], user) =:= [];
+is_other_server(_, _) ->
+    false.
 
 any_of([One]) -> One;
 any_of(Guards) -> list_to_tuple(['orelse' | Guards]).
@@ -255,6 +305,11 @@ receive_spec() ->
 -spec names(module(), want()) -> boolean().
 names(Module, #{specs := Specs}) ->
     lists:any(fun({_, #{module := Name}}) -> named(Module, Name) end, Specs).
+
+%% Modules that specs name one by one.
+-spec named_modules(want()) -> [module()].
+named_modules(#{specs := Specs}) ->
+    [Module || {_, #{module := Name}} <- Specs, binary:match(Name, <<"*">>) =:= nomatch, Module <- both(Name)].
 
 %% Does a spec's module name this one? Elixir's names go with and without "Elixir.", a '*' ends a prefix.
 named(Module, Name) ->

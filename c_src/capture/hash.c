@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers made from live terms: the content hash that a message has at both of its ends, and the number of its reference. */
-#include "capture/walk.h"
+/* Numbers made from live terms; see hash.h. */
+#include "capture/hash.h"
 
 #include <string.h>
 
@@ -8,217 +8,250 @@
 #include "capture/refs.h"
 #include "capture/secret.h"
 
-/* What a term of each type begins with. */
-enum { TAG_ATOM = 1, TAG_INTEGER, TAG_BIG, TAG_FLOAT, TAG_BITS, TAG_FUN, TAG_NAME, TAG_TUPLE, TAG_LIST, TAG_NIL, TAG_MAP, TAG_SECRET, TAG_OTHER };
-
-struct es_hasher {
-    struct es_draft *d;
-    uint64_t hash;
-    uint32_t left;   /* terms that still count */
-    uint32_t depth;
-    bool unknown;    /* something could not be looked at */
-};
-
 _Static_assert(ES_DEPTH_MAX >= ES_HASH_NODES, "a hash can't run out of frames");
 
-static inline void mix(struct es_hasher *h, uint64_t tag, uint64_t value)
-{
-    h->hash = es_hash_mix(h->hash, value * 16 + tag);
-}
+struct es_hasher {
+    struct es_hash h;
+    struct es_draft *d;
+    uint32_t depth;
+};
 
 /* ---- leaves -------------------------------------------------------------------------------------------------------- */
 
-static void hash_integer(struct es_hasher *h, ERL_NIF_TERM term)
+void es_hash_big(struct es_hash *h, const struct es_session *s, ERL_NIF_TERM big)
 {
-    struct es_session *s = h->d->s;
-    ErlNifSInt64 value;
-    if (enif_get_int64(h->d->env, term, &value))
-        mix(h, TAG_INTEGER, (uint64_t)value);
-    else if (enif_compare(term, s->big_max) >= 0)
-        mix(h, TAG_BIG, 1);
-    else if (enif_compare(term, s->big_min) <= 0)
-        mix(h, TAG_BIG, 0);
+    if (enif_compare(big, s->big_max) >= 0)
+        es_hash_add(h, ES_HASH_BIG, 1);
+    else if (enif_compare(big, s->big_min) <= 0)
+        es_hash_add(h, ES_HASH_BIG, 0);
     else
-        mix(h, TAG_BIG, enif_hash(ERL_NIF_INTERNAL_HASH, term, 0));
+        es_hash_add(h, ES_HASH_BIG, enif_hash(ERL_NIF_INTERNAL_HASH, big, 0));
 }
 
-static void hash_float(struct es_hasher *h, ERL_NIF_TERM term)
+static inline uint64_t word_at(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+void es_hash_binary(struct es_hash *h, const uint8_t *bytes, size_t size)
+{
+    es_hash_add(h, ES_HASH_BITS, size);
+    if (size >= 8) {
+        size_t head = size < 72 ? size - 8 : 64;
+        for (size_t at = 0; at < head; at += 8)
+            es_hash_add(h, ES_HASH_BITS, word_at(bytes + at));
+        for (size_t back = size < 96 ? 8 : 32; back > 0; back -= 8)
+            es_hash_add(h, ES_HASH_BITS, word_at(bytes + size - back));
+    } else if (size > 0) {
+        uint64_t word = 0;
+        memcpy(&word, bytes, size);
+        es_hash_add(h, ES_HASH_BITS, word);
+    }
+}
+
+static void hash_integer(struct es_hasher *w, ERL_NIF_TERM term)
+{
+    ErlNifSInt64 value;
+    if (enif_get_int64(w->d->env, term, &value))
+        es_hash_add(&w->h, ES_HASH_INTEGER, (uint64_t)value);
+    else
+        es_hash_big(&w->h, w->d->s, term);
+}
+
+static void hash_float(struct es_hasher *w, ERL_NIF_TERM term)
 {
     double value = 0;
     uint64_t bits;
-    enif_get_double(h->d->env, term, &value);
+    enif_get_double(w->d->env, term, &value);
     memcpy(&bits, &value, sizeof bits);
-    mix(h, TAG_FLOAT, bits);
+    es_hash_add(&w->h, ES_HASH_FLOAT, bits);
 }
 
-/* Its size, its beginning and its end. */
-static void hash_bits(struct es_hasher *h, ERL_NIF_TERM term)
+static void hash_bits(struct es_hasher *w, ERL_NIF_TERM term)
 {
     ErlNifBinary binary;
-    if (!es_binary_may_inspect(h->d)) {
-        h->unknown = true;
-        return;
+    if (!es_binary_may_inspect(w->d)) {
+        w->h.unknown = true;
+    } else if (enif_inspect_binary(w->d->env, term, &binary)) {
+        es_binary_inspected(w->d, term, &binary);
+        es_hash_binary(&w->h, binary.data, binary.size);
+    } else { /* not whole bytes */
+        es_hash_add(&w->h, ES_HASH_BITS, 0);
     }
-    if (!enif_inspect_binary(h->d->env, term, &binary)) {
-        mix(h, TAG_BITS, 0);
-        return;
-    }
-    es_binary_inspected(h->d, term, &binary);
-    mix(h, TAG_BITS, binary.size);
-    if (binary.size <= 128) {
-        h->hash = es_hash_bytes(binary.data, binary.size, h->hash);
-        return;
-    }
-    h->hash = es_hash_bytes(binary.data, 64, h->hash);
-    h->hash = es_hash_bytes(binary.data + binary.size - 64, 64, h->hash);
 }
 
-/* ---- lists, tuples, maps: from the last frame on ------------------------------------------------------------------- */
+/* ---- lists, tuples, maps ------------------------------------------------------------------------------------------- */
 
-static struct es_frame *push(struct es_hasher *h, ERL_NIF_TERM term)
+static inline struct es_frame *push(struct es_hasher *w, enum es_hash_tag tag, ERL_NIF_TERM term)
 {
-    struct es_frame *f = &h->d->t->frames[h->depth++];
-    f->elements = NULL;
-    f->left = 0;
+    struct es_frame *f = &w->d->t->frames[w->depth++];
+    f->kind = (uint8_t)tag;
     f->at_value = f->secret = false;
     f->term = term;
     return f;
 }
 
-static void hash_tuple(struct es_hasher *h, ERL_NIF_TERM term)
+static void open_tuple(struct es_hasher *w, ERL_NIF_TERM term)
 {
     int arity = 0;
     const ERL_NIF_TERM *elements = NULL;
-    enif_get_tuple(h->d->env, term, &arity, &elements);
-    mix(h, TAG_TUPLE, (uint64_t)arity);
+    enif_get_tuple(w->d->env, term, &arity, &elements);
+    es_hash_add(&w->h, ES_HASH_TUPLE, (uint64_t)arity);
     if (arity == 0)
         return;
-    struct es_frame *f = push(h, term);
-    f->kind = TAG_TUPLE;
+    struct es_frame *f = push(w, ES_HASH_TUPLE, term);
     f->elements = elements;
     f->left = (uint32_t)arity;
-    f->secret = arity == 2 && es_secret_key(h->d, elements[0]);
+    f->secret = arity == 2 && es_secret_key(w->d, elements[0], enif_term_type(w->d->env, elements[0]));
 }
 
-static void hash_map(struct es_hasher *h, ERL_NIF_TERM term)
+static void open_map(struct es_hasher *w, ERL_NIF_TERM term)
 {
-    if (es_secret_struct(h->d, term)) {
-        mix(h, TAG_SECRET, 0);
+    if (es_secret_struct(w->d, term)) {
+        es_hash_add(&w->h, ES_HASH_SECRET, 0);
         return;
     }
     size_t size = 0;
-    enif_get_map_size(h->d->env, term, &size);
-    mix(h, TAG_MAP, size);
-    if (size == 0)
-        return;
-    struct es_frame *f = push(h, term);
-    f->kind = TAG_MAP;
-    if (!enif_map_iterator_create(h->d->env, term, &f->pairs, ERL_NIF_MAP_ITERATOR_FIRST))
-        h->depth--;
+    enif_get_map_size(w->d->env, term, &size);
+    es_hash_add(&w->h, ES_HASH_MAP, size);
+    if (size > 0 && !enif_map_iterator_create(w->d->env, term, &push(w, ES_HASH_MAP, term)->pairs, ERL_NIF_MAP_ITERATOR_FIRST))
+        w->depth--;
 }
 
-static void hash_list(struct es_hasher *h, ERL_NIF_TERM term)
+/* Takes one term into the hash. True where it has terms inside, which come next. */
+static inline bool visit_typed(struct es_hasher *w, ERL_NIF_TERM term, ErlNifTermType type)
 {
-    mix(h, TAG_LIST, 0);
-    push(h, term)->kind = TAG_LIST;
-}
-
-static inline void visit(struct es_hasher *h, ERL_NIF_TERM term)
-{
-    h->left--;
-    switch (enif_term_type(h->d->env, term)) {
+    uint32_t depth = w->depth;
+    es_hash_next(&w->h);
+    switch (type) {
     case ERL_NIF_TERM_TYPE_ATOM:
-        mix(h, TAG_ATOM, term);
-        return;
+        es_hash_add(&w->h, ES_HASH_ATOM, term);
+        return false;
     case ERL_NIF_TERM_TYPE_INTEGER:
-        hash_integer(h, term);
-        return;
-    case ERL_NIF_TERM_TYPE_FLOAT:
-        hash_float(h, term);
-        return;
+        hash_integer(w, term);
+        return false;
     case ERL_NIF_TERM_TYPE_BITSTRING:
-        hash_bits(h, term);
-        return;
+        hash_bits(w, term);
+        return false;
+    case ERL_NIF_TERM_TYPE_TUPLE:
+        open_tuple(w, term);
+        break;
+    case ERL_NIF_TERM_TYPE_LIST:
+        if (enif_is_empty_list(w->d->env, term)) {
+            es_hash_add(&w->h, ES_HASH_NIL, 0);
+        } else {
+            es_hash_add(&w->h, ES_HASH_LIST, 0);
+            push(w, ES_HASH_LIST, term);
+        }
+        break;
+    case ERL_NIF_TERM_TYPE_MAP:
+        open_map(w, term);
+        break;
     case ERL_NIF_TERM_TYPE_PID:
     case ERL_NIF_TERM_TYPE_PORT:
+        es_hash_add(&w->h, ES_HASH_NAME, es_hash_of_name(term, es_ref_of_local(w->d->env, w->d->t, term)));
+        return false;
     case ERL_NIF_TERM_TYPE_REFERENCE:
-        mix(h, TAG_NAME, enif_hash(ERL_NIF_INTERNAL_HASH, term, 0));
-        return;
-    case ERL_NIF_TERM_TYPE_TUPLE:
-        hash_tuple(h, term);
-        return;
-    case ERL_NIF_TERM_TYPE_LIST:
-        if (enif_is_empty_list(h->d->env, term))
-            mix(h, TAG_NIL, 0);
-        else
-            hash_list(h, term);
-        return;
-    case ERL_NIF_TERM_TYPE_MAP:
-        hash_map(h, term);
-        return;
+        es_hash_add(&w->h, ES_HASH_NAME, es_hash_of_name(term, 0));
+        return false;
+    case ERL_NIF_TERM_TYPE_FLOAT:
+        hash_float(w, term);
+        return false;
     case ERL_NIF_TERM_TYPE_FUN:
-        mix(h, TAG_FUN, 0);
-        return;
+        es_hash_add(&w->h, ES_HASH_FUN, 0);
+        return false;
     default:
-        mix(h, TAG_OTHER, 0);
-        return;
+        es_hash_add(&w->h, ES_HASH_OTHER, 0);
+        return false;
     }
+    return w->depth != depth;
 }
 
-static void pop(struct es_hasher *h)
+static inline bool visit(struct es_hasher *w, ERL_NIF_TERM term)
 {
-    struct es_frame *f = &h->d->t->frames[--h->depth];
-    if (f->kind == TAG_MAP)
-        enif_map_iterator_destroy(h->d->env, &f->pairs);
+    return visit_typed(w, term, enif_term_type(w->d->env, term));
 }
 
-/* The next term of the last frame, or false where the frame ended or a secret was passed. */
-static inline bool next_term(struct es_hasher *h, ERL_NIF_TERM *ret_term)
+/* Each goes on in the last frame until a term with terms inside comes, the frame ends or nothing counts any more. */
+
+static void run_tuple(struct es_hasher *w, struct es_frame *f)
 {
-    struct es_frame *f = &h->d->t->frames[h->depth - 1];
-    if (f->kind == TAG_TUPLE && f->left > 0) {
-        bool secret = f->secret && f->left == 1;
+    while (f->left > 0 && w->h.left > 0) {
         f->left--;
-        *ret_term = *f->elements++;
-        return !secret;
+        ERL_NIF_TERM element = *f->elements++;
+        if ((!f->secret || f->left > 0) && visit(w, element))
+            return;
     }
-    if (f->kind == TAG_LIST) {
-        ERL_NIF_TERM tail;
-        if (enif_get_list_cell(h->d->env, f->term, ret_term, &tail)) {
-            f->term = tail;
-            return true;
+    if (f->left == 0)
+        w->depth--;
+}
+
+static void run_list(struct es_hasher *w, struct es_frame *f)
+{
+    ERL_NIF_TERM head;
+    while (w->h.left > 0) {
+        if (!enif_get_list_cell(w->d->env, f->term, &head, &f->term)) {
+            w->depth--; /* [] or an improper tail is a term too */
+            visit(w, f->term);
+            return;
         }
-        *ret_term = f->term; /* [] or an improper tail */
-        pop(h);
-        return true;
+        if (visit(w, head))
+            return;
     }
-    if (f->kind == TAG_MAP && f->at_value) {
-        f->at_value = false;
-        *ret_term = f->term;
-        return !f->secret;
-    }
-    if (f->kind == TAG_MAP && enif_map_iterator_get_pair(h->d->env, &f->pairs, ret_term, &f->term)) {
-        enif_map_iterator_next(h->d->env, &f->pairs);
+}
+
+static void end_map(struct es_hasher *w, struct es_frame *f)
+{
+    enif_map_iterator_destroy(w->d->env, &f->pairs);
+    w->depth--;
+}
+
+static void run_map(struct es_hasher *w, struct es_frame *f)
+{
+    ERL_NIF_TERM key;
+    while (w->h.left > 0) {
+        if (f->at_value) {
+            f->at_value = false;
+            if (!f->secret && visit(w, f->term))
+                return;
+            continue;
+        }
+        if (!enif_map_iterator_get_pair(w->d->env, &f->pairs, &key, &f->term)) {
+            end_map(w, f);
+            return;
+        }
+        enif_map_iterator_next(w->d->env, &f->pairs);
         f->at_value = true;
-        f->secret = es_secret_key(h->d, *ret_term);
-        return true;
+        ErlNifTermType type = enif_term_type(w->d->env, key);
+        f->secret = es_secret_key(w->d, key, type);
+        if (visit_typed(w, key, type))
+            return;
     }
-    pop(h);
-    return false;
 }
 
 uint64_t es_hash_term(struct es_draft *d, ERL_NIF_TERM term)
 {
-    struct es_hasher h = { .d = d, .hash = 0x9e3779b97f4a7c15, .left = ES_HASH_NODES };
-    visit(&h, term);
-    while (h.depth > 0 && h.left > 0)
-        if (next_term(&h, &term))
-            visit(&h, term);
-    while (h.depth > 0)
-        pop(&h);
-    if (h.unknown)
-        return 0;
-    return h.hash ? h.hash : 1;
+    struct es_hasher w = { .h = ES_HASH_BEGIN, .d = d };
+    visit(&w, term);
+    while (w.depth > 0 && w.h.left > 0) {
+        struct es_frame *f = &d->t->frames[w.depth - 1];
+        if (f->kind == ES_HASH_TUPLE)
+            run_tuple(&w, f);
+        else if (f->kind == ES_HASH_LIST)
+            run_list(&w, f);
+        else
+            run_map(&w, f);
+    }
+    while (w.depth > 0) {
+        struct es_frame *f = &d->t->frames[w.depth - 1];
+        if (f->kind == ES_HASH_MAP)
+            end_map(&w, f);
+        else
+            w.depth--;
+    }
+    return es_hash_end(&w.h);
 }
 
 /* ---- correlation --------------------------------------------------------------------------------------------------- */

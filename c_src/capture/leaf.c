@@ -11,11 +11,17 @@
 
 #define PREFIX_MIN 64
 
+/* In place of one leaf: the hash does not need what is left out. */
+static void put_cut(struct es_walk *w, const struct es_cut *cut)
+{
+    w->d->at = es_put_cut(w->d->at, cut);
+    w->cuts++;
+}
+
 void es_leaf_cut(struct es_walk *w, enum es_cut_type type, uint64_t size, unsigned flags)
 {
-    struct es_cut cut = { .type = (uint8_t)type, .flags = (uint8_t)flags, .size = size };
-    w->d->at = es_put_cut(w->d->at, &cut);
-    w->cut = true;
+    put_cut(w, &(struct es_cut){ .type = (uint8_t)type, .flags = (uint8_t)flags, .size = size });
+    w->hash_cut |= w->hash.left > 0;
 }
 
 void es_leaf_redacted(struct es_walk *w)
@@ -42,30 +48,43 @@ static bool put_encoded(struct es_walk *w, ERL_NIF_TERM term, size_t max)
 
 void es_leaf_atom(struct es_walk *w, ERL_NIF_TERM atom)
 {
+    es_hash_add(&w->hash, ES_HASH_ATOM, atom);
     if (ES_LIKELY(es_draft_knows(w->d, es_ref_make(ES_REF_ATOM, atom), atom)))
         w->d->at = es_put_atom_ref(w->d->at, atom);
     else if (!put_encoded(w, atom, ES_LEAF_MAX))
-        es_leaf_cut(w, ES_CUT_ANY, 0, 0);
+        put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
+}
+
+/* Beyond 64 bits: the emulator's hash and encoding take as long as the number is, so large ones are left out. */
+static void put_big(struct es_walk *w, ERL_NIF_TERM big)
+{
+    struct es_session *s = w->d->s;
+    ErlNifUInt64 magnitude;
+    es_hash_big(&w->hash, s, big);
+    if (enif_get_uint64(w->d->env, big, &magnitude))
+        w->d->at = es_put_big(w->d->at, magnitude, false);
+    else if (enif_compare(big, s->big_max) >= 0 || enif_compare(big, s->big_min) <= 0 || !put_encoded(w, big, ES_LEAF_MAX))
+        put_cut(w, &(struct es_cut){ .type = ES_CUT_INTEGER });
 }
 
 void es_leaf_integer(struct es_walk *w, ERL_NIF_TERM integer)
 {
-    struct es_draft *d = w->d;
     ErlNifSInt64 value;
-    ErlNifUInt64 magnitude;
-    if (ES_LIKELY(enif_get_int64(d->env, integer, &value)))
-        d->at = es_put_int(d->at, value);
-    else if (enif_get_uint64(d->env, integer, &magnitude))
-        d->at = es_put_big(d->at, magnitude, false);
-    else if (enif_compare(integer, d->s->big_max) >= 0 || enif_compare(integer, d->s->big_min) <= 0 ||
-             !put_encoded(w, integer, ES_LEAF_MAX))
-        es_leaf_cut(w, ES_CUT_INTEGER, 0, 0);
+    if (ES_UNLIKELY(!enif_get_int64(w->d->env, integer, &value))) {
+        put_big(w, integer);
+        return;
+    }
+    es_hash_add(&w->hash, ES_HASH_INTEGER, (uint64_t)value);
+    w->d->at = es_put_int(w->d->at, value);
 }
 
 void es_leaf_float(struct es_walk *w, ERL_NIF_TERM number)
 {
     double value = 0;
+    uint64_t bits;
     enif_get_double(w->d->env, number, &value);
+    memcpy(&bits, &value, sizeof bits);
+    es_hash_add(&w->hash, ES_HASH_FLOAT, bits);
     w->d->at = es_put_float(w->d->at, value);
 }
 
@@ -89,8 +108,7 @@ static void put_binary(struct es_walk *w, const ErlNifBinary *binary)
     }
     struct es_cut cut = { .type = ES_CUT_BINARY, .size = binary->size, .prefix = binary->data, .prefix_len = (uint32_t)max };
     cut.hash = es_hash_bytes(binary->data, max, binary->size);
-    d->at = es_put_cut(d->at, &cut);
-    w->cut = true;
+    put_cut(w, &cut);
 }
 
 /* A bitstring that is not whole bytes can only be encoded as a whole, however large; the time it takes is made up for. */
@@ -98,8 +116,9 @@ static void put_bitstring(struct es_walk *w, ERL_NIF_TERM bits)
 {
     struct es_draft *d = w->d;
     uint64_t before = es_clock_now(d->s->clock);
+    es_hash_add(&w->hash, ES_HASH_BITS, 0);
     if (!put_encoded(w, bits, share(w)))
-        es_leaf_cut(w, ES_CUT_BITSTRING, 0, 0);
+        put_cut(w, &(struct es_cut){ .type = ES_CUT_BITSTRING });
     uint64_t spent = es_clock_now(d->s->clock) - before;
     if (spent > 20 * d->s->ticks_us)
         d->t->slow_until = before + 200 * spent;
@@ -109,9 +128,12 @@ void es_leaf_bits(struct es_walk *w, ERL_NIF_TERM bits)
 {
     ErlNifBinary binary;
     if (!es_binary_may_inspect(w->d)) {
-        es_leaf_cut(w, enif_is_binary(w->d->env, bits) ? ES_CUT_BINARY : ES_CUT_BITSTRING, 0, ES_CUT_AT_LEAST);
+        bool whole = enif_is_binary(w->d->env, bits);
+        put_cut(w, &(struct es_cut){ .type = whole ? ES_CUT_BINARY : ES_CUT_BITSTRING, .flags = ES_CUT_AT_LEAST });
+        w->hash.unknown |= w->hash.on;
     } else if (ES_LIKELY(enif_inspect_binary(w->d->env, bits, &binary))) {
         es_binary_inspected(w->d, bits, &binary);
+        es_hash_binary(&w->hash, binary.data, binary.size);
         put_binary(w, &binary);
     } else {
         put_bitstring(w, bits);
@@ -124,16 +146,22 @@ void es_leaf_bits(struct es_walk *w, ERL_NIF_TERM bits)
 void es_leaf_fun(struct es_walk *w, ERL_NIF_TERM fun)
 {
     char text[512];
+    es_hash_add(&w->hash, ES_HASH_FUN, 0);
     int n = enif_snprintf(text, sizeof text, "%T", fun);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     if (len > 4 && memcmp(text, "fun ", 4) == 0 && put_encoded(w, fun, ES_LEAF_MAX))
         return;
     struct es_cut cut = { .type = ES_CUT_FUN, .prefix = (const uint8_t *)text, .prefix_len = (uint32_t)len };
-    w->d->at = es_put_cut(w->d->at, &cut);
-    w->cut = true;
+    put_cut(w, &cut);
 }
 
 /* ---- pids, ports, references --------------------------------------------------------------------------------------- */
+
+static inline void hash_name(struct es_walk *w, ERL_NIF_TERM name, es_ref local)
+{
+    if (w->hash.on)
+        es_hash_add(&w->hash, ES_HASH_NAME, es_hash_of_name(name, local));
+}
 
 static void put_node(struct es_walk *w)
 {
@@ -148,9 +176,10 @@ void es_leaf_pid(struct es_walk *w, ERL_NIF_TERM pid)
 {
     struct es_draft *d = w->d;
     es_ref ref = es_ref_of_local(d->env, d->t, pid);
+    hash_name(w, pid, ref);
     if (ES_UNLIKELY(!ref)) {
         if (!put_encoded(w, pid, ES_LEAF_MAX))
-            es_leaf_cut(w, ES_CUT_ANY, 0, 0);
+            put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
         return;
     }
     d->at = es_put_u8(d->at, ES_T_NEW_PID);
@@ -164,9 +193,10 @@ void es_leaf_port(struct es_walk *w, ERL_NIF_TERM port)
 {
     struct es_draft *d = w->d;
     es_ref ref = es_ref_of_local(d->env, d->t, port);
+    hash_name(w, port, ref);
     if (ES_UNLIKELY(!ref)) {
         if (!put_encoded(w, port, ES_LEAF_MAX))
-            es_leaf_cut(w, ES_CUT_ANY, 0, 0);
+            put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
         return;
     }
     d->at = es_put_u8(d->at, ES_T_V4_PORT);
@@ -193,13 +223,14 @@ static void put_ref(struct es_walk *w, const uint8_t *etf, size_t len)
 void es_leaf_ref(struct es_walk *w, ERL_NIF_TERM ref)
 {
     ErlNifBinary etf;
+    hash_name(w, ref, 0);
     if (!enif_term_to_binary(w->d->env, ref, &etf)) {
-        es_leaf_cut(w, ES_CUT_ANY, 0, 0);
+        put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
         return;
     }
     if (etf.size <= ES_LEAF_MAX / 2)
         put_ref(w, etf.data + 1, etf.size - 1);
     else
-        es_leaf_cut(w, ES_CUT_ANY, 0, 0);
+        put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
     enif_release_binary(&etf);
 }

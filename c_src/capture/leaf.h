@@ -3,6 +3,7 @@
 #ifndef ES_CAPTURE_LEAF_H
 #define ES_CAPTURE_LEAF_H
 
+#include "capture/hash.h"
 #include "capture/walk.h"
 
 struct es_walk {
@@ -11,7 +12,11 @@ struct es_walk {
     uint32_t depth, max_depth, max_elements;
     uint32_t work;        /* terms that may still be visited */
     uint32_t cells;       /* list cells that may still be counted */
-    bool cut, redacted;
+    uint32_t cuts;        /* written so far */
+    uint32_t memo;        /* number of this walk, where it remembers terms; else 0 */
+    bool redacted;
+    bool hash_cut;        /* something was left out before the hash had its terms */
+    struct es_hash hash;
 };
 
 #define ES_LEAF_MAX 640u  /* bytes that a leaf may take beyond the budget */

@@ -112,4 +112,11 @@ static ErlNifFunc functions[] = {
     { "done", 0, es_done_nif, 0 },
 };
 
+/* No function newer than interface 2.16 (OTP 24) is used. Said so, a library built with a newer OTP's header loads on older ones too. */
+#if ERL_NIF_MAJOR_VERSION == 2 && ERL_NIF_MINOR_VERSION > 16
+#undef ERL_NIF_MINOR_VERSION
+#define ERL_NIF_MINOR_VERSION 16
+#undef ERL_NIF_MIN_ERTS_VERSION
+#define ERL_NIF_MIN_ERTS_VERSION "erts-12.0"
+#endif
 ERL_NIF_INIT(elixirscope_nif, functions, load, NULL, upgrade, unload)

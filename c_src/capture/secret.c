@@ -5,7 +5,7 @@
 #include "capture/atoms.h"
 #include "wire/clock.h"
 
-static bool atom_matches(struct es_draft *d, ERL_NIF_TERM atom, enum es_redact_kind kind)
+bool es_secret_atom(struct es_draft *d, ERL_NIF_TERM atom, enum es_redact_kind kind)
 {
     uint64_t key = es_seen_key(kind == ES_REDACT_KEY ? ES_SEEN_KEY : ES_SEEN_STRUCT, atom);
     int known = es_seen_find(d->t, key);
@@ -18,7 +18,7 @@ static bool atom_matches(struct es_draft *d, ERL_NIF_TERM atom, enum es_redact_k
     return secret;
 }
 
-static bool binary_matches(struct es_draft *d, ERL_NIF_TERM term)
+bool es_secret_binary(struct es_draft *d, ERL_NIF_TERM term)
 {
     ErlNifBinary binary;
     if (!es_binary_may_inspect(d) || !enif_inspect_binary(d->env, term, &binary))
@@ -27,7 +27,7 @@ static bool binary_matches(struct es_draft *d, ERL_NIF_TERM term)
     return es_redact_match(&d->s->redact, ES_REDACT_KEY, binary.data, binary.size);
 }
 
-static bool charlist_matches(struct es_draft *d, ERL_NIF_TERM list)
+bool es_secret_charlist(struct es_draft *d, ERL_NIF_TERM list)
 {
     char text[ES_REDACT_TEXT];
     size_t len = 0;
@@ -39,25 +39,11 @@ static bool charlist_matches(struct es_draft *d, ERL_NIF_TERM list)
     return len > 0 && es_redact_match(&d->s->redact, ES_REDACT_KEY, text, len);
 }
 
-bool es_secret_key_slowly(struct es_draft *d, ERL_NIF_TERM key)
-{
-    switch (enif_term_type(d->env, key)) {
-    case ERL_NIF_TERM_TYPE_ATOM:
-        return atom_matches(d, key, ES_REDACT_KEY);
-    case ERL_NIF_TERM_TYPE_BITSTRING:
-        return binary_matches(d, key);
-    case ERL_NIF_TERM_TYPE_LIST:
-        return charlist_matches(d, key);
-    default:
-        return false;
-    }
-}
-
 bool es_secret_struct_slowly(struct es_draft *d, ERL_NIF_TERM map)
 {
     ERL_NIF_TERM module;
     return enif_get_map_value(d->env, map, es_am.struct_, &module) && enif_is_atom(d->env, module) &&
-           atom_matches(d, module, ES_REDACT_STRUCT);
+           es_secret_atom(d, module, ES_REDACT_STRUCT);
 }
 
 /* A copy lies elsewhere each time it is made: only if a second look gives another address was the first one a copy, and the time not

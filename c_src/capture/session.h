@@ -21,6 +21,7 @@
 #define ES_SEEN_SETS 1024   /* of four ways each, see seen.h */
 #define ES_PID_SETS 2048    /* of two ways each, see refs.h */
 #define ES_PENDING_MAX 256  /* definitions that one event may bring; further atoms are written as text */
+#define ES_MEMO_MAX 512     /* terms that one walk remembers */
 #define ES_DEPTH_MAX 96     /* nesting that a walk can follow, whatever the settings say */
 
 struct es_session {
@@ -76,17 +77,24 @@ static inline bool es_gate_excludes(ERL_NIF_TERM pid)
 /* ---- threads ------------------------------------------------------------------------------------------------------- */
 
 struct es_frame {                 /* a list, tuple or map whose inside is being walked */
-    uint8_t kind;                 /* enum es_frame_kind in walk.c */
+    uint8_t kind;
     bool at_value;                /* map: the next term is a value */
-    bool secret;                  /* map: that value is a secret */
+    bool secret;                  /* map: that value is a secret; tuple: its second element is */
+    uint16_t height;              /* nesting inside, as far as it is known */
     uint32_t left;                /* elements or pairs still to come */
     uint32_t done;                /* written so far */
+    uint32_t cuts;                /* when it was opened */
     uint64_t rest;                /* beyond the limit of elements */
+    uint8_t *start;               /* where it begins in the record */
     uint8_t *count;               /* where the count belongs once it is known */
     const ERL_NIF_TERM *elements; /* tuple */
+    ERL_NIF_TERM self;
     ERL_NIF_TERM term;            /* list: what is left of it; map: the value of the key just written */
     ErlNifMapIterator pairs;
 };
+
+/* Where a term lies in the record that is being written: met again, it is copied from there. */
+struct es_memo { ERL_NIF_TERM term; uint8_t *start; uint32_t len, walk; uint16_t height; };
 
 struct es_pending { es_ref ref; ERL_NIF_TERM term; uint64_t key; }; /* a definition, written behind the event that needs it */
 struct es_known_pid { ERL_NIF_TERM word; es_ref ref; };
@@ -104,6 +112,8 @@ struct es_thread {
     uint64_t seen[ES_SEEN_SETS][4];
     struct es_pending pending[ES_PENDING_MAX];
     struct es_frame frames[ES_DEPTH_MAX];
+    uint32_t walks;               /* counts those that use memo */
+    struct es_memo memo[ES_MEMO_MAX];
 };
 
 extern __thread struct es_thread *es_thread_self;

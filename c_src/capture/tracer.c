@@ -4,6 +4,7 @@
 #include "capture/tracer.h"
 
 #include "capture/atoms.h"
+#include "capture/hash.h"
 #include "capture/refs.h"
 #include "capture/walk.h"
 
@@ -103,9 +104,18 @@ static void message(struct es_trace *c, ERL_NIF_TERM peer, const struct es_budge
     if (!begin(c, budget))
         return;
     es_draft_word(d, peer ? es_ref_of_peer(d, peer) : 0);
-    es_draft_word(d, es_hash_term(d, c->term));
+    uint8_t *hash_at = d->at;
+    es_draft_word(d, 0);
     es_draft_word(d, es_correlate(d->env, c->term));
-    end(c, c->term, budget);
+    uint64_t hash;
+    if (budget->bytes) {
+        hash = es_walk_hash(d, c->term, budget);
+    } else {
+        hash = es_hash_term(d, c->term);
+        d->record->flags |= ES_R_NO_PAYLOAD;
+    }
+    __builtin_memcpy(hash_at, &hash, sizeof hash);
+    es_draft_end(d);
 }
 
 static void trace_send(struct es_trace *c)

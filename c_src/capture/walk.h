@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing a live term into a record, in place and within budgets, secrets left out; and numbers made from terms. */
+/* Writing a live term into a record, in place and within budgets, secrets left out. */
 #ifndef ES_CAPTURE_WALK_H
 #define ES_CAPTURE_WALK_H
 
@@ -21,10 +21,7 @@ uint32_t es_walk_room(const struct es_budget *budget);
 /* Writes the term as the payload of the event and sets ES_R_CUT and ES_R_REDACTED as it turns out. */
 void es_walk(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget);
 
-/* Content hash (wire/term.h): the same for a message where it is sent and where it is delivered. 0: unknown. */
-uint64_t es_hash_term(struct es_draft *d, ERL_NIF_TERM term);
-
-/* The number of the reference that pairs this message with its request, reply or monitor; 0: there is none. */
-uint64_t es_correlate(ErlNifEnv *env, ERL_NIF_TERM message);
+/* The same, and gives the content hash of the term. */
+uint64_t es_walk_hash(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget);
 
 #endif

@@ -349,13 +349,27 @@ void es_recorder_run(struct es_recorder *recorder)
 
 /* ---- the end ------------------------------------------------------------------------------------------------------- */
 
+/* The engine failed for good, and what it did not write is in the rings: whoever mends the cause can have it. */
+static void keep_for_recover(struct es_track *track)
+{
+    track->dir.recorder = track->dir.engine = 0;
+    track->dir.recorder_start = track->dir.engine_start = 0;
+    es_session_dir_save(&track->dir);
+    es_recorder_warn(track->recorder, "%s is not finished; `elixirscope recover %s` writes the rest, as does the next record or attach", track->file,
+                     track->dir.id);
+}
+
 static void close_track(struct es_track *track)
 {
+    bool unfinished = track->engine.ended && track->engine.rc < 0 && track->armed;
     if (track->failed && !track->armed)
         es_track_forget(track);
-    else
+    else if (!unfinished || track->recorder->capture->json)
         es_summary_print(track);
-    es_place_remove(&track->dir);
+    if (unfinished)
+        keep_for_recover(track);
+    else
+        es_place_remove(&track->dir);
     es_link_close(&track->link);
     es_engineproc_fini(&track->engine);
     es_arena_close(&track->arena);

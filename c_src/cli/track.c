@@ -173,7 +173,8 @@ static void drain(struct es_track *track)
         es_link_close(&track->link);
     struct es_arena_head *head = track->arena.head;
     atomic_store(&head->enabled, 0);
-    atomic_store(&head->stop, 1);
+    if (!track->vm_lost) /* else the engine sees for itself, and the recording says, that the VM is gone */
+        atomic_store(&head->stop, 1);
     track->state = track->engine.ended ? ES_TRACK_DONE : ES_TRACK_DRAINING;
 }
 
@@ -277,9 +278,7 @@ static void say_armed(struct es_track *track, const struct es_agent_message *mes
                      (long long)message->processes, es_cli_duration(message->total_ns, &total),
                      es_cli_duration(message->longest_slice_ns, &longest));
     for (size_t i = 0; i < message->n_matched; i++)
-        if (message->matched[i].functions == 0)
-            es_recorder_warn(recorder, "%s matches no function that is loaded now", message->matched[i].spec);
-        else
+        if (message->matched[i].functions > 0) /* the agent's notices tell of the others, and why */
             es_recorder_tell(recorder, "%s matches %lld functions", message->matched[i].spec, (long long)message->matched[i].functions);
     for (size_t i = 0; i < message->n_listed; i++)
         es_recorder_warn(recorder, "%s", message->listed[i]);

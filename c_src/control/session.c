@@ -35,13 +35,23 @@ static int add_redaction(struct es_arena *arena, enum es_redact_kind kind, const
     return rc < 0 ? es_fail(rc, "'%s' cannot be a redaction rule: at most %d bytes", text, ES_REDACT_TEXT) : 0;
 }
 
+/* A struct is known by its module's atom; people leave "Elixir." away. */
+static int add_rule(struct es_arena *arena, const struct es_redaction *rule)
+{
+    char module[ES_REDACT_TEXT + sizeof "Elixir."];
+    if (rule->kind != ES_REDACT_STRUCT || strncmp(rule->text, "Elixir.", 7) == 0)
+        return add_redaction(arena, rule->kind, rule->text);
+    snprintf(module, sizeof module, "Elixir.%s", rule->text);
+    return add_redaction(arena, ES_REDACT_STRUCT, module);
+}
+
 static int prepare(struct es_arena *arena, const struct es_session_options *options)
 {
     int rc = 0;
     for (const char *const *key = es_redact_default; options->default_redaction && rc == 0 && *key; key++)
         rc = add_redaction(arena, ES_REDACT_KEY, *key);
     for (size_t i = 0; rc == 0 && i < options->n_redact; i++)
-        rc = add_redaction(arena, options->redact[i].kind, options->redact[i].text);
+        rc = add_rule(arena, &options->redact[i]);
     struct es_limits *limits = &arena->head->limits;
     if (options->payload_bytes >= 0)
         atomic_store(&limits->payload_bytes, bounded(options->payload_bytes, 0, ES_RECORD_MAX / 2));

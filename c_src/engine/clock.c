@@ -73,7 +73,7 @@ static void plan(struct es_clock_map *map, uint64_t stamp, int64_t time)
 
 static void learn_rate(struct es_clock_map *map)
 {
-    double nominal = per_tick(map->rate), ticks = (double)(map->known.stamp - map->base.stamp);
+    double nominal = per_tick(map->nominal), ticks = (double)(map->known.stamp - map->base.stamp);
     if (ticks * nominal < RATE_NS)
         return;
     map->rate = sane((double)(map->known.mono - map->base.mono) / ticks, nominal);
@@ -92,7 +92,7 @@ static void reached(struct es_clock_map *map, struct es_clock_point point)
 
 void es_clock_map_turn(struct es_clock_map *map, uint64_t stamp)
 {
-    while (stamp >= map->until) {
+    while (stamp >= map->until && map->until != UINT64_MAX) {
         uint64_t from = map->until;
         int64_t time = es_clock_map_line(map, from);
         while (map->n_ahead > 0 && map->ahead[0].stamp <= from) {
@@ -114,7 +114,7 @@ void es_clock_map_init(struct es_clock_map *map, enum es_clock clock, uint64_t r
 {
     *map = (struct es_clock_map){.exact = clock != ES_CLOCK_COUNTER, .until = UINT64_MAX};
     double ticks = rate < 1000000 || map->exact ? 1e9 : rate > UINT64_C(100000000000) ? 1e11 : (double)rate;
-    map->rate = map->slope = (uint64_t)(1e9 / ticks * ONE);
+    map->nominal = map->rate = map->slope = (uint64_t)(1e9 / ticks * ONE);
 }
 
 void es_clock_map_add(struct es_clock_map *map, uint64_t stamp, int64_t mono)
@@ -152,15 +152,16 @@ void es_clock_map_measure(struct es_clock_map *map, uint64_t stamp, uint64_t os)
     }
     if (os < map->own_os + OWN_NS || stamp <= map->own_stamp)
         return;
-    map->rate = sane((double)(os - map->own_os) / (double)(stamp - map->own_stamp), per_tick(map->rate));
+    map->rate = sane((double)(os - map->own_os) / (double)(stamp - map->own_stamp), per_tick(map->nominal));
     if (map->started && map->n_ahead == 0)
         plan_again(map);
 }
 
 bool es_clock_map_valid(const struct es_clock_map *map)
 {
-    bool ok = map->n_ahead <= ES_CLOCK_AHEAD && map->until > map->from && map->time == within(map->time) && map->slope > 0 &&
-              map->rate > 0 && map->rate <= UINT64_C(1000) << 32 && map->slope <= map->rate * 4;
+    bool ok = map->n_ahead <= ES_CLOCK_AHEAD && map->until > map->from && map->time == within(map->time) &&
+              map->nominal > 0 && map->nominal <= UINT64_C(1000) << 32 && map->rate > map->nominal / 4 && map->rate <= map->nominal * 2 &&
+              map->slope > map->rate / 16 && map->slope <= map->rate * 16;
     uint64_t before = map->from;
     for (uint32_t i = 0; ok && i < map->n_ahead; i++) {
         ok = map->ahead[i].stamp > before && map->ahead[i].mono == within(map->ahead[i].mono);

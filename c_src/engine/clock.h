@@ -17,7 +17,7 @@ struct es_clock_map {
     int64_t time;                    /* at `from` */
     uint64_t slope;                  /* ns a tick, 32 binary places */
     uint64_t frontier;               /* greatest stamp mapped so far */
-    uint64_t rate;                   /* best known ns a tick, 32 binary places */
+    uint64_t rate, nominal;          /* ns a tick: best known, and what it was said to be */
     struct es_clock_point base, mid, known; /* rate is measured from `base` to `known`, the last calibration behind the frontier */
     struct es_clock_point ahead[ES_CLOCK_AHEAD]; /* calibrations that are published, but not reached yet */
     uint32_t n_ahead;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "engine/server.h"
 
 #define SHORTEST_WAIT_US 50u
 #define LONGEST_WAIT_US 2000u
@@ -37,14 +38,14 @@ void es_core_fini(struct es_core *core)
 
 /* ---- into the store ------------------------------------------------------------------------------------------------ */
 
-/* Gives the event its number and its time: not before what it comes after. */
+/* Gives the event its number and its time: not before what it comes after, nor before any other that has its number already. */
 static int emit(struct es_core *core, struct es_proc *proc, struct es_event *event, int64_t after)
 {
     int64_t time = event->time;
     if (after != INT64_MIN && time <= after)
         time = after + 1;
-    if (proc && time < proc->last_time)
-        time = proc->last_time;
+    if (time < core->last_time)
+        time = core->last_time; /* one that waited: time never runs backwards along the numbers */
     event->seq = core->next_seq;
     if (__builtin_expect(time != event->time, 0)) {
         uint64_t moved = (uint64_t)time - (uint64_t)event->time;
@@ -103,24 +104,35 @@ static int emit_caused(struct es_core *core, struct es_proc *proc, struct es_eve
 
 static uint64_t wait_of(const struct es_core *core)
 {
-    uint64_t wait = core->pairs.skew * 2;
+    uint64_t wait = core->skew * 2;
     if (wait > core->longest_wait)
         wait = core->longest_wait;
     return wait > core->shortest_wait ? wait : core->shortest_wait;
 }
 
-static int take_delivery(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last)
+/* What a delivery or a first event waits for is not there: `ret_waits` NULL: it begins to wait. */
+static int begin_wait(struct es_core *core, struct es_proc *proc, struct es_input *in, bool *ret_waits)
+{
+    if (!ret_waits)
+        return es_hold_push(core, proc, in, wait_of(core));
+    *ret_waits = true;
+    return 0;
+}
+
+static int take_delivery(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
 {
     struct es_finding finding;
-    if (!es_message_delivered(core, proc, in, last, &finding))
-        return es_hold_push(core, proc, in, wait_of(core));
+    bool waits;
+    int r = es_message_delivered(core, proc, in, last, &finding, &waits);
+    if (r < 0 || waits)
+        return r < 0 ? r : begin_wait(core, proc, in, ret_waits);
     struct es_event event = event_of(in);
     event.peer = finding.sender;
     return emit_caused(core, proc, &event, &finding);
 }
 
 /* The first event of a process, caused by its parent's. */
-static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last)
+static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
 {
     struct es_event event = event_of(in);
     struct es_finding finding = {.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN};
@@ -129,7 +141,7 @@ static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_in
     } else if (es_ref_class_of(event.peer) == ES_REF_PID) {
         const struct es_proc *parent = es_proc_find(&core->processes, event.peer);
         if (parent && !last)
-            return es_hold_push(core, proc, in, wait_of(core));
+            return begin_wait(core, proc, in, ret_waits);
         bool lost = core->pairs.lost && (core->pairs.losing || in->time < core->pairs.doubt_until);
         finding.state = lost ? ES_CAUSE_LOST : parent ? ES_CAUSE_UNKNOWN : ES_CAUSE_UNTRACED;
     }
@@ -148,11 +160,6 @@ static int emit_state(struct es_core *core, struct es_proc *proc, const struct e
     };
     if (version->what != ES_V_NEW)
         state.payload_len = 0;
-    if (value->function == core->names.word_ref[ES_W_INIT_IT] && proc->callback) {
-        state.module = proc->callback;
-        state.function = es_names_ref(&core->names, ES_W_INIT);
-        state.arity = 1;
-    }
     state.flags |= value->flags & ES_E_LATE;
     return emit(core, proc, &state, INT64_MIN);
 }
@@ -177,22 +184,6 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
     return r < 0 || version.what == ES_V_NONE ? r : emit_state(core, proc, &event, &version);
 }
 
-/* gen_server:init_it(Mod, Args): tells whose process it is. */
-static void note_callback(struct es_core *core, struct es_proc *proc, const struct es_input *in)
-{
-    struct es_reader r;
-    struct es_token token;
-    if (in->view.arity != 2 || in->view.module != core->names.word_ref[ES_W_GEN_SERVER] || !in->view.module ||
-        in->view.function != core->names.word_ref[ES_W_INIT_IT])
-        return;
-    es_reader_init(&r, in->view.payload, in->view.payload_len);
-    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_LIST || es_token_next(&r, &token) < 0)
-        return;
-    es_ref module = es_names_atom(&core->names, &token);
-    if (module)
-        proc->callback = module;
-}
-
 /* ---- all kinds ----------------------------------------------------------------------------------------------------- */
 
 static int take_send(struct es_core *core, struct es_proc *proc, struct es_input *in)
@@ -201,14 +192,21 @@ static int take_send(struct es_core *core, struct es_proc *proc, struct es_input
     int r = es_message_sent(core, proc, in, &event);
     if (r == 0)
         r = emit(core, proc, &event, INT64_MIN);
-    return r < 0 ? r : es_message_emitted(core, proc, in, &event);
+    if (r == 0)
+        r = es_message_emitted(core, proc, in, &event);
+    if (core->hold.n > 0)
+        es_hold_poke(core, event.pid, es_ref_class_of(in->view.peer) == ES_REF_PID ? in->view.peer : 0);
+    return r;
 }
 
 /* What an event changes in what is known of processes. */
 static int note_event(struct es_core *core, const struct es_event *event, bool has_proc)
 {
     switch (event->kind) {
-    case ES_K_SPAWN: return es_ref_class_of(event->peer) == ES_REF_PID ? es_proc_spawn(&core->processes, &core->names, event) : 0;
+    case ES_K_SPAWN:
+        if (core->hold.n > 0)
+            es_hold_poke(core, event->pid, event->peer);
+        return es_ref_class_of(event->peer) == ES_REF_PID ? es_proc_spawn(&core->processes, &core->names, event) : 0;
     case ES_K_EXIT: return has_proc ? es_proc_exit(&core->processes, event) : 0;
     case ES_K_CENSUS: return has_proc ? es_proc_census(&core->processes, &core->names, event) : 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
@@ -228,22 +226,27 @@ static int take_other(struct es_core *core, struct es_proc *proc, struct es_inpu
     return r < 0 ? r : note_event(core, &event, proc != NULL);
 }
 
-static int take(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last)
+/* Calls, returns and exceptions of all functions. */
+static int take_call(struct es_core *core, struct es_proc *proc, struct es_input *in)
+{
+    int r = es_server_translate(&core->states, &core->names, proc, &in->view);
+    if (r < 0)
+        return r;
+    bool callback = in->view.kind != ES_K_CALL && (in->view.flags & ES_R_CALLBACK);
+    return callback ? take_return(core, proc, in) : take_other(core, proc, in);
+}
+
+static int take(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
 {
     if (!proc)
         return take_other(core, proc, in);
     switch (in->view.kind) {
     case ES_K_SEND: return take_send(core, proc, in);
-    case ES_K_DELIVER: return take_delivery(core, proc, in, last);
-    case ES_K_SPAWNED: return take_spawned(core, proc, in, last);
-    case ES_K_RETURN:
-    case ES_K_EXCEPTION:
-        if ((in->view.flags & ES_R_CALLBACK) || in->view.module == core->names.word_ref[ES_W_GEN_SERVER])
-            return take_return(core, proc, in);
-        return take_other(core, proc, in);
+    case ES_K_DELIVER: return take_delivery(core, proc, in, last, ret_waits);
+    case ES_K_SPAWNED: return take_spawned(core, proc, in, last, ret_waits);
     case ES_K_CALL:
-        note_callback(core, proc, in);
-        return take_other(core, proc, in);
+    case ES_K_RETURN:
+    case ES_K_EXCEPTION: return take_call(core, proc, in);
     default:
         return take_other(core, proc, in);
     }
@@ -263,13 +266,14 @@ int es_core_take(struct es_core *core, struct es_input *in)
         return es_fail(-ENOMEM, "no memory for the processes");
     if (proc && proc->held > 0)
         return es_hold_push(core, proc, in, 0);
-    return take(core, proc, in, false);
+    return take(core, proc, in, false, NULL);
 }
 
-int es_core_waited(struct es_core *core, struct es_input *in)
+int es_core_again(struct es_core *core, struct es_input *in, bool last, bool *ret_waits)
 {
     struct es_proc *proc = es_proc_meet(&core->processes, in->view.pid);
-    return proc ? take(core, proc, in, true) : es_fail(-ENOMEM, "no memory for the processes");
+    *ret_waits = false;
+    return proc ? take(core, proc, in, last, ret_waits) : es_fail(-ENOMEM, "no memory for the processes");
 }
 
 int es_core_reached(struct es_core *core, uint64_t key)

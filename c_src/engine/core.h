@@ -31,6 +31,7 @@ struct es_core {
     uint64_t last_key;           /* the order has come so far */
     int64_t first_time, last_time; /* smallest and greatest given; INT64_MAX, INT64_MIN: none yet */
     uint64_t shortest_wait, longest_wait; /* ticks: bounds of how long a delivery waits for its send */
+    uint64_t skew;               /* ticks: largest seen, of a send behind its delivery */
     bool messages;               /* sends are recorded: one was seen */
     bool by_content;             /* deliveries do not say who sent them */
     uint64_t limit_seq;          /* stop when this number would be given; 0 = never */
@@ -55,8 +56,8 @@ int es_core_note(struct es_core *core, unsigned kind, int64_t time, const uint8_
 /* Gives counters and processes to the store; before each commit. */
 int es_core_flush(struct es_core *core);
 
-/* Used by hold.c: an event that has waited, and does no longer. */
-int es_core_waited(struct es_core *core, struct es_input *in);
+/* Used by hold.c: an event that has waited. With `last` it waits no longer, else *ret_waits says whether it still has to. */
+int es_core_again(struct es_core *core, struct es_input *in, bool last, bool *ret_waits);
 
 /* Sends and deliveries (message.c). */
 struct es_finding {              /* what is known of an event's cause */
@@ -66,7 +67,9 @@ struct es_finding {              /* what is known of an event's cause */
     es_ref sender;               /* whom it is from */
 };
 int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input *in, struct es_event *event);
-bool es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding);
+/* *ret_waits: its send may still come. */
+int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding,
+                         bool *ret_waits);
 int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in, const struct es_event *event);
 
 #endif

@@ -41,8 +41,10 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
     struct es_hold *hold = &core->hold;
     if (hold->n >= ES_HELD_MAX || hold->bytes >= ES_HELD_BYTES) {
         struct es_input again = *in;
+        bool waits;
         int r = es_hold_release(core, UINT64_MAX);
-        return r < 0 ? r : es_core_waited(core, &again);
+        es_pairs_doubt(&core->pairs, core->next_seq, in->time); /* sends may come that were given up */
+        return r < 0 ? r : es_core_again(core, &again, true, &waits);
     }
     uint8_t *payload = malloc(in->view.payload_len + 1);
     if (!payload || (hold->n == hold->room && grow(hold) < 0)) {
@@ -54,52 +56,91 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
     memcpy(payload, in->view.payload, in->view.payload_len);
     held->in.view.payload = payload;
     hold->bytes += in->view.payload_len;
-    proc->held++;
+    if (proc->held++ == 0)
+        proc->waits_for = in->view.peer;
     if (wait && (hold->n == 1 || held->due < hold->next))
         hold->next = held->due;
     /* Its definition is behind us when a new engine goes on. */
     return es_ref_class_of(in->view.peer) == ES_REF_OTHER ? es_names_use(&core->names, in->view.peer) : 0;
 }
 
-static bool must_wait(struct es_core *core, struct es_held *held, uint64_t key)
+void es_hold_poke(struct es_core *core, es_ref from, es_ref to)
+{
+    const struct es_proc *proc = to ? es_proc_find(&core->processes, to) : NULL;
+    if (!to || (proc && proc->held > 0 && proc->waits_for == from))
+        core->hold.next = 0;
+}
+
+/* Whether it may wait no longer. Where what it waits for waits itself, it gets some more time. */
+static bool is_over(const struct es_core *core, struct es_held *held, uint64_t key)
 {
     if (held->due == 0 || key == UINT64_MAX)
-        return false;
-    if (key < held->due)
         return true;
+    if (key < held->due)
+        return false;
     const struct es_proc *sender = es_proc_find(&core->processes, held->in.view.peer);
     if (!sender || sender->held == 0 || sender->pid == held->in.view.pid || held->postponed++ >= POSTPONED_MAX)
-        return false;
-    held->due += held->wait / 2 + 1; /* what it waits for waits itself */
-    return true;
+        return true;
+    held->due += held->wait / 2 + 1;
+    return false;
+}
+
+/* Looks at one: 0 and *ret_waits, or an error. */
+static int look(struct es_core *core, struct es_held *held, struct es_proc *proc, uint64_t key, bool *ret_waits)
+{
+    struct es_hold *hold = &core->hold;
+    bool over = is_over(core, held, key);
+    *ret_waits = false;
+    if (proc && proc->scan == hold->scan && key != UINT64_MAX) {
+        *ret_waits = true; /* behind another one of its process */
+        return 0;
+    }
+    if (proc && proc->held > 0)
+        proc->held--;
+    int r = es_core_again(core, &held->in, over, ret_waits);
+    if (*ret_waits && proc && proc->held++ == 0)
+        proc->waits_for = held->in.view.peer;
+    if (!*ret_waits && held->due && !over && core->last_key - held->in.key > core->skew)
+        core->skew = core->last_key - held->in.key; /* found while it waited: so far apart are the clocks */
+    return r;
+}
+
+static int scan(struct es_core *core, uint64_t key)
+{
+    struct es_hold *hold = &core->hold;
+    uint32_t kept = 0, n = hold->n;
+    uint64_t next = UINT64_MAX;
+    int r = 0;
+    hold->scan++;
+    hold->next = UINT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        struct es_held held = hold->items[i];
+        struct es_proc *proc = es_proc_find(&core->processes, held.in.view.pid);
+        bool waits = true;
+        if (r == 0)
+            r = look(core, &held, proc, key, &waits);
+        if (!waits) {
+            hold->bytes -= held.in.view.payload_len;
+            free((void *)(uintptr_t)held.in.view.payload);
+            continue;
+        }
+        if (proc)
+            proc->scan = hold->scan;
+        next = held.due && held.due < next ? held.due : next;
+        hold->items[kept++] = held;
+    }
+    hold->n = kept;
+    if (hold->next != 0) /* nobody who was passed over has got something meanwhile */
+        hold->next = next;
+    return r;
 }
 
 int es_hold_release(struct es_core *core, uint64_t key)
 {
-    struct es_hold *hold = &core->hold;
-    uint32_t kept = 0, n = hold->n, scan = ++hold->scan;
-    uint64_t next = UINT64_MAX;
-    int r = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        struct es_held held = hold->items[i];
-        struct es_proc *proc = es_proc_find(&core->processes, held.in.view.pid);
-        bool blocked = proc && proc->scan == scan && key != UINT64_MAX;
-        if (r < 0 || blocked || must_wait(core, &held, key)) {
-            if (proc)
-                proc->scan = scan;
-            if (held.due && held.due < next)
-                next = held.due;
-            hold->items[kept++] = held;
-            continue;
-        }
-        if (proc && proc->held > 0)
-            proc->held--;
-        hold->bytes -= held.in.view.payload_len;
-        r = es_core_waited(core, &held.in);
-        free((void *)(uintptr_t)held.in.view.payload);
-    }
-    hold->n = kept;
-    hold->next = next > key && next - key < core->shortest_wait / 4 ? key + core->shortest_wait / 4 : next;
+    int r;
+    do {
+        r = scan(core, key);
+    } while (r == 0 && core->hold.n > 0 && core->hold.next == 0);
     return r;
 }
 

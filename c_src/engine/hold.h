@@ -31,8 +31,11 @@ void es_hold_fini(struct es_hold *hold);
 /* Keeps a copy. `wait` 0: it only waits for an earlier event of its process. */
 int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t wait);
 
-/* The order has come to `key`: lets go what has waited long enough. */
+/* The order has come to `key`: lets go what has waited long enough, or finds now what it waited for. */
 int es_hold_release(struct es_core *core, uint64_t key);
+
+/* `from` has sent something to `to` (0: to somebody): who waits for that is worth looking at. */
+void es_hold_poke(struct es_core *core, es_ref from, es_ref to);
 
 /* What waits belongs to the state that a new engine must find. */
 size_t es_hold_size(const struct es_hold *hold);

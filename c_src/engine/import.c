@@ -15,8 +15,7 @@
 
 #define WINDOW_EVENTS 4096u
 #define WINDOW_BYTES (32u << 20)
-#define TICKS_MS 1000000u        /* keys are nanoseconds … */
-#define TICKS_MS_UNTIMED 80000000u /* … or just count events: then a delivery waits for the next 4000 */
+#define TICKS_MS 1000000u        /* keys are nanoseconds */
 
 struct waiting { struct es_input in; uint64_t number; uint8_t *payload; };
 
@@ -109,8 +108,8 @@ static int take_term(struct import *im, const struct es_dbg_frame *frame)
         im->ordered = true;
     }
     im->last_time = event.time;
-    if (im->number == 0 && !event.timed)
-        im->core.shortest_wait = im->core.longest_wait = TICKS_MS_UNTIMED / 20000;
+    if (im->number == 0 && !event.timed) /* keys only count: a delivery waits for the next thousands of events */
+        im->core.shortest_wait = im->core.longest_wait = WINDOW_EVENTS;
     return put(im, &event);
 }
 

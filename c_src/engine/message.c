@@ -76,7 +76,7 @@ int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct 
     if (route.remote)
         return 0;
     struct es_message m = {.from = event->pid, .to = route.to, .hash = event->hash, .corr = event->corr, .seq = event->seq,
-                           .time = event->time, .key = in->key, .late = in->flags & ES_E_LATE};
+                           .time = event->time, .late = in->flags & ES_E_LATE};
     if (core->by_content) {
         m.to = route.to ? route.to : ES_ANYONE;
         return es_pairs_sent_openly(&core->pairs, &m);
@@ -118,31 +118,32 @@ static bool may_come(const struct es_core *core, const struct es_proc *sender, c
     return sender && core->messages && !(in->flags & ES_E_LATE) && !((sender->flags & ES_P_DEAD) && sender->held == 0);
 }
 
-bool es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding)
+int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding,
+                         bool *ret_waits)
 {
     *ret_finding = (struct es_finding){.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN, .sender = in->view.peer};
     bool anonymous = core->by_content && in->view.peer == 0;
+    *ret_waits = false;
     if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)
-        return true;
+        return 0;
     struct es_proc *sender = es_proc_find(&core->processes, in->view.peer);
     struct es_message m = {.from = in->view.peer, .to = in->view.pid, .hash = in->view.hash, .corr = in->view.corr, .seq = core->next_seq,
-                           .time = in->time, .key = in->key, .late = in->flags & ES_E_LATE};
+                           .time = in->time, .late = in->flags & ES_E_LATE};
     struct es_sent sent;
     switch (core->by_content ? es_pairs_delivered_openly(&core->pairs, &m, &sent)
                              : es_pairs_delivered(&core->pairs, sender, proc, &m, &sent)) {
     case ES_MATCH_CERTAIN:
         *ret_finding = (struct es_finding){ES_CAUSE_PAIRED, sent.seq, sent.time, core->by_content ? sent.hash : in->view.peer};
-        return true;
+        return 0;
     case ES_MATCH_DOUBTFUL:
         ret_finding->state = in->flags & ES_E_LATE ? ES_CAUSE_LATE : core->pairs.lost ? ES_CAUSE_LOST : ES_CAUSE_UNKNOWN;
-        return true;
+        return 0;
     case ES_MATCH_NONE:
         break;
     }
-    if (!last && (anonymous ? core->messages : may_come(core, sender, in)))
-        return false;
+    *ret_waits = !last && (anonymous ? core->messages : may_come(core, sender, in));
+    if (*ret_waits)
+        return 0;
     explain(core, sender, in, ret_finding);
-    if (ret_finding->state == ES_CAUSE_UNKNOWN || ret_finding->state == ES_CAUSE_UNTRACED)
-        es_pairs_give_up(&core->pairs, &m);
-    return true;
+    return ret_finding->state == ES_CAUSE_UNKNOWN && !core->by_content ? es_pairs_give_up(&core->pairs, &m) : 0;
 }

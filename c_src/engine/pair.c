@@ -11,7 +11,6 @@
 #define FIRST_LANES 1024u
 #define SEARCH_MAX 1024u        /* sends looked at beyond the head of a lane */
 #define OWNERS (1u << 16)
-#define GHOST_TICKS 4000000u    /* 1 to 4 ms: a send stamped later than that is another one */
 
 int es_pairs_init(struct es_pairs *pairs, struct es_processes *processes)
 {
@@ -86,28 +85,6 @@ static void drop_older(struct es_pairs *pairs, struct es_lane *lane, struct es_l
 
 /* ---- sends --------------------------------------------------------------------------------------------------------- */
 
-/* It was delivered already, by a clock that runs a little ahead. */
-static bool is_ghost(struct es_pairs *pairs, const struct es_message *m)
-{
-    struct es_ghost *ghost = &pairs->ghosts[es_table_hash(m->hash ^ m->from) % ES_GHOSTS];
-    if (ghost->from != m->from || ghost->hash != m->hash || ghost->corr != m->corr || m->key - ghost->key > GHOST_TICKS)
-        return false;
-    if (ghost->to != m->to && m->to >> 60 != 0xf)
-        return false;
-    ghost->from = 0;
-    if (m->key - ghost->key > pairs->skew)
-        pairs->skew = m->key - ghost->key;
-    return true;
-}
-
-void es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m)
-{
-    pairs->ghosts[es_table_hash(m->hash ^ m->from) % ES_GHOSTS] =
-        (struct es_ghost){.from = m->from, .to = m->to, .hash = m->hash, .corr = m->corr, .key = m->key};
-    if (m->key + GHOST_TICKS > pairs->ghosts_until)
-        pairs->ghosts_until = m->key + GHOST_TICKS;
-}
-
 static struct es_lane *new_lane(struct es_pairs *pairs, const struct es_proc *sender, const struct es_message *m)
 {
     bool full = pairs->used >= ES_LANES_MAX || pairs->nodes_used >= ES_NODES_MAX;
@@ -121,8 +98,6 @@ static struct es_lane *new_lane(struct es_pairs *pairs, const struct es_proc *se
 
 int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct es_message *m, es_ref address)
 {
-    if (m->key < pairs->ghosts_until && is_ghost(pairs, m))
-        return 0;
     struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
     if (m->from == 0 || m->to == 0)
         return 0;
@@ -140,6 +115,14 @@ int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct e
         sender->contents++;
     }
     return es_lane_push(pairs, lane, &sent) < 0 ? es_fail(-ENOMEM, "no memory for messages under way") : 0;
+}
+
+int es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m)
+{
+    struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
+    if (!lane && !(lane = new_lane(pairs, NULL, m)))
+        return es_fail(-ENOMEM, "no memory for messages under way");
+    return es_lane_suspect(pairs, lane, m->seq, m->time);
 }
 
 /* ---- deliveries ---------------------------------------------------------------------------------------------------- */

@@ -40,7 +40,6 @@ struct es_lane_doubt {
 
 #define ES_LANES_MAX (1u << 18)
 #define ES_NODES_MAX (1u << 20)
-#define ES_GHOSTS 256u
 #define ES_QUIET_NS INT64_C(2000000000)
 
 struct es_pairs {
@@ -58,10 +57,6 @@ struct es_pairs {
     bool losing, lost;        /* messages are being lost now; some were */
 
     struct es_owner { uint64_t corr; es_ref pid; } *owners; /* who waits for a reply with this reference */
-    struct es_ghost { es_ref from, to; uint64_t hash, corr, key; } ghosts[ES_GHOSTS]; /* deliveries whose send was given up */
-    uint64_t ghosts_until;    /* key from which on all of them are too old */
-    uint64_t skew;            /* largest seen: a send stamped so much later than its delivery */
-
     uint64_t undelivered, evicted; /* sends; taken and cleared by who counts */
 };
 
@@ -69,7 +64,6 @@ struct es_message {
     es_ref from;
     uint64_t to, hash, corr, seq;
     int64_t time;
-    uint64_t key;             /* place in the order, in ticks */
     bool late;
 };
 
@@ -100,8 +94,8 @@ enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender,
 int es_pairs_sent_openly(struct es_pairs *pairs, const struct es_message *m);
 enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_message *m, struct es_sent *ret_sent);
 
-/* It was given up to wait for the send of this delivery; if it comes soon, it is not taken for another's. */
-void es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m);
+/* It was given up to wait for the send of this delivery: if it comes after all, it must not be taken for another's. */
+int es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m);
 
 /* Something made what the lanes hold doubtful: up to the event before `seq`, which has this time. */
 void es_pairs_doubt(struct es_pairs *pairs, uint64_t seq, int64_t time);

@@ -28,6 +28,7 @@ struct es_proc {
     uint64_t mark_seq;        /* its first event in `epoch` */
     uint32_t epoch;           /* of es_pairs, see pair.h */
     uint32_t held;            /* its events that wait */
+    es_ref waits_for;         /* whose send the first of them waits for */
     uint32_t scan;            /* last scan of the waiting that met it */
     uint32_t contents;        /* its sends that wait under their content */
     uint32_t index, next;     /* its own place; next free one, or next to be dropped */
@@ -37,6 +38,7 @@ struct es_proc {
     es_ref state_module;      /* whose state the hash is of */
     uint64_t state_hash;      /* 0 = no version yet */
     es_ref callback;          /* module a behaviour runs in it, 0 = unknown */
+    es_ref called_module, called_function; /* the callback that gen_server is calling now, 0 = none */
     struct es_process row;
 };
 

@@ -71,6 +71,12 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
         proc->state_hash = event->flags & (ES_E_CUT | ES_E_REDACTED | ES_E_STATE_MISSED) ? 0 : event->hash;
         proc->state_module = event->module;
         return 0;
+    case ES_K_CALL:
+        if (event->flags & ES_E_CALLBACK) {
+            proc->called_module = event->module;
+            proc->called_function = event->function;
+        }
+        return 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
     case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
     case ES_K_CENSUS:

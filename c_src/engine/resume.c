@@ -101,7 +101,7 @@ static struct head head_of(const struct es_drain *drain)
     head.given = drain->given;
     head.watermark = drain->watermark;
     head.unclaimed_told = drain->unclaimed_told;
-    head.skew = core->pairs.skew;
+    head.skew = core->skew;
     head.first_time = core->first_time;
     head.last_time = core->last_time;
     head.clock = drain->clock;
@@ -250,7 +250,7 @@ static void load_head(struct es_drain *drain, const struct head *head)
     drain->uncalibrated = head->uncalibrated;
     core->first_time = head->first_time;
     core->last_time = head->last_time;
-    core->pairs.skew = head->skew;
+    core->skew = head->skew;
     core->messages = head->messages;
     core->seen = head->seen;
 }

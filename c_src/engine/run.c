@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/resume.h"
+#include "store/reader.h"
 #include "wire/sessiondir.h"
 
 #define MS UINT64_C(1000000)
@@ -77,6 +78,26 @@ static struct es_store_options store_options(const struct engine *e)
     return options;
 }
 
+/* The old engine may have died when everything was done but its own end. */
+static bool is_finished(struct engine *e, const struct es_store_options *options)
+{
+    struct es_recording *recording;
+    char session[33];
+    bool finished = false;
+    for (int i = 0; i < 16; i++)
+        snprintf(session + 2 * i, 3, "%02x", options->session[i]);
+    if (es_recording_open(options->path, &recording) < 0)
+        return false;
+    const char *value = es_recording_meta(recording, "session");
+    finished = value && strcmp(value, session) == 0 && (value = es_recording_meta(recording, "closed")) && strcmp(value, "1") == 0;
+    value = finished ? es_recording_meta(recording, "end_reason") : NULL;
+    for (unsigned i = 0; value && i < sizeof end_names / sizeof end_names[0]; i++)
+        if (strcmp(value, end_names[i]) == 0)
+            end(e, (enum es_engine_end)i);
+    es_recording_close(recording);
+    return finished && e->ended;
+}
+
 static int open_store(struct engine *e)
 {
     struct es_store_options options = store_options(e);
@@ -84,6 +105,10 @@ static int open_store(struct engine *e)
     if (e->options.resume) {
         r = es_store_resume(&options, &e->store);
         e->resumed = r == 0;
+        if (r == -ESTALE && is_finished(e, &options)) {
+            es_error_clear();
+            return 0;
+        }
     }
     if (r == -ENOENT) {
         es_error_clear();
@@ -104,7 +129,7 @@ static int begin(struct engine *e)
     atomic_store(&e->head->engine_pid, (uint32_t)getpid());
     beat(e);
     int r = open_store(e);
-    if (r < 0)
+    if (r < 0 || e->ended)
         return r;
     r = es_core_init(&e->core, e->store, rate / 1000);
     if (r == 0)
@@ -363,7 +388,7 @@ int es_engine_run(struct es_arena *arena, const struct es_engine_options *option
     int r = begin(&e);
     while (r == 0 && !e.ended)
         r = one_round(&e);
-    if (r == 0)
+    if (r == 0 && e.store)
         r = finish(&e);
     if (e.store)
         es_store_abandon(e.store);

@@ -90,11 +90,6 @@ struct es_callback_of es_states_callback(const struct es_states *states, const s
 {
     struct es_callback_of of = {ES_CB_NONE, ES_B_SERVER};
     uint32_t set = es_table_get(&states->modules, event->module);
-    if (event->module == names->word_ref[ES_W_GEN_SERVER] && event->arity == 2 && event->function &&
-        event->function == names->word_ref[ES_W_INIT_IT]) {
-        of.callback = ES_CB_INIT_IT;
-        return of;
-    }
     if (set == ES_TABLE_NONE)
         return of;
     enum es_word function = es_names_word(names, event->function);
@@ -214,7 +209,7 @@ static struct places in_handler(const struct value *v, enum es_callback callback
 
 /* ---- versions ------------------------------------------------------------------------------------------------------ */
 
-static int reserve(struct es_states *states, size_t len)
+int es_states_reserve(struct es_states *states, size_t len)
 {
     if (len <= states->room)
         return 0;
@@ -281,7 +276,7 @@ static int new_version(struct es_states *states, struct es_proc *proc, const str
                        bool statem, struct es_version *version)
 {
     size_t len = (size_t)(state.end - state.at), pair = statem ? len + ES_CUT_BYTES + 8 + (size_t)(name.end - name.at) : 0;
-    if (reserve(states, pair + event->payload_len + ES_CUT_BYTES) < 0)
+    if (es_states_reserve(states, pair + event->payload_len + ES_CUT_BYTES) < 0)
         return -ENOMEM;
     struct es_writer w;
     es_writer_init(&w, states->scratch, states->room);
@@ -327,10 +322,6 @@ int es_states_read(struct es_states *states, const struct es_names *names, struc
     }
     read_value(names, at, end, &value);
     read_cut_word(names, &value);
-    if (of.callback == ES_CB_INIT_IT && value.word == ES_W_OK && value.n == 2 && value.n_parts == 2) {
-        read_value(names, value.parts[1].at, value.parts[1].end, &value); /* {ok, what init/1 returned} */
-        read_cut_word(names, &value);
-    }
     bool is_call = es_names_word(names, event->function) == ES_W_HANDLE_CALL;
     struct places places = of.behaviour == ES_B_STATEM  ? in_statem(&value, of.callback)
                            : of.behaviour == ES_B_EVENT ? in_handler(&value, of.callback, is_call)

@@ -21,11 +21,14 @@ struct es_states {
 
 void es_states_fini(struct es_states *states);
 
+/* Room for `len` bytes in scratch. -ENOMEM. */
+int es_states_reserve(struct es_states *states, size_t len);
+
 /* A module and the list of its behaviours' names, a term. */
 int es_states_module(struct es_states *states, const struct es_names *names, es_ref module, const uint8_t *term, size_t len);
 
 /* What kind of callback a function is. */
-enum es_callback { ES_CB_NONE, ES_CB_INIT, ES_CB_HANDLE, ES_CB_CHANGE, ES_CB_INIT_IT, ES_CB_OTHER };
+enum es_callback { ES_CB_NONE, ES_CB_INIT, ES_CB_HANDLE, ES_CB_CHANGE, ES_CB_OTHER };
 struct es_callback_of { uint8_t callback, behaviour; };
 struct es_callback_of es_states_callback(const struct es_states *states, const struct es_names *names, const struct es_event *event);
 

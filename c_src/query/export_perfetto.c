@@ -10,7 +10,8 @@
 #include "base/error.h"
 #include "query/export.h"
 
-enum { NODE = 1, SCHEDULERS = 2 };
+/* Viewers look threads up by their number alone, and give 0 and that of the process a meaning of their own: all are different. */
+enum { NODE = 1, SCHEDULERS = 2, RECORDER = 3, FIRST_LANE = 10, FIRST_SCHEDULER = 1 << 30 };
 #define PAYLOAD_BYTES 200
 
 struct lane {
@@ -22,7 +23,7 @@ struct lane {
 };
 
 struct perfetto {
-    struct lane *lanes;        /* thread i + 1; thread 0 is the recorder */
+    struct lane *lanes;        /* thread FIRST_LANE + i */
     size_t n, room;
     struct es_refmap threads;  /* process to index in lanes + 1 */
     bool schedulers[UINT16_MAX + 1], any;
@@ -200,7 +201,7 @@ static void add_running(struct es_exporter *x, const struct es_event *event, str
     es_ref name = es_query_name(x->query, lane->pid, event->time);
     es_query_print_who(x->query, name ? name : lane->pid, x->request->erlang, &p->text);
     bool dirty = event->thread == 0; /* there are several of them: their spans may overlap */
-    open_event(x, &(struct place){dirty ? 'b' : 'X', SCHEDULERS, event->thread, lane->ran_from});
+    open_event(x, &(struct place){dirty ? 'b' : 'X', SCHEDULERS, FIRST_SCHEDULER + event->thread, lane->ran_from});
     if (dirty)
         es_text_printf(&x->out, ",\"id\":%" PRIu64, event->seq);
     else
@@ -208,7 +209,7 @@ static void add_running(struct es_exporter *x, const struct es_event *event, str
     add_name(x, &p->text, "scheduling");
     if (dirty) {
         es_text_puts(&x->out, "}");
-        open_event(x, &(struct place){'e', SCHEDULERS, 0, event->time});
+        open_event(x, &(struct place){'e', SCHEDULERS, FIRST_SCHEDULER, event->time});
         es_text_printf(&x->out, ",\"id\":%" PRIu64, event->seq);
         add_name(x, &p->text, "scheduling");
     }
@@ -244,13 +245,13 @@ static int perfetto_event(struct es_exporter *x, const struct es_event *event)
     if (event->kind >= ES_KIND_MAX)
         return 0;
     if (event->pid == ES_REF_NONE) {
-        add_moment(x, event, 0);
+        add_moment(x, event, RECORDER);
         return 0;
     }
     if (lane_of(p, event->pid, &i) < 0)
         return es_fail(-ENOMEM, "no memory to export");
     struct lane *lane = &p->lanes[i];
-    uint64_t thread = i + 1;
+    uint64_t thread = FIRST_LANE + i;
     switch (event->kind) {
     case ES_K_CENSUS: break; /* there before: its lane is what it says */
     case ES_K_CALL: add_call(x, event, thread, lane); break;
@@ -295,7 +296,7 @@ static void label_processes(struct es_exporter *x, struct es_text *name)
             es_text_puts(name, " ");
             es_query_print_ref(x->query, own, x->request->erlang, name);
         }
-        add_label(x, &(struct label){"thread_name", NODE, i + 1}, name);
+        add_label(x, &(struct label){"thread_name", NODE, FIRST_LANE + i}, name);
     }
 }
 
@@ -308,23 +309,23 @@ static void label_schedulers(struct es_exporter *x, struct es_text *name)
             continue;
         es_text_clear(name);
         es_text_printf(name, i ? "scheduler %u" : "dirty schedulers", i);
-        add_label(x, &(struct label){"thread_name", SCHEDULERS, i}, name);
+        add_label(x, &(struct label){"thread_name", SCHEDULERS, FIRST_SCHEDULER + i}, name);
         any = true;
     }
     es_text_clear(name);
     es_text_puts(name, "schedulers");
     if (any)
-        add_label(x, &(struct label){"process_name", SCHEDULERS, 0}, name);
+        add_label(x, &(struct label){"process_name", SCHEDULERS, FIRST_SCHEDULER}, name);
 }
 
 static int perfetto_end(struct es_exporter *x)
 {
     struct es_text name = {0};
     es_text_puts(&name, x->query->node ? x->query->node : "node");
-    add_label(x, &(struct label){"process_name", NODE, 0}, &name);
+    add_label(x, &(struct label){"process_name", NODE, RECORDER}, &name);
     es_text_clear(&name);
     es_text_puts(&name, "recorder");
-    add_label(x, &(struct label){"thread_name", NODE, 0}, &name);
+    add_label(x, &(struct label){"thread_name", NODE, RECORDER}, &name);
     label_processes(x, &name);
     label_schedulers(x, &name);
     es_text_puts(&x->out, "\n]}\n");

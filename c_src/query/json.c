@@ -4,41 +4,66 @@
 
 #include "query/fields.h"
 
+static void add_key(struct es_text *out, const char *key)
+{
+    es_text_puts(out, ",\"");
+    es_text_puts(out, key);
+    es_text_puts(out, "\":");
+}
+
 static void add_text(struct es_text *out, const char *key, const struct es_text *value)
 {
-    es_text_printf(out, ",\"%s\":", key);
+    add_key(out, key);
     if (value->len > 0)
         es_text_json(out, value->bytes, value->len);
     else
         es_text_puts(out, "null");
 }
 
+static void add_number(struct es_text *out, const char *key, uint64_t value)
+{
+    add_key(out, key);
+    es_text_uint(out, value);
+}
+
 static void add_seq(struct es_text *out, const char *key, uint64_t value)
 {
+    add_key(out, key);
     if (value)
-        es_text_printf(out, ",\"%s\":%" PRIu64, key, value);
+        es_text_uint(out, value);
     else
-        es_text_printf(out, ",\"%s\":null", key);
+        es_text_puts(out, "null");
 }
 
 /* Hashes are text: most readers of JSON have no integers of 64 bits. */
 static void add_hash(struct es_text *out, const char *key, uint64_t value)
 {
-    if (value)
-        es_text_printf(out, ",\"%s\":\"%016" PRIx64 "\"", key, value);
+    static const char hex[] = "0123456789abcdef";
+    char text[16];
+    if (value == 0)
+        return;
+    for (int i = 16; i-- > 0; value >>= 4)
+        text[i] = hex[value & 15];
+    add_key(out, key);
+    es_text_json(out, text, sizeof text);
 }
 
 static void add_always(const struct es_event *event, const struct es_shown *shown, struct es_text *out)
 {
-    es_text_printf(out, "{\"seq\":%" PRIu64 ",\"time\":%" PRId64 ",\"kind\":\"%s\"", event->seq, event->time,
-                   event->kind < ES_KIND_MAX ? es_kind_table[event->kind].name : "unknown");
+    es_text_puts(out, "{\"seq\":");
+    es_text_uint(out, event->seq);
+    es_text_puts(out, ",\"time\":");
+    es_text_int(out, event->time);
+    es_text_puts(out, ",\"kind\":\"");
+    es_text_puts(out, event->kind < ES_KIND_MAX ? es_kind_table[event->kind].name : "unknown");
+    es_text_puts(out, "\"");
     add_text(out, "pid", &shown->pid);
     add_text(out, "name", &shown->name);
     add_text(out, "peer", &shown->peer);
     add_text(out, "module", &shown->module);
     add_text(out, "function", &shown->function);
     if (shown->has_arity)
-        es_text_printf(out, ",\"arity\":%u", event->arity);
+        add_number(out, "arity", event->arity);
     else
         es_text_puts(out, ",\"arity\":null");
     add_seq(out, "cause", event->cause);
@@ -74,14 +99,16 @@ static void add_where_it_exists(const struct es_event *event, const struct es_sh
         es_text_printf(out, ",\"cause_state\":\"%s\"", es_cause_names[event->cause_state]);
     add_flags(shown, out);
     if (event->flags & ES_E_MOVED)
-        es_text_printf(out, ",\"moved\":%" PRIu32, event->moved);
+        add_number(out, "moved", event->moved);
     if (event->thread)
-        es_text_printf(out, ",\"thread\":%u", event->thread);
+        add_number(out, "thread", event->thread);
     add_hash(out, "hash", event->hash);
     add_hash(out, "corr", event->corr);
     add_numbers(event, out);
-    if (shown->wall != INT64_MIN)
-        es_text_printf(out, ",\"wall\":%" PRId64, shown->wall);
+    if (shown->wall == INT64_MIN)
+        return;
+    add_key(out, "wall");
+    es_text_int(out, shown->wall);
 }
 
 void es_query_event_json(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out)

@@ -56,10 +56,8 @@ void es_match_fini(struct es_match *match)
 
 unsigned es_match_fields(const struct es_match *match) { return match->module ? ES_F_FUN : 0; }
 
-bool es_match_is_narrow(const struct es_match *match)
-{
-    return match->filter.n_pids > 0 || match->filter.kinds != 0 || match->module;
-}
+/* Blocks without the processes are not read at all: in the others there is an event to be had. */
+bool es_match_is_narrow(const struct es_match *match) { return match->filter.kinds != 0 || match->module; }
 
 /* ---- blocks -------------------------------------------------------------------------------------------------------- */
 

@@ -199,7 +199,13 @@ void es_query_print_ref(struct es_query *query, es_ref ref, bool erlang, struct 
     const uint8_t *term;
     switch (es_ref_class_of(ref)) {
     case ES_REF_NONE: break;
-    case ES_REF_PID: es_text_printf(out, "%s<0.%u.%u>", erlang ? "" : "#PID", es_ref_pid_number(ref), es_ref_pid_serial(ref)); break;
+    case ES_REF_PID:
+        es_text_puts(out, erlang ? "<0." : "#PID<0.");
+        es_text_uint(out, es_ref_pid_number(ref));
+        es_text_puts(out, ".");
+        es_text_uint(out, es_ref_pid_serial(ref));
+        es_text_puts(out, ">");
+        break;
     case ES_REF_PORT: es_text_printf(out, "#Port<0.%llu>", (unsigned long long)es_ref_value(ref)); break;
     case ES_REF_ATOM: print_name(query, ref, erlang, out); break;
     default:

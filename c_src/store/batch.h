@@ -8,6 +8,7 @@
 
 #define ES_BLOCK_EVENTS 65536u
 #define ES_BLOCK_PAYLOAD (8u << 20) /* bytes of payload in a block, and of one event */
+#define ES_BLOCK_REFS 65536u        /* different references in a block */
 
 struct es_staged {
     int64_t time;
@@ -46,7 +47,8 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq); /* keeps the me
 /* Room for one more with this payload? If not, encode and reset first. */
 static inline bool es_batch_fits(const struct es_batch *batch, uint32_t payload_len)
 {
-    return batch->n < ES_BLOCK_EVENTS && (batch->payload.len + payload_len <= ES_BLOCK_PAYLOAD || batch->n == 0);
+    return batch->n < ES_BLOCK_EVENTS && batch->n_refs <= ES_BLOCK_REFS - 4 &&
+           (batch->payload.len + payload_len <= ES_BLOCK_PAYLOAD || batch->n == 0);
 }
 int es_batch_add(struct es_batch *batch, const struct es_event *event); /* -ENOMEM leaves the batch as it was */
 

@@ -13,17 +13,21 @@
      BIT(ES_C_COUNTS) | BIT(ES_C_KINDS) | BIT(ES_C_FLAGS) | BIT(ES_C_MOVED))
 #define CAUSES (BIT(ES_C_CAUSE_STATES) | BIT(ES_C_CAUSES) | BIT(ES_C_CAUSE_BITS) | BIT(ES_C_CAUSE_RARE))
 
-/* Most raw bytes a column can have, by event. */
+/* Most raw bytes a column can have, by event, or by reference where it is a table of these. */
 static const uint8_t max_bytes[ES_COLUMNS] = {
-    [ES_C_TIMES] = 1, [ES_C_TIME_BITS] = 4, [ES_C_TIME_RARE] = 10, [ES_C_THREADS] = 3, [ES_C_PIDS] = 5, [ES_C_REFS] = 40,
-    [ES_C_COUNTS] = 20, [ES_C_FUNS] = 15, [ES_C_KINDS] = 1, [ES_C_FLAGS] = 1, [ES_C_CALLS] = 5, [ES_C_PEERS] = 5,
+    [ES_C_TIMES] = 1, [ES_C_TIME_BITS] = 4, [ES_C_TIME_RARE] = 10, [ES_C_THREADS] = 3, [ES_C_PIDS] = 5, [ES_C_REFS] = 10,
+    [ES_C_COUNTS] = 3, [ES_C_FUNS] = 15, [ES_C_KINDS] = 1, [ES_C_FLAGS] = 1, [ES_C_CALLS] = 5, [ES_C_PEERS] = 5,
     [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1, [ES_C_CAUSE_BITS] = 4, [ES_C_CAUSE_RARE] = 10, [ES_C_MESSAGES] = 1,
     [ES_C_HASHES] = 8, [ES_C_CORRS] = 8, [ES_C_NUMS] = 60, [ES_C_MOVED] = 5, [ES_C_LENGTHS] = 5,
 };
 
 size_t es_column_cap(unsigned id, uint32_t n)
 {
-    return id == ES_C_PAYLOADS || id == ES_C_STATES ? ES_BLOCK_PAYLOAD : (size_t)max_bytes[id] * n + 16;
+    if (id == ES_C_PAYLOADS || id == ES_C_STATES)
+        return ES_BLOCK_PAYLOAD;
+    if (id == ES_C_REFS || id == ES_C_COUNTS)
+        n = n < ES_BLOCK_REFS / 4 ? n * 4 : ES_BLOCK_REFS;
+    return (size_t)max_bytes[id] * n + 16;
 }
 
 uint64_t es_block_columns(unsigned fields)

@@ -64,10 +64,21 @@ int es_recording_open(const char *path, struct es_recording **ret_recording)
     return 0;
 }
 
+/* A recording that was finished while we read it could not be made one file: its writer leaves that to the last reader. */
+static void settle(const struct es_recording *rec)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(rec->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+        sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+    sqlite3_close(db);
+}
+
 void es_recording_close(struct es_recording *rec)
 {
     if (!rec)
         return;
+    const char *closed = rec->was_live ? es_recording_meta(rec, "closed") : NULL;
+    bool finished = closed && strcmp(closed, "1") == 0;
     for (size_t i = 0; i < ES_CACHED_BLOCKS; i++) {
         if (rec->cached[i]) {
             es_decoded_fini(&rec->cached[i]->decoded);
@@ -86,7 +97,6 @@ void es_recording_close(struct es_recording *rec)
     free(rec->damaged);
     free(rec->keyframe);
     free(rec->meta);
-    free(rec->path);
     sqlite3_finalize(rec->sql.meta);
     sqlite3_finalize(rec->sql.column);
     sqlite3_finalize(rec->sql.define);
@@ -94,6 +104,9 @@ void es_recording_close(struct es_recording *rec)
     sqlite3_finalize(rec->sql.end);
     sqlite3_finalize(rec->sql.around);
     sqlite3_close(rec->db);
+    if (finished)
+        settle(rec);
+    free(rec->path);
     free(rec);
 }
 
@@ -111,22 +124,16 @@ const char *es_recording_meta(struct es_recording *rec, const char *key)
 
 int es_recording_each_meta(struct es_recording *rec, int (*each)(const char *key, const char *value, void *context), void *context)
 {
-    sqlite3_stmt *s;
+    struct es_buf rows = {0};
     int r = rec->warning[0] ? each("warning", rec->warning, context) : 0;
-    if (r != 0)
-        return r;
-    r = es_sql_prepare(rec->db, "SELECT key, value FROM main.meta ORDER BY key", &s);
-    if (r < 0)
-        return r;
-    int rc = SQLITE_DONE;
-    while (r == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        const char *key = (const char *)sqlite3_column_text(s, 0), *value = (const char *)sqlite3_column_text(s, 1);
-        if (key && value)
-            r = each(key, value, context);
+    if (r == 0)
+        r = es_reader_pairs(rec, "SELECT key, value FROM main.meta ORDER BY key", &rows);
+    for (size_t at = 0; r == 0 && at < rows.len;) {
+        const char *key = (const char *)rows.bytes + at, *value = key + strlen(key) + 1;
+        at += strlen(key) + strlen(value) + 2;
+        r = each(key, value, context);
     }
-    if (r == 0 && rc != SQLITE_DONE)
-        r = es_sql_error(rec->db, rc, "read the metadata");
-    sqlite3_finalize(s);
+    es_buf_fini(&rows);
     return r;
 }
 
@@ -176,32 +183,34 @@ static int add_block(struct es_recording *rec, const struct es_block_info *info)
     return 0;
 }
 
-/* Blocks with ids from `from` on. Rows whose order or checksum is wrong are noted and left out. */
-static int load_blocks(struct es_recording *rec, uint64_t from)
+struct index_walk { uint64_t from, until; bool backward; };
+
+/* Blocks with ids in [from, until), in order or against it. Rows whose order or checksum is wrong are noted and left out. */
+static int load_blocks(struct es_recording *rec, const struct index_walk *walk)
 {
     sqlite3_stmt *s;
-    int r = es_sql_prepare(rec->db, ES_BLOCK_SELECT "WHERE id >= ? ORDER BY id", &s);
+    int r = es_sql_prepare(rec->db, walk->backward ? ES_BLOCK_SELECT "WHERE id >= ? AND id < ? ORDER BY id DESC"
+                                                   : ES_BLOCK_SELECT "WHERE id >= ? AND id < ? ORDER BY id", &s);
     if (r < 0)
         return r;
-    sqlite3_bind_int64(s, 1, (int64_t)from);
+    sqlite3_bind_int64(s, 1, (int64_t)walk->from);
+    sqlite3_bind_int64(s, 2, (int64_t)walk->until);
     int rc = SQLITE_DONE;
-    int64_t before = -1;
-    while (r == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    for (bool first = true; r == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW; first = false) {
         struct es_block_info info;
+        int64_t id = sqlite3_column_int64(s, 0);
         bool mini = false;
-        if (sqlite3_column_int64(s, 0) <= before) {
+        if (!first && (walk->backward ? id >= rec->last_id : id <= rec->last_id)) {
             r = es_fail(-EBADMSG, "the index of blocks is not in order"); /* a tree that leads back to itself */
             break;
         }
-        before = sqlite3_column_int64(s, 0);
-        int bad = es_rows_info(s, &info, &mini);
-        if (bad == 0 && rec->n_blocks && info.first_seq <= rec->blocks[rec->n_blocks - 1].last_seq)
-            bad = -EBADMSG;
-        if (bad < 0) {
-            r = es_reader_note_damaged(rec, (uint64_t)before);
+        rec->last_id = id;
+        if (es_rows_info(s, &info, &mini) < 0) {
+            es_error_clear(); /* it is told by es_recording_damaged() */
+            r = es_reader_note_damaged(rec, (uint64_t)id);
             continue;
         }
-        if (!mini)
+        if (!mini && !walk->backward)
             rec->first_mini = rec->n_blocks + 1;
         r = add_block(rec, &info);
     }
@@ -209,6 +218,63 @@ static int load_blocks(struct es_recording *rec, uint64_t from)
         r = es_sql_error(rec->db, rc, "read the index of blocks");
     sqlite3_finalize(s);
     return r;
+}
+
+/* What the damaged place hides from one side may be seen from the other. */
+static int load_from_the_end(struct es_recording *rec)
+{
+    size_t known = rec->n_blocks;
+    uint64_t next = known ? rec->blocks[known - 1].id + 1 : 0;
+    es_error_clear();
+    int r = es_reader_note_damaged(rec, next);
+    if (r == 0)
+        r = load_blocks(rec, &(struct index_walk){next, INT64_MAX, true});
+    if (r == -EBADMSG && rec->n_blocks)
+        es_error_clear();
+    for (size_t i = known, j = rec->n_blocks; i + 1 < j; i++, j--) {
+        struct es_block_info info = rec->blocks[i];
+        rec->blocks[i] = rec->blocks[j - 1];
+        rec->blocks[j - 1] = info;
+    }
+    rec->first_mini = known;
+    return rec->n_blocks || r == -ENOMEM ? (r == -ENOMEM ? r : 0) : es_fail(-EBADMSG, "the index of blocks cannot be read");
+}
+
+/* Events must come in order and without holes: a row that says otherwise has a right checksum and a wrong place, and what is not there
+ * was once. The block that is missing probably had the next number. */
+static int check_order(struct es_recording *rec)
+{
+    size_t kept = 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < rec->n_blocks; i++) {
+        const struct es_block_info *info = &rec->blocks[i], *before = kept ? &rec->blocks[kept - 1] : NULL;
+        if (before && info->first_seq <= before->last_seq) {
+            r = es_reader_note_damaged(rec, info->id);
+            continue;
+        }
+        if (before && info->first_seq != before->last_seq + 1)
+            r = es_reader_note_damaged(rec, before->id + 1);
+        rec->blocks[kept++] = *info;
+    }
+    if (rec->first_mini > kept)
+        rec->first_mini = kept;
+    rec->n_blocks = kept;
+    return r;
+}
+
+/* The first and the last event are those that other tables speak of. */
+static int check_ends(struct es_recording *rec)
+{
+    int64_t first = 1, next = 1;
+    int r = es_sql_integer(rec->db, "SELECT first_seq FROM main.groups ORDER BY id LIMIT 1", &first);
+    if (r == 0)
+        r = es_sql_integer(rec->db, "SELECT next_seq FROM main.position WHERE id = 1", &next);
+    const struct es_block_info *last = rec->n_blocks ? &rec->blocks[rec->n_blocks - 1] : NULL;
+    uint64_t is_first = last ? rec->blocks[0].first_seq : (uint64_t)next, is_next = last ? last->last_seq + 1 : (uint64_t)first;
+    if (r == 0 && is_first == (uint64_t)first && is_next == (uint64_t)next)
+        return 0;
+    es_error_clear();
+    return es_reader_note_damaged(rec, is_first != (uint64_t)first || !last ? 0 : last->id + 1);
 }
 
 /* Blocks before the first mini-block never change: they can only be dropped by retention, from the front. */
@@ -239,7 +305,13 @@ static int refresh_blocks(struct es_recording *rec)
     uint64_t from = rec->n_blocks ? rec->blocks[rec->n_blocks - 1].id + 1 : 0;
     r = drop_front(rec);
     if (r == 0)
-        r = load_blocks(rec, from);
+        r = load_blocks(rec, &(struct index_walk){from, INT64_MAX, false});
+    if (r == -EBADMSG)
+        r = load_from_the_end(rec);
+    if (r == 0)
+        r = check_order(rec);
+    if (r == 0)
+        r = check_ends(rec);
     int end = es_sql_run(rec->db, rec->sql.end, "end to read");
     rec->blocks_loaded = r == 0;
     return r < 0 ? r : end;
@@ -247,8 +319,15 @@ static int refresh_blocks(struct es_recording *rec)
 
 int es_recording_refresh(struct es_recording *rec)
 {
+    int64_t version = 0;
+    int r = es_sql_integer(rec->db, "PRAGMA data_version", &version);
+    if (r < 0 || (rec->blocks_loaded && version == rec->data_version))
+        return r;
     es_reader_drop_tables(rec);
-    return refresh_blocks(rec);
+    r = refresh_blocks(rec);
+    if (r == 0)
+        rec->data_version = version;
+    return r;
 }
 
 size_t es_recording_blocks(struct es_recording *rec, const struct es_block_info **ret_blocks)

@@ -28,6 +28,7 @@ struct es_recording {
     struct es_block_info *blocks;
     size_t n_blocks, blocks_room, first_mini;
     bool blocks_loaded;
+    int64_t data_version, last_id; /* at the last refresh; of the row of the index that was read last */
     uint64_t *damaged;
     size_t n_damaged, damaged_room;
     struct es_cached *cached[ES_CACHED_BLOCKS];
@@ -44,7 +45,6 @@ struct es_recording {
     struct es_name *names;
     struct es_loss *losses;
     size_t n_processes, n_names, n_losses;
-    int64_t last_loss;
     struct es_buf process_bytes, loss_bytes;
     bool processes_loaded, names_loaded, losses_loaded;
 
@@ -53,6 +53,8 @@ struct es_recording {
 };
 
 int es_reader_note_damaged(struct es_recording *recording, uint64_t block);
+/* Two columns of text as "first\0second\0…", in strictly rising order of the first. */
+int es_reader_pairs(struct es_recording *recording, const char *sql, struct es_buf *rows);
 void es_reader_drop_tables(struct es_recording *recording);
 
 #endif

@@ -7,30 +7,55 @@
 #include "store/reader_inner.h"
 #include "store/store_inner.h"
 
-/* A statement over one table, all rows. `each` gives 0, or a negative errno to stop. */
+static int too_much(void) { return es_fail(-EBADMSG, "a table holds more than the file"); }
+static int not_in_order(void) { return es_fail(-EBADMSG, "the rows of a table are not in order"); }
+
+#define ROWS_A_WALK 20000
+#define STRING_OF(x) #x
+#define STRING(x) STRING_OF(x)
+
+/* A statement over one table. `each` gives 0, or a negative errno to stop. */
 struct walk { struct es_recording *rec; sqlite3_stmt *s; size_t room; };
 
+/* The rows of one statement; where it has a key (column 0, above parameter 1), ROWS_A_WALK of them at most. */
+static int walk_once(struct walk *walk, int (*each)(struct walk *walk), int64_t *key, size_t *ret_rows)
+{
+    bool keyed = sqlite3_bind_parameter_count(walk->s) > 0;
+    int r = 0, rc = SQLITE_DONE;
+    *ret_rows = 0;
+    if (keyed)
+        sqlite3_bind_int64(walk->s, 1, *key);
+    while (r == 0 && (rc = sqlite3_step(walk->s)) == SQLITE_ROW) {
+        int64_t next = sqlite3_column_int64(walk->s, 0);
+        r = keyed && next <= *key ? not_in_order() : each(walk);
+        *key = next;
+        ++*ret_rows;
+    }
+    if (r == 0 && rc != SQLITE_DONE)
+        r = es_sql_error(walk->rec->db, rc, "read a table");
+    sqlite3_reset(walk->s);
+    return r;
+}
+
+/* A large table is taken in parts, so that no read transaction is long: a writer's log could not be reset meanwhile. */
 static int walk_rows(struct es_recording *rec, const char *sql, int (*each)(struct walk *walk))
 {
     struct walk walk = {.rec = rec};
-    int64_t pages = 0;
+    int64_t pages = 0, key = INT64_MIN;
+    size_t rows = 0;
     int r = es_sql_integer(rec->db, "PRAGMA page_count", &pages);
     if (r == 0)
         r = es_sql_prepare(rec->db, sql, &walk.s);
     if (r < 0)
         return r;
     walk.room = (size_t)pages * ES_PAGE_SIZE;
-    int rc = SQLITE_DONE;
-    while (r == 0 && (rc = sqlite3_step(walk.s)) == SQLITE_ROW)
-        r = each(&walk);
-    if (r == 0 && rc != SQLITE_DONE)
-        r = es_sql_error(rec->db, rc, "read a table");
+    bool keyed = sqlite3_bind_parameter_count(walk.s) > 0;
+    do
+        r = walk_once(&walk, each, &key, &rows);
+    while (r == 0 && keyed && rows == ROWS_A_WALK);
     sqlite3_finalize(walk.s);
     return r;
 }
-
-static int too_much(void) { return es_fail(-EBADMSG, "a table holds more than the file"); }
-static int not_in_order(void) { return es_fail(-EBADMSG, "the rows of a table are not in order"); }
 
 /* Adds one element of `size` bytes to an array; NULL without memory. */
 static void *add(void *array, size_t n, size_t size, void **ret_array)
@@ -92,13 +117,10 @@ static int each_process(struct walk *walk)
 {
     struct es_recording *rec = walk->rec;
     sqlite3_stmt *s = walk->s;
-    uint64_t id = (uint64_t)sqlite3_column_int64(s, 0);
-    if (rec->n_processes && id <= rec->processes[rec->n_processes - 1].id)
-        return not_in_order();
     struct es_process *p = add(rec->processes, rec->n_processes, sizeof *p, (void **)&rec->processes);
     if (!p)
         return -ENOMEM;
-    *p = (struct es_process){.id = id,
+    *p = (struct es_process){.id = (uint64_t)sqlite3_column_int64(s, 0),
                              .pid = (es_ref)sqlite3_column_int64(s, 1),
                              .parent = (es_ref)sqlite3_column_int64(s, 2),
                              .spawned = sqlite3_column_int64(s, 3),
@@ -131,7 +153,7 @@ static const uint8_t *pointer(const struct es_recording *rec, const uint8_t *kep
 size_t es_recording_processes(struct es_recording *rec, const struct es_process **ret_processes)
 {
     if (!rec->processes_loaded) {
-        walk_rows(rec, "SELECT * FROM main.processes ORDER BY id", each_process);
+        walk_rows(rec, "SELECT * FROM main.processes WHERE id > ? ORDER BY id LIMIT " STRING(ROWS_A_WALK), each_process);
         for (size_t i = 0; i < rec->n_processes; i++) {
             rec->processes[i].reason = pointer(rec, rec->processes[i].reason);
             rec->processes[i].facts = pointer(rec, rec->processes[i].facts);
@@ -188,14 +210,11 @@ size_t es_recording_names(struct es_recording *rec, const struct es_name **ret_n
     return rec->n_names;
 }
 
-/* `why` is an offset + 1 until all are read. The loss's place in the table is checked by the caller's walk of ids. */
+/* `why` is an offset + 1 until all are read. */
 static int each_loss(struct walk *walk)
 {
     struct es_recording *rec = walk->rec;
-    int64_t id = sqlite3_column_int64(walk->s, 0), kind = sqlite3_column_int64(walk->s, 1);
-    if (rec->n_losses && id <= rec->last_loss)
-        return not_in_order();
-    rec->last_loss = id;
+    int64_t kind = sqlite3_column_int64(walk->s, 1);
     const char *why = (const char *)sqlite3_column_text(walk->s, 5);
     size_t len = why ? strlen(why) : 0;
     if (kind < 0 || kind >= ES_KIND_MAX || rec->loss_bytes.len + len > walk->room)
@@ -217,7 +236,8 @@ static int each_loss(struct walk *walk)
 size_t es_recording_losses(struct es_recording *rec, const struct es_loss **ret_losses)
 {
     if (!rec->losses_loaded) {
-        walk_rows(rec, "SELECT id, kind, count, from_time, to_time, why FROM main.losses ORDER BY id", each_loss);
+        walk_rows(rec, "SELECT id, kind, count, from_time, to_time, why FROM main.losses WHERE id > ? ORDER BY id LIMIT "
+                       STRING(ROWS_A_WALK), each_loss);
         for (size_t i = 0; i < rec->n_losses; i++)
             rec->losses[i].why = (const char *)rec->loss_bytes.bytes + ((uintptr_t)rec->losses[i].why - 1);
         rec->losses_loaded = true;
@@ -226,29 +246,43 @@ size_t es_recording_losses(struct es_recording *rec, const struct es_loss **ret_
     return rec->n_losses;
 }
 
-int es_recording_each_counter(struct es_recording *rec, int (*each)(const char *name, uint64_t value, void *context), void *context)
+int es_reader_pairs(struct es_recording *rec, const char *sql, struct es_buf *rows)
 {
     sqlite3_stmt *s;
-    int r = es_sql_prepare(rec->db, "SELECT name, value FROM main.counters ORDER BY name", &s);
+    int r = es_sql_prepare(rec->db, sql, &s);
     if (r < 0)
         return r;
     int rc = SQLITE_DONE;
-    struct es_buf before = {0};
+    size_t before = SIZE_MAX;
     while (r == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(s, 0);
-        if (!name || (before.len && strcmp((const char *)before.bytes, name) >= 0)) {
+        const char *first = (const char *)sqlite3_column_text(s, 0), *second = (const char *)sqlite3_column_text(s, 1);
+        if (!first || !second || (before != SIZE_MAX && strcmp((const char *)rows->bytes + before, first) >= 0)) {
             r = not_in_order();
             break;
         }
-        before.len = 0;
-        r = es_buf_add(&before, name, strlen(name) + 1);
+        before = rows->len;
+        r = es_buf_add(rows, first, strlen(first) + 1);
         if (r == 0)
-            r = each(name, (uint64_t)sqlite3_column_int64(s, 1), context);
+            r = es_buf_add(rows, second, strlen(second) + 1);
+        if (rows->len > ES_ROW_MAX)
+            r = too_much();
     }
     if (r == 0 && rc != SQLITE_DONE)
-        r = es_sql_error(rec->db, rc, "read the counters");
-    es_buf_fini(&before);
+        r = es_sql_error(rec->db, rc, "read a table");
     sqlite3_finalize(s);
+    return r;
+}
+
+int es_recording_each_counter(struct es_recording *rec, int (*each)(const char *name, uint64_t value, void *context), void *context)
+{
+    struct es_buf rows = {0};
+    int r = es_reader_pairs(rec, "SELECT name, value FROM main.counters ORDER BY name", &rows);
+    for (size_t at = 0; r == 0 && at < rows.len;) {
+        const char *name = (const char *)rows.bytes + at, *value = name + strlen(name) + 1;
+        at += strlen(name) + strlen(value) + 2;
+        r = each(name, (uint64_t)strtoll(value, NULL, 10), context);
+    }
+    es_buf_fini(&rows);
     return r;
 }
 

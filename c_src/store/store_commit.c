@@ -8,7 +8,7 @@
 
 #define LEVEL_MINI 1
 #define MERGE 8u           /* so many mini-blocks, each smaller than so many times the newest, become one */
-#define LOG_PAGES_WAKE 256 /* pages in the log before the checkpoint thread is woken: 4 MiB */
+#define LOG_PAGES_WAKE 256 /* pages in the log before the checkpoint thread is woken: 1 MiB */
 #define LOG_PAGES_WAIT 8192 /* … before the commit checkpoints itself: the thread does not keep up */
 
 /* The newest events as a mini-block. It takes small ones before it in, so that a quiet system does not leave thousands:

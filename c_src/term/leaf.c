@@ -135,7 +135,7 @@ static void print_string(struct es_printer *p, const struct es_token *token)
 void es_print_leaf(struct es_printer *p, const struct es_token *token)
 {
     switch (token->type) {
-    case ES_TOK_INT: es_text_printf(p->out, "%lld", (long long)token->integer); break;
+    case ES_TOK_INT: es_text_int(p->out, token->integer); break;
     case ES_TOK_BIG: es_print_big(token, p->print->erlang, p->out); break;
     case ES_TOK_FLOAT: es_print_float(token->real, p->print->erlang, p->out); break;
     case ES_TOK_ATOM:

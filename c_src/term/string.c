@@ -5,6 +5,8 @@
 #include "term/print.h"
 #include "term/utf8.h"
 
+#define PIECE 4096 /* bytes between two looks at the limit */
+
 static void print_escape(uint32_t point, bool erlang, struct es_text *out)
 {
     if (erlang)
@@ -30,11 +32,26 @@ void es_print_point(uint32_t point, const struct es_quoting *quoting, struct es_
         es_text_add(out, utf8, es_utf8_put(point, utf8));
 }
 
+/* How many bytes from here on stand for themselves. */
+static size_t plain_run(const uint8_t *utf8, size_t len, const struct es_quoting *quoting)
+{
+    size_t n = 0;
+    while (n < len && n < PIECE && utf8[n] >= 0x20 && utf8[n] < 0x7f && utf8[n] != (uint8_t)quoting->delimiter && utf8[n] != '\\' && utf8[n] != '#')
+        n++;
+    return n;
+}
+
 void es_print_quoted(const uint8_t *utf8, size_t len, const struct es_quoting *quoting, struct es_text *out)
 {
     for (size_t i = 0; i < len && out->len <= quoting->limit;) {
         uint32_t point = 0;
-        size_t n = es_utf8_next(utf8 + i, len - i, &point);
+        size_t n = plain_run(utf8 + i, len - i, quoting);
+        if (n > 0) {
+            es_text_add(out, (const char *)utf8 + i, n);
+            i += n;
+            continue;
+        }
+        n = es_utf8_next(utf8 + i, len - i, &point);
         if (n == 0)
             print_escape(utf8[i], quoting->erlang, out);
         else if (point == '#' && !quoting->erlang && i + 1 < len && utf8[i + 1] == '{')
@@ -79,7 +96,8 @@ static void print_numbers(struct es_printer *p, const uint8_t *bytes, size_t len
     bool erlang = p->print->erlang;
     for (size_t i = 0; i < len && !es_printer_full(p); i++) {
         bool partial = i + 1 == len && bits < 8;
-        es_text_printf(p->out, "%s%u", i == 0 ? "" : erlang ? "," : ", ", partial ? bytes[i] >> (8 - bits) : bytes[i]);
+        es_text_puts(p->out, i == 0 ? "" : erlang ? "," : ", ");
+        es_text_uint(p->out, partial ? bytes[i] >> (8 - bits) : bytes[i]);
         if (partial)
             es_text_printf(p->out, erlang ? ":%u" : "::size(%u)", bits);
     }

@@ -65,18 +65,41 @@ void es_text_puts(struct es_text *text, const char *string)
     es_text_add(text, string, strlen(string));
 }
 
+void es_text_uint(struct es_text *text, uint64_t value)
+{
+    char digits[20], *at = digits + sizeof digits;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    es_text_add(text, at, (size_t)(digits + sizeof digits - at));
+}
+
+void es_text_int(struct es_text *text, int64_t value)
+{
+    if (value < 0)
+        es_text_add(text, "-", 1);
+    es_text_uint(text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
 void es_text_printf(struct es_text *text, const char *format, ...)
 {
     va_list args, again;
+    if (!grow(text, 32)) /* enough for most */
+        return;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    if (n < 0)
+    size_t room = text->room - text->len;
+    int n = vsnprintf(text->bytes + text->len, room, format, args);
+    if (n < 0) {
         text->failed = true;
-    else if (grow(text, (size_t)n)) {
+    } else if ((size_t)n < room) {
+        text->len += (size_t)n;
+    } else if (grow(text, (size_t)n)) {
         vsnprintf(text->bytes + text->len, (size_t)n + 1, format, again);
         text->len += (size_t)n;
     }
+    text->bytes[text->len] = '\0';
     va_end(again);
     va_end(args);
 }

@@ -16,6 +16,8 @@ void es_text_fini(struct es_text *text);
 void es_text_clear(struct es_text *text); /* keeps the memory */
 void es_text_add(struct es_text *text, const char *bytes, size_t len);
 void es_text_puts(struct es_text *text, const char *string);
+void es_text_int(struct es_text *text, int64_t value);   /* decimal: what most of a text is made of */
+void es_text_uint(struct es_text *text, uint64_t value);
 void es_text_printf(struct es_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* As a JSON string, with its quotes; invalid UTF-8 becomes U+FFFD. */
 void es_text_json(struct es_text *text, const char *bytes, size_t len);

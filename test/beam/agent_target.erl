@@ -2,7 +2,8 @@
 %% Runs in the recorded VM: things to record, and questions to that VM about what is left in it.
 -module(agent_target).
 -behaviour(gen_server).
--export([start/0, start/1, add/3, twice/1, loop/1, apply_local/1, init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([start/0, start/1, add/3, twice/1, loop/1, apply_local/1, init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([handle_continue/2, terminate/2]).
 -export([traces/0, things/0, idle/1, spawn_idle/1, foreign/1, foreign_tracer/1, log_lines/0, count_log/2, log/2]).
 -export([in_vm/1, fail/1]).
 
@@ -12,7 +13,9 @@ start() -> start([]).
 start(Arguments) -> gen_server:start(?MODULE, Arguments, []).
 add(Server, Key, N) -> gen_server:call(Server, {add, Key, N}).
 
+init({continue, _} = Arguments) -> {ok, #{arguments => Arguments}, Arguments};
 init(Arguments) -> {ok, #{arguments => Arguments, items => #{}}}.
+handle_continue(N, State) -> {noreply, State#{continued => N}}.
 handle_call({add, Key, N}, _, #{items := Items} = State) -> {reply, twice(N), State#{items := Items#{Key => N}}};
 handle_call(crash, _, _) -> error(wanted).
 handle_cast(_, State) -> {noreply, State}.

@@ -8,9 +8,9 @@ all_test_() ->
     Tests = [
         fun boots_and_leaves/0, fun attaches_and_leaves/0, fun boots_without_recorder/0, fun is_refused/0, fun twice_is_an_error/0,
         fun foreign_tracer_is_left_alone/0, fun killed_agent/0, fun killed_guardian/0, fun recorder_gone/0, fun taken_over/0,
-        fun time_limit/0, fun loaded_again/0, fun loaded_later/0, fun cleared_by_others/0, fun specs/0, fun one_process/0,
+        fun time_limit/0, fun loaded_again/0, fun loaded_later/0, fun first_callback/0, fun cleared_by_others/0, fun specs/0, fun one_process/0,
         fun states/0, fun machine_states/0, fun messages/0, fun errors/0, fun system_monitor_of_others/0, fun census/0,
-        fun budget/0, fun own_words/0, fun children/0, fun everything_is_recorded_once/0
+        fun budget/0, fun own_words/0, fun children/0, fun own_library/0, fun again_and_again/0, fun everything_is_recorded_once/0
     ],
     [{atom_to_list(element(2, erlang:fun_info(Test, name))), {timeout, 120, Test}} || Test <- Tests].
 
@@ -157,6 +157,7 @@ killed_guardian() ->
         _ = expect(Session, notice),
         New = do(Vm, erlang, whereis, [elixirscope_guard]),
         ?assert(is_pid(New) andalso New =/= Guard),
+        ?assertEqual({flags, []}, do(Vm, erlang, trace_info, [New, flags])),
         stop(T)
     end).
 
@@ -269,25 +270,37 @@ loaded_again() ->
         Text = expect(Session, notice),
         ?assertMatch({_, _}, binary:match(Text, <<"agent_target">>)),
         4 = do(Vm, agent_target, add, [Server, b, 2]),
-        Values = [V || #{function := handle_call, payload := V} <- of_kind(return, agent_vm:records(Session))],
-        ?assertMatch([{reply, 2, #{items := _}}, {reply, 4, #{items := #{b := 2}}}], Values),
+        Values = [V || #{function := try_handle_call, payload := V} <- of_kind(return, agent_vm:records(Session))],
+        ?assertMatch([{ok, {reply, 2, #{items := _}}}, {ok, {reply, 4, #{items := #{b := 2}}}}], Values),
         stop(T)
     end).
 
 loaded_later() ->
-    Specs = [calls(<<"agent_target">>, <<"*">>, -1)],
+    Specs = [calls(<<"agent_targ*">>, <<"*">>, -1)],
     attached(#{level => states_only, specs => Specs}, fun(#{session := Session, vm := Vm, armed := #{notices := Notices}} = T) ->
-        case do(Vm, code, is_loaded, [agent_target]) of
-            false -> ?assertMatch([_], [N || N <- Notices, binary:match(N, <<"is not loaded">>) =/= nomatch]);
-            _ -> ok
-        end,
+        ?assertMatch([_], [N || N <- Notices, binary:match(N, <<"is not loaded">>) =/= nomatch]),
+        Functions = fun() -> do(Vm, maps, get, [functions, do(Vm, elixirscope, status, [])]) end,
+        Before = Functions(),
         load_target(Vm),
-        until(fun() -> do(Vm, maps, get, [functions, do(Vm, elixirscope, status, [])]) > 10 end),
+        until(fun() -> Functions() > Before + 5 end),
         {ok, Server} = do(Vm, agent_target, start, []),
         2 = do(Vm, agent_target, add, [Server, a, 1]),
         Records = agent_vm:records(Session),
         ?assertMatch([_ | _], [R || #{function := add} = R <- of_kind(call, Records)]),
-        ?assertMatch([_], [R || #{function := handle_call, module := agent_target} = R <- of_kind(return, Records)]),
+        ?assertMatch([_], [R || #{function := try_handle_call, payload := {ok, {reply, 2, _}}} = R <- of_kind(return, Records)]),
+        %% a callback is not recorded twice
+        ?assertEqual([], [R || #{function := handle_call} = R <- of_kind(call, Records)]),
+        stop(T)
+    end).
+
+%% The very first callback of a server whose module was not loaded until then.
+first_callback() ->
+    attached(#{level => states_only}, fun(#{session := Session, vm := Vm} = T) ->
+        false = do(Vm, code, is_loaded, [agent_target]),
+        {ok, _} = do(Vm, gen_server, start, [agent_target, {continue, 17}, []]),
+        Values = fun() -> [V || #{payload := {ok, V}} <- of_kind(return, agent_vm:records(Session))] end,
+        until(fun() -> [V || {noreply, #{continued := 17}} = V <- Values()] =/= [] end),
+        ?assertMatch([_], [V || {ok, #{arguments := {continue, 17}}, {continue, 17}} = V <- Values()]),
         stop(T)
     end).
 
@@ -356,14 +369,18 @@ states() ->
         Pid = agent_vm:term(Server),
         Mine = [R || {_, #{pid := P}} = R <- Records, P =:= Pid],
         %% the first state from gen_server itself, and only once
-        ?assertMatch([#{payload := [agent_target, #{given := 1}]}], [C || #{function := init_it} = C <- of_kind(call, Mine)]),
+        ?assertMatch([#{payload := [agent_target, init, #{given := 1}]}], [C || #{function := init_it} = C <- of_kind(call, Mine)]),
         ?assertMatch([#{payload := {ok, {ok, #{arguments := #{given := 1}}}}}], [R || #{function := init_it} = R <- of_kind(return, Mine)]),
         ?assertEqual([], [C || #{function := init} = C <- of_kind(call, Mine)]),
         %% arguments without the state, which is in the value
-        [#{payload := [{add, cart, 3}, {_, _}, '$state'], flags := Flags} | _] = [C || #{function := handle_call} = C <- of_kind(call, Mine)],
+        [#{payload := [agent_target, handle_call, {add, cart, 3}, {_, _}], flags := Flags} | _] =
+            [C || #{function := try_handle_call} = C <- of_kind(call, Mine)],
         ?assert(lists:member(callback, Flags)),
-        ?assertMatch([#{payload := {reply, 6, #{items := #{cart := 3}}}}], [R || #{function := handle_call} = R <- of_kind(return, Mine)]),
-        ?assertMatch([#{payload := {error, wanted}}], [E || #{function := handle_call} = E <- of_kind(exception, Mine)]),
+        ?assertMatch(
+            [#{payload := {ok, {reply, 6, #{items := #{cart := 3}}}}}, #{payload := {'EXIT', error, wanted, _}}],
+            [R || #{function := try_handle_call} = R <- of_kind(return, Mine)]
+        ),
+        ?assertMatch([#{payload := [{wanted, _}, '$state']}], [C || #{function := terminate} = C <- of_kind(call, Mine)]),
         %% the engine learns of behaviours, OTP's own states are not recorded at this level
         ?assertMatch([_ | _], [M || #{peer := agent_target, payload := [gen_server]} = M <- of_kind(module, Records)]),
         ?assertEqual([], [C || #{module := M} = C <- of_kind(call, Records), M =:= kernel_config orelse M =:= supervisor]),
@@ -524,4 +541,54 @@ everything_is_recorded_once() ->
     ?assertEqual([], [Pid || Pid <- Pids, not is_map_key(agent_vm:term(Pid), Born)]),
     stop(#{session => Session, vm => Vm}),
     agent_vm:stop_vm(Vm),
+    agent_vm:close(Session).
+
+%% A node that has ElixirScope among its own libraries keeps it.
+own_library() ->
+    Session0 = agent_vm:session(),
+    Vm = agent_vm:plain(["-pz", agent_vm:ebin()]),
+    do(Vm, code, ensure_loaded, [elixirscope_agent]),
+    ok = agent_vm:attach(Session0, Vm, #{load => false, dir => <<"/nowhere">>}),
+    {Session, _} = agent_vm:hello(Session0),
+    _ = agent_vm:open(Session, #{level => balanced}),
+    send(Session, {stop, test}),
+    ?assertMatch(#{clean := true, left := []}, proplists:get_value(stopped, agent_vm:frames(Session))),
+    until(fun() -> do(Vm, erlang, whereis, [elixirscope_agent]) =:= undefined end),
+    ?assertMatch(#{processes := [], functions := []}, do(Vm, agent_target, traces, [])),
+    ?assertEqual({error, not_running}, do(Vm, elixirscope, mark, [x])),
+    agent_vm:close(Session),
+    Second0 = agent_vm:session(),
+    ok = agent_vm:attach(Second0, Vm, #{load => false, dir => <<"/nowhere">>}),
+    {Second, _} = agent_vm:hello(Second0),
+    _ = agent_vm:open(Second, #{level => balanced}),
+    agent_vm:stop_vm(Vm),
+    agent_vm:close(Second).
+
+%% In and out of a busy node, stopped and killed by turns: it goes on working.
+again_and_again() ->
+    Vm = agent_vm:plain(),
+    load_target(Vm),
+    Servers = [element(2, do(Vm, agent_target, start, [])) || _ <- lists:seq(1, 4)],
+    Loads = [do(Vm, agent_target, in_vm, [{agent_load, run, [S]}]) || S <- Servers],
+    lists:foreach(fun(N) -> round(N, Vm) end, lists:seq(1, 8)),
+    ?assertEqual([true, true, true, true], [do(Vm, erlang, is_process_alive, [L]) || L <- Loads]),
+    agent_vm:stop_vm(Vm).
+
+round(N, Vm) ->
+    Session0 = agent_vm:session(#{drain => true}),
+    until(fun() -> [] =:= maps:get(old, do(Vm, agent_target, things, [])) end),
+    ok = agent_vm:attach(Session0, Vm),
+    {Session, _} = agent_vm:hello(Session0),
+    #{refused := []} = agent_vm:open(Session, #{level => full}),
+    case N rem 2 of
+        0 ->
+            stop(#{session => Session, vm => Vm});
+        1 ->
+            do(Vm, erlang, exit, [do(Vm, erlang, whereis, [elixirscope_agent]), kill]),
+            _ = agent_vm:frames(Session),
+            {Guard, Stopped} = last_word(Session),
+            ?assertMatch(#{clean := true, left := []}, Stopped),
+            gen_tcp:close(Guard),
+            nothing_left(Vm)
+    end,
     agent_vm:close(Session).

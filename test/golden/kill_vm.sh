@@ -10,7 +10,7 @@ sent=$(sent)
 "$scope" events "$work/count.scope" --kind send,deliver --json --notation erlang >"$work/events.jsonl" || fail "events"
 python3 - "$work/events.jsonl" "$sent" <<'PY' || fail "the recording does not hold what was sent"
 import json, re, sys
-sends, delivers, order, last = {}, 0, 0, -1
+sends, delivers, order, last = {}, 0, 0, -(1 << 63)
 for line in open(sys.argv[1]):
     e = json.loads(line)
     assert e["time"] >= last, ("time runs backwards", e)

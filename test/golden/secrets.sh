@@ -29,7 +29,7 @@ cat >"$work/slow.erl" <<'ERL'
 -module(slow).
 -export([main/1]).
 main([Dir]) -> D = atom_to_list(Dir), truth:pid_file(D ++ "/slow.pid"), wait(D ++ "/slow.go"),
-    {ok, S} = file:read_file(D ++ "/secret"), Sink = spawn(fun() -> receive never -> ok end end),
+    {ok, S} = prim_file:read_file(D ++ "/secret"), Sink = spawn(fun() -> receive never -> ok end end),
     [Sink ! #{password => S, <<"Authorization">> => S, list => [{token, S}], public => <<"public-ring">>} || _ <- lists:seq(1, 1000)],
     ok = file:write_file(D ++ "/slow.done", "x"), wait(D ++ "/slow.end"), halt(0).
 wait(F) -> case filelib:is_file(F) of true -> ok; false -> receive after 20 -> wait(F) end end.

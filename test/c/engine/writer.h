@@ -17,6 +17,7 @@ struct writer {
     struct es_ring *ring;
     enum es_clock clock;
     int64_t skew;            /* ticks this thread's clock runs ahead */
+    uint64_t at;             /* not 0: the time it is, instead of the clock's */
     uint64_t last, written;  /* last stamp; events that found room */
 };
 
@@ -79,7 +80,7 @@ static inline struct es_record *writer_fill(struct writer *w, const struct recor
 
 static inline uint64_t writer_stamp(struct writer *w)
 {
-    uint64_t stamp = es_clock_now(w->clock) + (uint64_t)w->skew;
+    uint64_t stamp = (w->at ? w->at : es_clock_now(w->clock)) + (uint64_t)w->skew;
     w->last = stamp > w->last ? stamp : w->last;
     return w->last;
 }

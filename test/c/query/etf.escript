@@ -10,5 +10,8 @@ main([File]) ->
 
 frames(<<>>) -> ok;
 frames(<<N:32, Frame:N/binary, Rest/binary>>) ->
-    io:format("~0tp~n", [lists:sort(maps:to_list(binary_to_term(Frame)))]),
+    io:format("~0tp~n", [[{K, flat(K, V)} || {K, V} <- lists:sort(maps:to_list(binary_to_term(Frame)))]]),
     frames(Rest).
+
+flat(numbers, Map) -> lists:sort(maps:to_list(Map));
+flat(_, Value) -> Value.

@@ -27,6 +27,11 @@ for e in events:
         assert e["id"], e
     else:
         assert e["ph"] == "i" and e["s"] in "tg", e
+tids = collections.defaultdict(set)
+for e in events:
+    tids[e["tid"]].add(e["pid"])
+assert all(len(pids) == 1 for pids in tids.values()), "viewers look threads up by their number alone"
+assert not {0, 1, 2} & set(tids), "numbers with a meaning of their own"
 for where, spans in threads.items():
     assert where in names, f"{where} has no name"
     stack = []

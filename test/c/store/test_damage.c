@@ -230,6 +230,47 @@ static void truncated(void **state)
     }
 }
 
+/* A page of the index of blocks is gone: what is before and behind it is still read, and the hole is told. */
+static void a_hole_in_the_index(void **state)
+{
+    (void)state;
+    struct es_store *store;
+    struct es_store_options options = scope_options();
+    struct es_recording *rec;
+    const struct es_block_info *blocks;
+    const uint64_t *damaged;
+    char command[512];
+    unsigned page = 0;
+    options.overwrite = true;
+    assert_ok(es_store_create(&options, &store));
+    for (uint64_t seq = 1; seq <= EVENTS; seq += 50) {
+        scope_add(store, &stream, seq, seq + 49);
+        assert_ok(es_store_keyframe(store, "frame", 5));
+    }
+    assert_ok(es_store_close(store, NULL));
+    snprintf(command, sizeof command, "sqlite3 %s \"select pageno from dbstat where name='blocks' and pagetype='leaf' order by path limit 1 offset 3\"",
+             scope_path);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    assert_int_equal(fscanf(pipe, "%u", &page), 1);
+    pclose(pipe);
+    size_t len;
+    uint8_t *bytes = load(scope_path, &len);
+    memset(bytes + (size_t)(page - 1) * ((size_t)bytes[16] << 8 | bytes[17]), 0xff, 8);
+    save(scope_path, bytes, len);
+    free(bytes);
+    assert_ok(es_recording_open(scope_path, &rec));
+    size_t n = es_recording_blocks(rec, &blocks);
+    assert_in_range(n, EVENTS / 50 / 2, EVENTS / 50 - 10);
+    assert_int_equal(blocks[0].first_seq, 1);
+    assert_int_equal(blocks[n - 1].last_seq, EVENTS);
+    assert_int_equal(check_blocks(rec), n * 50);
+    assert_true(es_recording_damaged(rec, &damaged) > 0);
+    assert_int_equal(es_recording_verify(rec), -EBADMSG);
+    assert_non_null(strstr(es_error_text(), "are missing"));
+    es_recording_close(rec);
+}
+
 /* A crash's file and its log, with a wrong bit in one of them. */
 static void flips_in_a_log(void **state)
 {
@@ -369,7 +410,7 @@ static void crashed_in_a_read_only_directory(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_recording, drop_recording)
-    const struct CMUnitTest tests[] = {T(bit_flips), T(overwritten_places), T(exchanged_pages), T(truncated), T(flips_in_a_log), T(foreign_files),
+    const struct CMUnitTest tests[] = {T(bit_flips), T(overwritten_places), T(exchanged_pages), T(truncated), T(a_hole_in_the_index), T(flips_in_a_log), T(foreign_files),
                                        T(foreign_tables), T(a_newer_version), T(finished_in_a_read_only_directory),
                                        T(crashed_in_a_read_only_directory)};
     return cmocka_run_group_tests_name("store damage", tests, NULL, NULL);

@@ -123,6 +123,15 @@ static void while_it_is_written(void **state)
     munmap(shared, 4096);
 }
 
+/* One file, with nothing beside it. */
+static bool is_alone(void)
+{
+    char log[200], index[200];
+    snprintf(log, sizeof log, "%s-wal", scope_path);
+    snprintf(index, sizeof index, "%s-shm", scope_path);
+    return access(scope_path, F_OK) == 0 && access(log, F_OK) < 0 && access(index, F_OK) < 0;
+}
+
 /* A reader that stays for long keeps the writer neither from committing nor from closing. */
 static void a_reader_that_stays(void **state)
 {
@@ -149,6 +158,7 @@ static void a_reader_that_stays(void **state)
     assert_int_equal(block->events[0].seq, first.first_seq);
     es_block_unref(rec, block);
     es_recording_close(rec);
+    assert_true(is_alone()); /* what the writer could not do, the last reader did */
     assert_ok(es_recording_open(scope_path, &rec));
     assert_int_equal(scope_check_events(rec, &stream, 1), EVENTS);
     es_recording_close(rec);

@@ -126,12 +126,62 @@ static void etf_is_read_by_erlang(void **state)
     es_text_fini(&etf);
 }
 
+static const uint8_t *two_atoms(uint64_t word, size_t *ret_len, void *context)
+{
+    (void)context;
+    *ret_len = word == 1 ? 4 : 10;
+    return (const uint8_t *)(word == 1 ? "cart" : "other@host");
+}
+
+/* A cut list, map, tuple and fun, atom references and a pid whose node is one: erl reads what is left, and what was left out. */
+static void cuts_become_terms(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    char sent[] = "/tmp/es_etf_XXXXXX", script[64], line[1024];
+    struct es_writer w;
+    struct es_cut cut = {.type = ES_CUT_LIST, .size = 9312, .hash = 0xab}, least = {.type = ES_CUT_BINARY, .flags = ES_CUT_AT_LEAST, .size = 7,
+                         .prefix = (const uint8_t *)"pre", .prefix_len = 3}, rest = {.type = ES_CUT_TUPLE, .flags = ES_CUT_REST, .size = 3};
+    es_writer_init(&w, bytes, sizeof bytes);
+    es_write_list(&w, 4);
+    es_write_atom_ref(&w, 1);
+    es_write_cut(&w, &least);
+    es_write_tuple(&w, 4);
+    es_write_int(&w, 1);
+    es_write_cut(&w, &rest);
+    es_write_map(&w, 2);
+    es_write_int(&w, 1);
+    es_write_u8(&w, ES_T_NEW_PID);
+    es_write_atom_ref(&w, 2);
+    es_write_bytes(&w, "\0\0\0\1\0\0\0\2\0\0\0\3", 12);
+    es_write_cut(&w, &(struct es_cut){.type = ES_CUT_MAP});
+    es_write_nil(&w);
+    es_write_cut(&w, &cut);
+    struct es_text etf = {0};
+    struct es_print print = {.atoms = two_atoms};
+    assert_int_equal(es_term_to_etf(bytes, (size_t)(w.at - bytes), &print, &etf), 0);
+    FILE *out = fdopen(mkstemp(sent), "w");
+    put_hex(out, &etf);
+    fclose(out);
+    snprintf(script, sizeof script, "terms.escript decode < %s", sent);
+    FILE *back = run("escript", script);
+    assert_non_null(fgets(line, sizeof line, back));
+    assert_int_equal(pclose(back), 0);
+    const char *text = split(line).text, *map = strstr(text, "#{1 => <"); /* the node's number differs from run to run */
+    assert_non_null(map);
+    assert_ptr_equal(strstr(text, "[cart,{'$cut',binary,{at_least,7},<<\"0000000000000000\">>,<<\"pre\">>},{1,{'$cut',tuple,3,"), text);
+    assert_non_null(strstr(map, "1.2>,'$cut' => {'$cut',map,0,<<\"0000000000000000\">>,<<>>}},{'$cut',list,9312,<<\"00000000000000ab\">>,<<>>}]"));
+    remove(sent);
+    es_text_fini(&etf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_erlang),
         cmocka_unit_test(agrees_with_elixir),
         cmocka_unit_test(etf_is_read_by_erlang),
+        cmocka_unit_test(cuts_become_terms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
