@@ -205,7 +205,7 @@ servers(New, #{want := Want, flags := Flags, others := Others, armed := Armed} =
     More = [Module || lists:member(call, Flags), Module <- Looked, elixirscope_spec:is_other_server(Module, Want)],
     case lists:member(call, Flags) andalso (Others =:= none orelse More =/= []) of
         true ->
-            Left = More ++ case Others of none -> []; _ -> Others end,
+            Left = lists:usort(More ++ case Others of none -> []; _ -> Others end),
             Plan = [{MFA, {Pattern, callback}} || elixirscope_vm:otp() =< 29, {MFA, Pattern} <- elixirscope_spec:servers(Want, Left)],
             {Set, _} = set(maps:from_list(Plan), Arm),
             Done = [MFA || {MFA, _} <- Plan, is_map_key(MFA, maps:get(patterns, Set))],

@@ -7,6 +7,7 @@
 #include "capture/atoms.h"
 #include "capture/refs.h"
 #include "capture/secret.h"
+#include "capture/type.h"
 
 _Static_assert(ES_DEPTH_MAX >= ES_HASH_NODES, "a hash can't run out of frames");
 
@@ -104,7 +105,7 @@ static void open_tuple(struct es_hasher *w, ERL_NIF_TERM term)
     struct es_frame *f = push(w, ES_HASH_TUPLE, term);
     f->elements = elements;
     f->left = (uint32_t)arity;
-    f->secret = arity == 2 && es_secret_key(w->d, elements[0], enif_term_type(w->d->env, elements[0]));
+    f->secret = arity == 2 && es_secret_key(w->d, elements[0], es_type_of(w->d->env, elements[0]));
 }
 
 static void open_map(struct es_hasher *w, ERL_NIF_TERM term)
@@ -171,7 +172,7 @@ static inline bool visit_typed(struct es_hasher *w, ERL_NIF_TERM term, ErlNifTer
 
 static inline bool visit(struct es_hasher *w, ERL_NIF_TERM term)
 {
-    return visit_typed(w, term, enif_term_type(w->d->env, term));
+    return visit_typed(w, term, es_type_of(w->d->env, term));
 }
 
 /* Each goes on in the last frame until a term with terms inside comes, the frame ends or nothing counts any more. */
@@ -224,7 +225,7 @@ static void run_map(struct es_hasher *w, struct es_frame *f)
         }
         enif_map_iterator_next(w->d->env, &f->pairs);
         f->at_value = true;
-        ErlNifTermType type = enif_term_type(w->d->env, key);
+        ErlNifTermType type = es_type_of(w->d->env, key);
         f->secret = es_secret_key(w->d, key, type);
         if (visit_typed(w, key, type))
             return;

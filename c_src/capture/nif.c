@@ -9,6 +9,7 @@
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/tracer.h"
+#include "capture/type.h"
 
 /* ---- open and close ------------------------------------------------------------------------------------------------ */
 
@@ -71,6 +72,7 @@ static int load(ErlNifEnv *env, void **priv_data, ERL_NIF_TERM load_info)
         return 1;
     if (atomic_fetch_add(&modules, 1) == 0) {
         es_atoms_load(env);
+        es_type_load(env);
         es_tracer_load(env);
         es_emit_load(env);
     }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "capture/type.h"
+
 /* Passes `prefix` and the number behind it. */
 static bool parse(const char **at, const char *prefix, uint64_t *ret_number)
 {
@@ -72,7 +74,7 @@ es_ref es_ref_of_peer(struct es_draft *d, ERL_NIF_TERM term)
         return ref;
     int arity;
     const ERL_NIF_TERM *pair;
-    switch (enif_term_type(d->env, term)) {
+    switch (es_type_of(d->env, term)) {
     case ERL_NIF_TERM_TYPE_ATOM:
         return es_ref_of_atom(d, term);
     case ERL_NIF_TERM_TYPE_PID:

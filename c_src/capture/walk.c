@@ -6,6 +6,7 @@
 #include "capture/leaf.h"
 #include "capture/put.h"
 #include "capture/secret.h"
+#include "capture/type.h"
 
 enum frame_kind { FRAME_TUPLE, FRAME_LIST, FRAME_MAP };
 
@@ -130,7 +131,7 @@ static bool open_tuple(struct es_walk *w, ERL_NIF_TERM term)
     d->at = es_put_tuple(d->at, (uint32_t)arity);
     f->elements = elements;
     f->left = (uint32_t)arity;
-    f->secret = arity == 2 && es_secret_key(d, elements[0], enif_term_type(d->env, elements[0]));
+    f->secret = arity == 2 && es_secret_key(d, elements[0], es_type_of(d->env, elements[0]));
     if (ES_UNLIKELY(f->left > w->max_elements)) {
         f->rest = f->left - w->max_elements;
         f->left = w->max_elements;
@@ -267,7 +268,7 @@ static inline bool open_typed(struct es_walk *w, ERL_NIF_TERM term, ErlNifTermTy
 
 static inline bool open_term(struct es_walk *w, ERL_NIF_TERM term)
 {
-    return open_typed(w, term, enif_term_type(w->d->env, term));
+    return open_typed(w, term, es_type_of(w->d->env, term));
 }
 
 /* ---- going on: until a term with terms inside comes, the frame ends, or a budget does -------------------------------- */
@@ -365,7 +366,7 @@ static void run_map(struct es_walk *w, struct es_frame *f)
         f->at_value = true;
         if (ES_UNLIKELY(w->work == 0))
             w->work = 1; /* for the key: a pair without one can't be written */
-        ErlNifTermType type = enif_term_type(w->d->env, key);
+        ErlNifTermType type = es_type_of(w->d->env, key);
         f->secret = es_secret_key(w->d, key, type);
         if (open_typed(w, key, type))
             return;

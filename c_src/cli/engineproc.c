@@ -140,7 +140,7 @@ static int start(struct es_engineproc *engine)
 
 int es_engineproc_start(struct es_engineproc *engine, struct es_arena *arena, struct es_session_dir *dir, const struct es_engine_options *options)
 {
-    *engine = (struct es_engineproc){.arena = arena, .dir = dir, .options = *options};
+    *engine = (struct es_engineproc){.arena = arena, .dir = dir, .options = *options, .max_restarts = ES_ENGINE_RESTARTS};
     void *page = mmap(NULL, sizeof *engine->report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return es_fail(-errno, "no memory for the engine");
@@ -150,8 +150,8 @@ int es_engineproc_start(struct es_engineproc *engine, struct es_arena *arena, st
 
 static bool too_often(struct es_engineproc *engine)
 {
-    int64_t now = es_now_ms(), *place = &engine->restarted[engine->restarts % ES_ENGINE_RESTARTS];
-    bool often = engine->restarts >= ES_ENGINE_RESTARTS && now - *place < ES_ENGINE_RESTARTS_MS;
+    int64_t now = es_now_ms(), *place = &engine->restarted[engine->restarts % engine->max_restarts];
+    bool often = engine->restarts >= engine->max_restarts && now - *place < ES_ENGINE_RESTARTS_MS;
     *place = now;
     engine->restarts++;
     return often;
@@ -174,7 +174,7 @@ static int died(struct es_engineproc *engine)
         return 0;
     }
     if (too_often(engine)) {
-        snprintf(engine->report->cause, sizeof engine->report->cause, "the engine died %d times within %d s", ES_ENGINE_RESTARTS,
+        snprintf(engine->report->cause, sizeof engine->report->cause, "the engine died %u times within %d s", engine->max_restarts,
                  ES_ENGINE_RESTARTS_MS / 1000);
         end(engine, -ECHILD, ES_END_STOPPED);
         return 0;

@@ -11,8 +11,9 @@
 #include "wire/arena.h"
 #include "wire/sessiondir.h"
 
-#define ES_ENGINE_RESTARTS 20      /* so many within … */
+#define ES_ENGINE_RESTARTS 20       /* so many within … */
 #define ES_ENGINE_RESTARTS_MS 10000 /* … this time, and it is given up */
+#define ES_RESCUE_RESTARTS 2        /* the same of one that drains what others left: it dies of what it reads */
 
 struct es_engine_report;
 
@@ -23,7 +24,7 @@ struct es_engineproc {
     struct es_session_dir *dir;
     struct es_engine_options options;
     int64_t restarted[ES_ENGINE_RESTARTS]; /* ms of the last restarts, round robin */
-    unsigned restarts;
+    unsigned restarts, max_restarts;
     bool ended;                      /* for good */
     int rc;                          /* then: 0 and why, or a negative errno and a cause in the report */
     enum es_engine_end end;

@@ -34,6 +34,7 @@ static int drain(struct es_session_dir *dir, struct es_arena *arena)
     wait_for_agent(dir, arena->head);
     atomic_store(&arena->head->stop, 1);
     int rc = es_engineproc_start(&engine, arena, dir, &options);
+    engine.max_restarts = ES_RESCUE_RESTARTS;
     if (rc == 0) {
         es_engineproc_wait(&engine);
         rc = engine.rc < 0 ? es_engineproc_fail(&engine) : 0;

@@ -58,7 +58,7 @@ static void tell(const struct work *work, const struct es_session_dir *dir, cons
 
 static void rescue(struct work *work, const struct es_session_dir *dir)
 {
-    char text[PATH_MAX + 64] = "";
+    char text[2 * PATH_MAX] = "";
     uint64_t events = 0, lost;
     struct es_cli_buf buf;
     switch (es_rescue_session(dir)) {
@@ -76,7 +76,8 @@ static void rescue(struct work *work, const struct es_session_dir *dir)
     case ES_RESCUE_LIVE: tell(work, dir, "live", "its recorder lives"); break;
     case ES_RESCUE_KEPT: tell(work, dir, "kept", "all is saved; it holds the boot script of a VM that still runs"); break;
     case ES_RESCUE_FAILED:
-        tell(work, dir, "failed", es_error_text());
+        snprintf(text, sizeof text, "%s; `elixirscope recover --discard %s` gives it up", es_error_text(), dir->id);
+        tell(work, dir, "failed", text);
         es_error_clear();
         work->failed = true;
         break;

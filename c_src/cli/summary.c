@@ -67,6 +67,11 @@ static void print_json(const struct es_track *track, const struct es_info *info)
         json_object_set_new(object, "processes", json_integer((json_int_t)info->processes));
     }
     json_object_set_new(object, "clean", json_boolean(!track->failed));
+    if (track->armed)
+        json_object_set_new(object, "armed",
+                            json_pack("{s:I, s:I, s:I, s:I}", "processes", (json_int_t)track->arming.processes, "longest_slice_ns",
+                                      (json_int_t)track->arming.longest_slice_ns, "p99_slice_ns", (json_int_t)track->arming.p99_slice_ns,
+                                      "total_ns", (json_int_t)track->arming.total_ns));
     if (recorder->capture->engine.on)
         json_object_set_new(object, "triggered", json_boolean(atomic_load(&track->arena.head->trigger) > 0));
     if (recorder->command_ended && WIFEXITED(recorder->status))

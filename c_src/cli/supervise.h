@@ -23,6 +23,8 @@ enum es_track_state {
 
 struct es_recorder;
 
+struct es_arming { int64_t processes, longest_slice_ns, p99_slice_ns, total_ns; }; /* how the processes were armed */
+
 /* The recording of one VM. The first uses the recorder's own session directory, others (--children) have one each. */
 struct es_track {
     struct es_recorder *recorder;
@@ -36,6 +38,7 @@ struct es_track {
     int64_t deadline;       /* ms, of STOPPING and LEAVING */
     const char *why;        /* it ended: for people and JSON */
     bool armed, failed, engine_seen;
+    struct es_arming arming;
     bool vm_lost;           /* the VM died without a word */
 };
 

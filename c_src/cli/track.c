@@ -269,6 +269,7 @@ static void say_armed(struct es_track *track, const struct es_agent_message *mes
     struct es_recorder *recorder = track->recorder;
     struct es_cli_buf total, longest;
     track->armed = true;
+    track->arming = (struct es_arming){message->processes, message->longest_slice_ns, message->p99_slice_ns, message->total_ns};
     if (recorder->capture->for_ns > 0 && recorder->stop_at == 0)
         recorder->stop_at = es_now_ms() + recorder->capture->for_ns / 1000000;
     if (track->state == ES_TRACK_OPENING)

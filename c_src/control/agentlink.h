@@ -35,7 +35,7 @@ struct es_agent_message {
     struct es_hello hello;
     char text[1024];               /* notice, error; stopped: why */
     bool clean;                    /* stopped */
-    int64_t processes, longest_slice_ns, total_ns; /* armed */
+    int64_t processes, longest_slice_ns, p99_slice_ns, total_ns; /* armed */
     struct { char spec[256]; int64_t functions; } matched[ES_SAY_LISTED];
     size_t n_matched;
     char listed[ES_SAY_LISTED][256]; /* armed: its notices and refusals; stopped: what is left behind */

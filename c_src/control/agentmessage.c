@@ -85,6 +85,8 @@ static void armed_pair(const char *key, struct es_reader *value, void *context)
         es_etf_int(value, &message->processes);
     else if (strcmp(key, "longest_slice_ns") == 0)
         es_etf_int(value, &message->longest_slice_ns);
+    else if (strcmp(key, "p99_slice_ns") == 0)
+        es_etf_int(value, &message->p99_slice_ns);
     else if (strcmp(key, "total_ns") == 0)
         es_etf_int(value, &message->total_ns);
     else if (strcmp(key, "matched") == 0)

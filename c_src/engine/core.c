@@ -264,8 +264,10 @@ int es_core_take(struct es_core *core, struct es_input *in)
     struct es_proc *proc = NULL;
     if (es_ref_class_of(in->view.pid) == ES_REF_PID && !(proc = es_proc_meet(&core->processes, in->view.pid)))
         return es_fail(-ENOMEM, "no memory for the processes");
-    if (proc && proc->held > 0)
-        return es_hold_push(core, proc, in, 0);
+    if (proc && proc->held > 0) {
+        bool may_wait = in->view.kind == ES_K_DELIVER || in->view.kind == ES_K_SPAWNED;
+        return es_hold_push(core, proc, in, may_wait ? wait_of(core) : 0);
+    }
     return take(core, proc, in, false, NULL);
 }
 

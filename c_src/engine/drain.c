@@ -28,10 +28,11 @@ int es_drain_init(struct es_drain *drain, struct es_arena *arena, struct es_core
     }
     es_clock_map_init(&drain->clock, (enum es_clock)arena->head->clock, arena->head->clock_rate);
     drain->margin = arena->head->clock_rate / 1000000 * MARGIN_US;
+    drain->losing_from = ES_NOWHERE;
     for (uint32_t i = 0; i < drain->n; i++) {
         uint64_t tail = atomic_load_explicit(&arena->rings[i].head->tail, memory_order_acquire);
         drain->sources[i] = (struct es_source){.ring = &arena->rings[i], .index = i, .next = tail, .scanned = tail, .committed = tail,
-                                               .bad_at = ES_NOWHERE};
+                                               .bad_at = ES_NOWHERE, .loss_from = ES_NOWHERE};
     }
     return 0;
 }
@@ -71,7 +72,7 @@ static int take_word(struct es_drain *drain, const struct es_record_view *view)
 }
 
 /* A module's behaviours are told by atoms that are defined behind it in the same publication. */
-static bool is_first_pass(unsigned kind) { return kind == ES_K_DEF || kind == ES_K_CLOCK; }
+static bool is_first_pass(unsigned kind) { return kind == ES_K_DEF || kind == ES_K_CLOCK || kind == ES_K_LOST; }
 static bool is_second_pass(unsigned kind) { return kind == ES_K_MODULE || kind == ES_K_VM; }
 
 struct peek { uint64_t stamp; uint32_t size; uint8_t kind; };
@@ -90,14 +91,18 @@ static inline bool is_sound(const struct peek *peek, uint64_t left, uint64_t lat
            peek->stamp <= latest;
 }
 
-static int read_word(struct es_drain *drain, const struct es_source *source, uint64_t at, uint64_t end)
+static int read_word(struct es_drain *drain, struct es_source *source, uint64_t at, uint64_t end)
 {
     struct es_record_view view;
-    return es_record_read(es_ring_at(source->ring, at), end - at, &view) < 0 ? 0 : take_word(drain, &view);
+    if (es_record_read(es_ring_at(source->ring, at), end - at, &view) < 0)
+        return 0; /* the run will find it */
+    if (view.kind == ES_K_LOST)
+        es_gap_scanned(source, &view);
+    return take_word(drain, &view);
 }
 
 /* Passes over what was published since: up to `end`, or where it stops making sense. */
-static int scan_again(struct es_drain *drain, const struct es_source *source, uint64_t at)
+static int scan_again(struct es_drain *drain, struct es_source *source, uint64_t at)
 {
     while (at != source->scanned) {
         struct peek peek = peek_at(source, at);
@@ -203,7 +208,7 @@ int es_drain_look(struct es_drain *drain, bool all)
         watermark = source->bound < watermark ? source->bound : watermark;
     }
     drain->watermark = all ? UINT64_MAX : watermark > drain->watermark ? watermark : drain->watermark;
-    es_pairs_losing(&drain->core->pairs, es_gap_losing(drain));
+    es_gap_look(drain);
     return wait_for_clock(drain, now, all);
 }
 
@@ -219,6 +224,8 @@ static int hand_on(struct es_drain *drain, struct es_source *source, const struc
     in.time = es_clock_map_time(&drain->clock, view->stamp);
     if (view->stamp < drain->given)
         in.flags = ES_E_LATE;
+    if (__builtin_expect(source->key >= drain->losing_from, 0))
+        es_pairs_losing(&drain->core->pairs, true);
     return es_core_take(drain->core, &in);
 }
 

@@ -26,6 +26,8 @@ struct es_source {               /* a ring, as read */
     uint64_t last_stamp;         /* of what was scanned */
     uint64_t key;                /* place in the order of the record at `next`: its stamp, but never falling */
     uint64_t told[ES_KIND_MAX];  /* losses the recording tells already */
+    uint64_t ahead;              /* of them that matter for pairing: in records that are scanned, but not handed on */
+    uint64_t loss_from;          /* stamp from which on such are lost; ES_NOWHERE: none are */
     uint32_t malformed;
 };
 
@@ -40,6 +42,7 @@ struct es_drain {
     uint64_t watermark;          /* everything below can be given its place */
     uint64_t given;              /* everything below has it: who comes now is late */
     uint64_t unclaimed_told;     /* losses of threads without a ring */
+    uint64_t losing_from;        /* the smallest loss_from of all */
     uint64_t first_seen;         /* our stamp when events waited for a first calibration */
     bool wall_known, uncalibrated;
 };
@@ -69,8 +72,10 @@ void es_order_changed(struct es_drain *drain, bool gone);
 /* ---- gap.c: what is missing (gap.h: the rest of it) ---- */
 int es_gap_lost(struct es_drain *drain, struct es_source *source, const struct es_record_view *view);
 int es_gap_malformed(struct es_drain *drain, struct es_source *source);
-/* Messages are being lost: their counters ran ahead of what was told. */
-bool es_gap_losing(const struct es_drain *drain);
+/* A record of losses lies ahead. */
+void es_gap_scanned(struct es_source *source, const struct es_record_view *view);
+/* After a look: from where on messages are being lost. What the counters say and no record yet was lost behind all that is published. */
+void es_gap_look(struct es_drain *drain);
 /* What the rings' counters say and no record told, at the end. */
 int es_gap_rest(struct es_drain *drain);
 int es_gap_unclaimed(struct es_drain *drain, uint64_t since);

@@ -62,34 +62,84 @@ static uint64_t counter(const struct es_source *source, unsigned kind)
     return atomic_load_explicit(&source->ring->head->lost[kind], memory_order_relaxed);
 }
 
+struct loss { uint64_t since, lost[ES_KIND_MAX]; };
+
+static struct loss read_loss(const struct es_record_view *view)
+{
+    struct es_reader r;
+    struct loss loss = {0};
+    es_reader_init(&r, view->payload, view->payload_len);
+    loss.since = es_reader_le64(&r);
+    while (es_reader_left(&r) >= 16) {
+        uint64_t kind = es_reader_le64(&r), count = es_reader_le64(&r);
+        if (kind < ES_KIND_MAX)
+            loss.lost[kind] += count;
+    }
+    loss.since = loss.since < view->stamp ? loss.since : view->stamp;
+    return loss;
+}
+
+static uint64_t mattering(const uint64_t counts[ES_KIND_MAX])
+{
+    uint64_t sum = 0;
+    for (size_t k = 0; k < sizeof matter; k++)
+        sum += counts[matter[k]];
+    return sum;
+}
+
+void es_gap_scanned(struct es_source *source, const struct es_record_view *view)
+{
+    struct loss loss = read_loss(view);
+    uint64_t sum = mattering(loss.lost);
+    if (sum && loss.since < source->loss_from)
+        source->loss_from = loss.since;
+    source->ahead += sum;
+}
+
+static void find_losing(struct es_drain *drain)
+{
+    uint64_t unclaimed = atomic_load_explicit(&drain->arena->head->unclaimed_lost, memory_order_relaxed);
+    drain->losing_from = unclaimed != drain->unclaimed_told ? drain->given : ES_NOWHERE;
+    for (uint32_t i = 0; i < drain->n; i++)
+        if (drain->sources[i].loss_from < drain->losing_from)
+            drain->losing_from = drain->sources[i].loss_from;
+    if (drain->losing_from == ES_NOWHERE)
+        es_pairs_losing(&drain->core->pairs, false);
+}
+
+void es_gap_look(struct es_drain *drain)
+{
+    for (uint32_t i = 0; i < drain->n; i++) {
+        struct es_source *source = &drain->sources[i];
+        uint64_t counted = 0, told = mattering(source->told) + source->ahead;
+        for (size_t k = 0; source->used && k < sizeof matter; k++)
+            counted += counter(source, matter[k]);
+        if (source->used && counted != told && source->last_stamp < source->loss_from)
+            source->loss_from = source->last_stamp;
+    }
+    find_losing(drain);
+}
+
 /* The counters are the truth; a record that claims more is not believed. */
 int es_gap_lost(struct es_drain *drain, struct es_source *source, const struct es_record_view *view)
 {
-    struct es_reader r;
+    struct loss loss = read_loss(view);
     struct es_gap gap = {.why = "ring full"};
-    es_reader_init(&r, view->payload, view->payload_len);
-    uint64_t since = es_reader_le64(&r);
-    while (es_reader_left(&r) >= 16) {
-        uint64_t kind = es_reader_le64(&r), count = es_reader_le64(&r);
-        if (kind >= ES_KIND_MAX)
-            continue;
-        uint64_t most = counter(source, (unsigned)kind) - source->told[kind];
-        count = count < most ? count : most;
-        gap.lost[kind] += count;
-        source->told[kind] += count;
+    uint64_t sum = mattering(loss.lost);
+    for (unsigned kind = 0; kind < ES_KIND_MAX; kind++) {
+        uint64_t most = counter(source, kind) - source->told[kind];
+        gap.lost[kind] = loss.lost[kind] < most ? loss.lost[kind] : most;
+        source->told[kind] += gap.lost[kind];
     }
+    source->ahead -= sum < source->ahead ? sum : source->ahead;
+    source->loss_from = source->ahead ? view->stamp : ES_NOWHERE; /* the next look sees what is still untold */
     gap.to = gap.time = es_clock_map_time(&drain->clock, view->stamp);
-    gap.from = es_clock_map_line(&drain->clock, since < view->stamp ? since : view->stamp);
-    return es_gap_tell(drain->core, &gap);
-}
-
-bool es_gap_losing(const struct es_drain *drain)
-{
-    for (uint32_t i = 0; i < drain->n; i++)
-        for (size_t k = 0; drain->sources[i].used && k < sizeof matter; k++)
-            if (counter(&drain->sources[i], matter[k]) != drain->sources[i].told[matter[k]])
-                return true;
-    return atomic_load_explicit(&drain->arena->head->unclaimed_lost, memory_order_relaxed) != drain->unclaimed_told;
+    gap.from = es_clock_map_line(&drain->clock, loss.since);
+    int r = es_gap_tell(drain->core, &gap);
+    find_losing(drain);
+    if (source->key < drain->losing_from)
+        es_pairs_losing(&drain->core->pairs, false);
+    return r;
 }
 
 static int64_t end_time(const struct es_drain *drain)

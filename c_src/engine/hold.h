@@ -28,7 +28,7 @@ struct es_hold {
 
 void es_hold_fini(struct es_hold *hold);
 
-/* Keeps a copy. `wait` 0: it only waits for an earlier event of its process. */
+/* Keeps a copy. `wait`: ticks that it may wait for its own cause; 0: it only waits for an earlier event of its process. */
 int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t wait);
 
 /* The order has come to `key`: lets go what has waited long enough, or finds now what it waited for. */

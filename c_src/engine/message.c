@@ -113,9 +113,9 @@ static void explain(struct es_core *core, const struct es_proc *sender, const st
 }
 
 /* Whether the send may still come: it would, of a process whose sends are recorded and that lives. */
-static bool may_come(const struct es_core *core, const struct es_proc *sender, const struct es_input *in)
+static bool may_come(const struct es_proc *sender, const struct es_input *in)
 {
-    return sender && core->messages && !(in->flags & ES_E_LATE) && !((sender->flags & ES_P_DEAD) && sender->held == 0);
+    return sender && !(in->flags & ES_E_LATE) && !((sender->flags & ES_P_DEAD) && sender->held == 0);
 }
 
 int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding,
@@ -141,7 +141,7 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     case ES_MATCH_NONE:
         break;
     }
-    *ret_waits = !last && (anonymous ? core->messages : may_come(core, sender, in));
+    *ret_waits = !last && (anonymous || may_come(sender, in));
     if (*ret_waits)
         return 0;
     explain(core, sender, in, ret_finding);

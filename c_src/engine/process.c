@@ -197,7 +197,7 @@ static struct es_registered *name_place(struct es_processes *p, es_ref name)
         p->registered_room = room;
     }
     place = p->n_registered;
-    p->registered[place] = (struct es_registered){.name = name, .changed = INT64_MIN};
+    p->registered[place] = (struct es_registered){.name = name, .changed = INT64_MIN, .gone = INT64_MIN};
     if (es_table_put(&p->names, name, place) < 0)
         return NULL;
     p->n_registered++;
@@ -219,12 +219,13 @@ int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64
     struct es_registered *place = name_place(p, name);
     if (!place)
         return p->n_registered == NAMES_MAX ? 0 : es_fail(-ENOMEM, "no memory for names");
-    if (place->pid == pid)
+    bool has = place->pid && place->gone == INT64_MAX;
+    if (has && place->pid == pid)
         return 0;
-    if (place->pid)
+    if (has)
         store_name(p, name, place->pid, time, time);
-    bool soon = place->pid || place->changed > time - CHANGE_NS;
-    *place = (struct es_registered){.name = name, .pid = pid, .changed = soon ? time : INT64_MIN};
+    bool soon = place->pid != pid && place->gone > time - CHANGE_NS;
+    *place = (struct es_registered){.name = name, .pid = pid, .changed = soon ? time : INT64_MIN, .gone = INT64_MAX};
     struct es_proc *proc = es_proc_find(p, pid);
     if (proc) {
         proc->row.name = name;
@@ -238,10 +239,9 @@ int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64
 int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int64_t time)
 {
     uint32_t place = es_table_get(&p->names, name);
-    if (place == ES_TABLE_NONE || p->registered[place].pid != pid)
+    if (place == ES_TABLE_NONE || p->registered[place].pid != pid || p->registered[place].gone != INT64_MAX)
         return 0;
-    p->registered[place].pid = 0;
-    p->registered[place].changed = time;
+    p->registered[place].gone = time;
     return store_name(p, name, pid, time, time);
 }
 

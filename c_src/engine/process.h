@@ -57,7 +57,7 @@ struct es_processes {
     uint32_t *dirty;
     uint32_t n_dirty, dirty_room;
     struct es_table names;        /* atom -> place in `registered` */
-    struct es_registered { es_ref name, pid; int64_t changed; } *registered; /* pid 0: nobody has it */
+    struct es_registered { es_ref name, pid; int64_t changed, gone; } *registered; /* gone: since when `pid` has it no longer */
     uint32_t n_registered, registered_room;
 };
 
@@ -88,7 +88,8 @@ int es_processes_flush(struct es_processes *p);
 /* ---- names: atoms registered for pids ---- */
 int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
 int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
-/* Who has the name at this time, 0 = nobody, or it is not certain. */
+/* Whom a message to the name went to at this time: who has it, or was the last to have it, as names that nobody has cannot be sent to.
+ * 0: unknown, or the name changed hands so shortly before that it may have been either. */
 es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time);
 
 /* ---- what their events say (process_events.c) ---- */

@@ -72,7 +72,7 @@ static int find_holes(struct build *b)
     if (!b->holes)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        if (losses[i].kind == ES_K_CALL || es_is_call_end(losses[i].kind))
+        if (losses[i].kind == ES_K_NONE || losses[i].kind == ES_K_CALL || es_is_call_end(losses[i].kind)) /* NONE: nobody knows of what kind */
             b->holes[b->n_holes++] = (struct hole){losses[i].from, losses[i].to};
     qsort(b->holes, b->n_holes, sizeof *b->holes, by_from);
     size_t kept = 0;

@@ -142,7 +142,8 @@ int es_batch_init(struct es_batch *batch, uint64_t first_seq)
     batch->refs = malloc(batch->refs_room * sizeof *batch->refs);
     batch->funs = malloc(batch->funs_room * sizeof *batch->funs);
     /* All the room payloads may need: what is not used is never given a page. */
-    if (es_buf_reserve(&batch->payload, ES_BLOCK_PAYLOAD) < 0 || !batch->events || !batch->refs || !batch->funs || slots_init(&batch->ref_slots, batch->refs_room * 2) < 0 ||
+    if (es_buf_reserve(&batch->payload, ES_BLOCK_PAYLOAD) < 0 || !batch->events || !batch->refs || !batch->funs ||
+        slots_init(&batch->ref_slots, batch->refs_room * 2) < 0 ||
         slots_init(&batch->fun_slots, batch->funs_room * 2) < 0) {
         es_batch_fini(batch);
         return -ENOMEM;

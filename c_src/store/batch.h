@@ -12,32 +12,42 @@
 
 struct es_staged {
     int64_t time;
-    uint64_t cause;       /* how many events back, 0 = none */
-    uint32_t pid, peer;   /* in refs */
-    uint32_t fun;         /* in funs */
-    uint32_t words;       /* of the event in batch.words: hash, corr, numbers, as far as its kind has them */
+    uint64_t cause;     /* how many events back, 0 = none */
+    uint32_t pid, peer; /* in refs */
+    uint32_t fun;       /* in funs */
+    uint32_t words;     /* of the event in batch.words: hash, corr, numbers, as far as its kind has them */
     uint32_t payload, payload_len;
     uint32_t moved;
     uint16_t thread;
     uint8_t kind, flags, cause_state;
 };
 
-struct es_fun { uint32_t module, function, arity; }; /* module and function in refs */
+struct es_fun {
+    uint32_t module, function, arity;
+}; /* module and function in refs */
 
 /* Numbers things in order of appearance: open addressing over the numbers, keys are in the array that they index. */
-struct es_slots { uint32_t *slot, mask; };
+struct es_slots {
+    uint32_t *slot, mask;
+};
 
 struct es_batch {
     uint64_t first_seq;
     uint32_t n;
-    struct es_staged *events;    /* ES_BLOCK_EVENTS of them */
+    struct es_staged *events; /* ES_BLOCK_EVENTS of them */
     es_ref *refs;
     struct es_fun *funs;
     uint32_t n_refs, refs_room, n_funs, funs_room;
     struct es_slots ref_slots, fun_slots;
     struct es_buf payload, words; /* words: uint64_t each */
-    struct { es_ref ref; uint32_t number; } recent[64]; /* most references are among the last few, */
-    struct { es_ref module, function; uint32_t arity, number; } recent_funs[64]; /* and most functions */
+    struct {
+        es_ref ref;
+        uint32_t number;
+    } recent[64]; /* most references are among the last few, */
+    struct {
+        es_ref module, function;
+        uint32_t arity, number;
+    } recent_funs[64]; /* and most functions */
 };
 
 int es_batch_init(struct es_batch *batch, uint64_t first_seq);

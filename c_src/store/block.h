@@ -8,32 +8,33 @@
 #include "store/batch.h"
 #include "store/reader.h"
 
-enum es_column_id {       /* numbers are part of the format */
-    ES_C_PACK = 0,        /* small columns together, and where the others are */
-    ES_C_TIMES = 1,       /* gaps between times: size classes; in order of time as the next five */
-    ES_C_TIME_BITS = 2,   /* their lower bits */
-    ES_C_TIME_RARE = 3,   /* those that are negative or huge */
+/* Numbers are part of the format. */
+enum es_column_id {
+    ES_C_PACK = 0,      /* small columns together, and where the others are */
+    ES_C_TIMES = 1,     /* gaps between times: size classes; in order of time as the next five */
+    ES_C_TIME_BITS = 2, /* their lower bits */
+    ES_C_TIME_RARE = 3, /* those that are negative or huge */
     ES_C_THREADS = 4,
     ES_C_PIDS = 5,
-    ES_C_REFS = 6,        /* table of references, sorted */
-    ES_C_COUNTS = 7,      /* events of each reference as pid */
-    ES_C_FUNS = 8,        /* table of functions */
-    ES_C_KINDS = 9,       /* from here on in order of process */
+    ES_C_REFS = 6,   /* table of references, sorted */
+    ES_C_COUNTS = 7, /* events of each reference as pid */
+    ES_C_FUNS = 8,   /* table of functions */
+    ES_C_KINDS = 9,  /* from here on in order of process */
     ES_C_FLAGS = 10,
-    ES_C_CALLS = 11,      /* functions of events */
+    ES_C_CALLS = 11, /* functions of events */
     ES_C_PEERS = 12,
     ES_C_CAUSE_STATES = 13,
-    ES_C_CAUSES = 14,     /* distances: size classes */
+    ES_C_CAUSES = 14, /* distances: size classes */
     ES_C_CAUSE_BITS = 15,
     ES_C_CAUSE_RARE = 16,
-    ES_C_MESSAGES = 17,   /* how hash and correlation are known */
+    ES_C_MESSAGES = 17, /* how hash and correlation are known */
     ES_C_HASHES = 18,
     ES_C_CORRS = 19,
     ES_C_NUMS = 20,
     ES_C_MOVED = 21,
-    ES_C_LENGTHS = 22,    /* of payloads */
+    ES_C_LENGTHS = 22, /* of payloads */
     ES_C_PAYLOADS = 23,
-    ES_C_STATES = 24,     /* payloads of state events */
+    ES_C_STATES = 24, /* payloads of state events */
     ES_COLUMNS
 };
 _Static_assert(ES_COLUMNS <= 64, "a row's id is block * 64 + column");
@@ -43,10 +44,10 @@ enum es_codec { ES_CODEC_RAW = 0, ES_CODEC_ZSTD = 1, ES_CODEC_CONST = 2 /* one b
 struct es_column {
     uint8_t id, codec;
     uint32_t raw_len, len;
-    size_t at;            /* in the image's bytes */
+    size_t at; /* in the image's bytes */
 };
 
-struct es_image {         /* an encoded block */
+struct es_image { /* an encoded block */
     uint64_t first_seq, kinds[ES_KIND_MAX];
     uint32_t events, n_columns;
     int64_t first_time, last_time;
@@ -58,11 +59,20 @@ struct es_encoder;
 struct es_encoder *es_encoder_new(void);
 void es_encoder_free(struct es_encoder *encoder);
 
-struct es_range { uint32_t from, to; int level; }; /* events of a batch, level of zstd */
-int es_block_encode(struct es_encoder *encoder, const struct es_batch *batch, struct es_range range, struct es_image *image);
+struct es_range {
+    uint32_t from, to;
+    int level;
+}; /* events of a batch, level of zstd */
+int es_block_encode(struct es_encoder *encoder, const struct es_batch *batch, struct es_range range,
+                    struct es_image *image);
 
 /* A column as it was read; missing ones have raw_len 0. */
-struct es_stored { const uint8_t *data; size_t len; uint32_t raw_len; uint8_t codec; };
+struct es_stored {
+    const uint8_t *data;
+    size_t len;
+    uint32_t raw_len;
+    uint8_t codec;
+};
 
 struct es_stored_block {
     struct es_block_info info;
@@ -72,7 +82,7 @@ struct es_stored_block {
 
 struct es_decoded {
     struct es_event *events;
-    size_t n, room;       /* of events */
+    size_t n, room; /* of events */
     uint8_t *payloads, *states;
 };
 struct es_decoder;
@@ -80,11 +90,15 @@ struct es_decoder *es_decoder_new(void);
 void es_decoder_free(struct es_decoder *decoder);
 
 /* `ret` may bring an array of events to use again; on failure nothing but that is in it. Fields beyond enum es_field: see reader.h. */
-int es_block_decode(struct es_decoder *decoder, const struct es_stored_block *stored, unsigned fields, struct es_decoded *ret);
+int es_block_decode(struct es_decoder *decoder, const struct es_stored_block *stored, unsigned fields,
+                    struct es_decoded *ret);
 void es_decoded_fini(struct es_decoded *decoded);
 
 /* Processes of a block, from columns REFS and COUNTS alone. */
-struct es_pids { struct es_pid_count *pids; size_t n; };
+struct es_pids {
+    struct es_pid_count *pids;
+    size_t n;
+};
 int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_pids *ret);
 
 /* Most bytes that column `id` of a block of n events can have. */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 struct es_checkpoint {
-    sqlite3 *db;            /* a connection of its own */
+    sqlite3 *db; /* a connection of its own */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;

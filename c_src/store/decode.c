@@ -8,17 +8,18 @@
 #include "store/gaps.h"
 
 #define BIT(id) ((uint64_t)1 << (id))
-#define COMMON                                                                                                             \
-    (BIT(ES_C_TIMES) | BIT(ES_C_TIME_BITS) | BIT(ES_C_TIME_RARE) | BIT(ES_C_THREADS) | BIT(ES_C_PIDS) | BIT(ES_C_REFS) |   \
-     BIT(ES_C_COUNTS) | BIT(ES_C_KINDS) | BIT(ES_C_FLAGS) | BIT(ES_C_MOVED))
+#define COMMON                                                                                          \
+    (BIT(ES_C_TIMES) | BIT(ES_C_TIME_BITS) | BIT(ES_C_TIME_RARE) | BIT(ES_C_THREADS) | BIT(ES_C_PIDS) | \
+     BIT(ES_C_REFS) | BIT(ES_C_COUNTS) | BIT(ES_C_KINDS) | BIT(ES_C_FLAGS) | BIT(ES_C_MOVED))
 #define CAUSES (BIT(ES_C_CAUSE_STATES) | BIT(ES_C_CAUSES) | BIT(ES_C_CAUSE_BITS) | BIT(ES_C_CAUSE_RARE))
 
 /* Most raw bytes a column can have, by event, or by reference where it is a table of these. */
 static const uint8_t max_bytes[ES_COLUMNS] = {
-    [ES_C_TIMES] = 1, [ES_C_TIME_BITS] = 4, [ES_C_TIME_RARE] = 10, [ES_C_THREADS] = 3, [ES_C_PIDS] = 5, [ES_C_REFS] = 10,
-    [ES_C_COUNTS] = 3, [ES_C_FUNS] = 15, [ES_C_KINDS] = 1, [ES_C_FLAGS] = 1, [ES_C_CALLS] = 5, [ES_C_PEERS] = 5,
-    [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1, [ES_C_CAUSE_BITS] = 4, [ES_C_CAUSE_RARE] = 10, [ES_C_MESSAGES] = 1,
-    [ES_C_HASHES] = 8, [ES_C_CORRS] = 8, [ES_C_NUMS] = 60, [ES_C_MOVED] = 5, [ES_C_LENGTHS] = 5,
+    [ES_C_TIMES] = 1,       [ES_C_TIME_BITS] = 4, [ES_C_TIME_RARE] = 10,   [ES_C_THREADS] = 3, [ES_C_PIDS] = 5,
+    [ES_C_REFS] = 10,       [ES_C_COUNTS] = 3,    [ES_C_FUNS] = 15,        [ES_C_KINDS] = 1,   [ES_C_FLAGS] = 1,
+    [ES_C_CALLS] = 5,       [ES_C_PEERS] = 5,     [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1,  [ES_C_CAUSE_BITS] = 4,
+    [ES_C_CAUSE_RARE] = 10, [ES_C_MESSAGES] = 1,  [ES_C_HASHES] = 8,       [ES_C_CORRS] = 8,   [ES_C_NUMS] = 60,
+    [ES_C_MOVED] = 5,       [ES_C_LENGTHS] = 5,
 };
 
 size_t es_column_cap(unsigned id, uint32_t n)
@@ -214,8 +215,12 @@ static int write_events(struct es_decoder *d, unsigned fields)
         unsigned has = es_kind_table[d->kind[i]].fields & fields;
         struct es_event *event = &d->events[i];
         time += (uint64_t)es_gap_get(&gaps);
-        *event = (struct es_event){.seq = d->info->first_seq + i, .time = (int64_t)time, .kind = d->kind[i], .flags = d->flags[i],
-                                   .thread = d->thread[i], .pid = d->refs[d->pid[i]]};
+        *event = (struct es_event){.seq = d->info->first_seq + i,
+                                   .time = (int64_t)time,
+                                   .kind = d->kind[i],
+                                   .flags = d->flags[i],
+                                   .thread = d->thread[i],
+                                   .pid = d->refs[d->pid[i]]};
         if (has & ES_F_FUN) {
             const struct es_fun *fun = &d->funs[d->fun[i]];
             event->module = d->refs[fun->module];

@@ -9,25 +9,28 @@
 #include "store/predict.h"
 #include "wire/term.h"
 
-struct es_raw { const uint8_t *bytes; size_t len; }; /* a column, decompressed */
+struct es_raw {
+    const uint8_t *bytes;
+    size_t len;
+}; /* a column, decompressed */
 
 struct es_decoder {
     ZSTD_DCtx *zstd;
-    struct es_buf memory[ES_COLUMNS];    /* of decompressed columns, kept for the next block */
-    struct es_buf arrays, tables;        /* of those below */
+    struct es_buf memory[ES_COLUMNS]; /* of decompressed columns, kept for the next block */
+    struct es_buf arrays, tables;     /* of those below */
 
     const struct es_block_info *info;
     struct es_raw column[ES_COLUMNS];
     uint32_t n, n_refs, n_funs;
     es_ref *refs;
-    uint32_t *counts, *places;           /* of each reference: events; scratch */
+    uint32_t *counts, *places; /* of each reference: events; scratch */
     struct es_fun *funs;
 
-    uint32_t *order;                     /* events in order of process; from here on: of each event */
-    uint32_t *pid, *peer, *fun;          /* in refs and funs */
-    uint32_t *cause;                     /* event in this block, or ES_NOTHING */
-    uint64_t *back;                      /* how many events back the cause is, 0 for none */
-    uint32_t *same_hash, *same_corr;     /* the earlier event it repeats, or ES_NOTHING */
+    uint32_t *order;                 /* events in order of process; from here on: of each event */
+    uint32_t *pid, *peer, *fun;      /* in refs and funs */
+    uint32_t *cause;                 /* event in this block, or ES_NOTHING */
+    uint64_t *back;                  /* how many events back the cause is, 0 for none */
+    uint32_t *same_hash, *same_corr; /* the earlier event it repeats, or ES_NOTHING */
     uint16_t *thread;
     uint8_t *kind, *flags, *cause_state;
     struct es_event *events;

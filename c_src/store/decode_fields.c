@@ -57,14 +57,16 @@ int es_decode_causes(struct es_decoder *d)
         uint32_t i = d->order[k];
         uint8_t state = es_decode_u8(&states);
         uint64_t back = state == ES_CAUSE_PAIRED ? (uint64_t)es_gap_get(&gaps) : 0;
-        if (states.bad || state >= ES_CAUSE_MAX || back >= d->info->first_seq + i || (state == ES_CAUSE_PAIRED && back == 0))
+        if (states.bad || state >= ES_CAUSE_MAX || back >= d->info->first_seq + i ||
+            (state == ES_CAUSE_PAIRED && back == 0))
             return es_fail(-EBADMSG, "the causes of events are wrong");
         if (back && back <= i)
             d->cause[i] = i - (uint32_t)back;
         d->cause_state[i] = state;
         d->back[i] = back;
     }
-    return gaps.classes.bad || gaps.bits.bad || gaps.rare.bad ? es_fail(-EBADMSG, "the causes of events are incomplete") : 0;
+    return gaps.classes.bad || gaps.bits.bad || gaps.rare.bad ? es_fail(-EBADMSG, "the causes of events are incomplete")
+                                                              : 0;
 }
 
 int es_decode_peers(struct es_decoder *d)

@@ -24,7 +24,8 @@ static void column_end(struct es_encoder *e, enum es_column_id id, const uint8_t
 
 static int put_times(struct es_encoder *e)
 {
-    struct es_gap_writer gaps = {column(e, ES_C_TIMES, 1), column(e, ES_C_TIME_BITS, 4), column(e, ES_C_TIME_RARE, 10), 0, 0};
+    struct es_gap_writer gaps = {column(e, ES_C_TIMES, 1), column(e, ES_C_TIME_BITS, 4), column(e, ES_C_TIME_RARE, 10),
+                                 0, 0};
     if (!gaps.classes || !gaps.bits || !gaps.rare)
         return -ENOMEM;
     int64_t before = e->batch->events[e->range.from].time;
@@ -90,7 +91,8 @@ static uint32_t cause_in_range(const struct es_encoder *e, uint32_t k)
 static int put_causes(struct es_encoder *e, uint32_t n)
 {
     uint8_t *states = column(e, ES_C_CAUSE_STATES, 1);
-    struct es_gap_writer gaps = {column(e, ES_C_CAUSES, 1), column(e, ES_C_CAUSE_BITS, 4), column(e, ES_C_CAUSE_RARE, 10), 0, 0};
+    struct es_gap_writer gaps = {column(e, ES_C_CAUSES, 1), column(e, ES_C_CAUSE_BITS, 4),
+                                 column(e, ES_C_CAUSE_RARE, 10), 0, 0};
     if (!states || !gaps.classes || !gaps.bits || !gaps.rare)
         return -ENOMEM;
     for (uint32_t k = 0; k < n; k++) {
@@ -168,7 +170,8 @@ static enum es_given give(const struct es_encoder *e, uint64_t value, uint32_t s
 
 static int put_messages(struct es_encoder *e, uint32_t n)
 {
-    uint8_t *codes = column(e, ES_C_MESSAGES, 1), *hashes = column(e, ES_C_HASHES, 8), *corrs = column(e, ES_C_CORRS, 8);
+    uint8_t *codes = column(e, ES_C_MESSAGES, 1), *hashes = column(e, ES_C_HASHES, 8),
+            *corrs = column(e, ES_C_CORRS, 8);
     if (!codes || !hashes || !corrs)
         return -ENOMEM;
     struct es_predict p;
@@ -251,7 +254,8 @@ static int compress_column(struct es_encoder *e, enum es_column_id id, struct es
     if (raw->len == 0)
         return 0;
     struct es_column *c = &image->columns[image->n_columns++];
-    *c = (struct es_column){.id = (uint8_t)id, .codec = ES_CODEC_RAW, .raw_len = (uint32_t)raw->len, .at = image->bytes.len};
+    *c = (struct es_column){
+        .id = (uint8_t)id, .codec = ES_CODEC_RAW, .raw_len = (uint32_t)raw->len, .at = image->bytes.len};
     size_t bound = ZSTD_compressBound(raw->len);
     if (es_buf_reserve(&image->bytes, bound) < 0)
         return -ENOMEM;

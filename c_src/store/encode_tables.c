@@ -145,7 +145,8 @@ static void order_rows(struct es_encoder *e, const uint32_t *refs, const uint32_
 int es_encode_tables(struct es_encoder *e)
 {
     uint32_t *refs, *funs, *counts, *starts;
-    if (u32_array(&e->ref_number, e->batch->n_refs, &refs) < 0 || u32_array(&e->fun_number, e->batch->n_funs, &funs) < 0)
+    if (u32_array(&e->ref_number, e->batch->n_refs, &refs) < 0 ||
+        u32_array(&e->fun_number, e->batch->n_funs, &funs) < 0)
         return -ENOMEM;
     memset(refs, 0, e->batch->n_refs * sizeof *refs);
     memset(funs, 0, e->batch->n_funs * sizeof *funs);

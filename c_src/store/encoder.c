@@ -30,7 +30,8 @@ void es_encoder_free(struct es_encoder *e)
     free(e->rows);
     for (size_t i = 0; i < ES_COLUMNS; i++)
         es_buf_fini(&e->raw[i]);
-    struct es_buf *bufs[] = {&e->sort, &e->sort_other, &e->ref_number, &e->fun_number, &e->counts, &e->starts, &e->chunk};
+    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number,
+                             &e->counts, &e->starts,     &e->chunk};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         es_buf_fini(bufs[i]);
     free(e);
@@ -119,7 +120,8 @@ int es_encode_payloads(struct es_encoder *e, enum es_column_id id, struct es_ima
     if (es_buf_reserve(&image->bytes, ZSTD_compressBound(raw_len)) < 0)
         return -ENOMEM;
     struct es_column *c = &image->columns[image->n_columns++];
-    *c = (struct es_column){.id = (uint8_t)id, .codec = ES_CODEC_ZSTD, .raw_len = (uint32_t)raw_len, .at = image->bytes.len};
+    *c = (struct es_column){
+        .id = (uint8_t)id, .codec = ES_CODEC_ZSTD, .raw_len = (uint32_t)raw_len, .at = image->bytes.len};
     int r = compress(e, id, image, c);
     if (r < 0)
         return r;

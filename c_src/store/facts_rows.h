@@ -5,7 +5,15 @@
 
 #include <stdint.h>
 
-struct es_counter { char name[56]; uint64_t add; };
-struct es_loss_row { unsigned kind; uint64_t count; int64_t from, to; char why[40]; };
+struct es_counter {
+    char name[56];
+    uint64_t add;
+};
+struct es_loss_row {
+    unsigned kind;
+    uint64_t count;
+    int64_t from, to;
+    char why[40];
+};
 
 #endif

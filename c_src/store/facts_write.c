@@ -9,7 +9,10 @@
 int es_facts_open(sqlite3 *db, struct es_facts *f)
 {
     *f = (struct es_facts){0};
-    const struct { sqlite3_stmt **statement; const char *sql; } all[] = {
+    const struct {
+        sqlite3_stmt **statement;
+        const char *sql;
+    } all[] = {
         {&f->sql.define, "INSERT OR IGNORE INTO dict VALUES(?,?)"},
         /* A row that is there keeps its blobs where the update brings none. */
         {&f->sql.process,
@@ -19,7 +22,8 @@ int es_facts_open(sqlite3 *db, struct es_facts *f)
          "arity=excluded.arity, reason=coalesce(excluded.reason, reason), facts=coalesce(excluded.facts, facts)"},
         {&f->sql.close_name, "UPDATE names SET until = ? WHERE name = ? AND pid = ? AND until = 9223372036854775807"},
         {&f->sql.name, "INSERT OR REPLACE INTO names VALUES(?,?,?,?)"},
-        {&f->sql.counter, "INSERT INTO counters VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value = value + excluded.value"},
+        {&f->sql.counter,
+         "INSERT INTO counters VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value = value + excluded.value"},
         {&f->sql.loss, "INSERT INTO losses(kind, count, from_time, to_time, why) VALUES(?,?,?,?,?)"},
         {&f->sql.meta, "INSERT OR REPLACE INTO meta VALUES(?,?)"},
     };
@@ -36,7 +40,8 @@ int es_facts_open(sqlite3 *db, struct es_facts *f)
 
 void es_facts_close(struct es_facts *f)
 {
-    sqlite3_stmt *all[] = {f->sql.define, f->sql.process, f->sql.close_name, f->sql.name, f->sql.counter, f->sql.loss, f->sql.meta};
+    sqlite3_stmt *all[] = {f->sql.define,  f->sql.process, f->sql.close_name, f->sql.name,
+                           f->sql.counter, f->sql.loss,    f->sql.meta};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sqlite3_finalize(all[i]);
     struct es_buf *bufs[] = {&f->defines, &f->processes, &f->bytes, &f->names, &f->counters, &f->losses, &f->metas};
@@ -74,8 +79,17 @@ static int write_processes(struct es_facts *f, sqlite3 *db)
     const struct es_process *p = (const struct es_process *)(const void *)f->processes.bytes;
     int r = 0;
     for (size_t n = f->processes.len / sizeof *p; r == 0 && n > 0; n--, p++) {
-        const uint64_t columns[] = {p->id, p->pid, p->parent, (uint64_t)p->spawned, (uint64_t)p->exited, p->spawn_seq,
-                                    p->exit_seq, p->name, p->module, p->function, p->arity};
+        const uint64_t columns[] = {p->id,
+                                    p->pid,
+                                    p->parent,
+                                    (uint64_t)p->spawned,
+                                    (uint64_t)p->exited,
+                                    p->spawn_seq,
+                                    p->exit_seq,
+                                    p->name,
+                                    p->module,
+                                    p->function,
+                                    p->arity};
         for (int i = 0; i < 11; i++)
             sqlite3_bind_int64(f->sql.process, i + 1, (int64_t)columns[i]);
         bind_kept(f, 12, p->reason, p->reason_len);

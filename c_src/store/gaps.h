@@ -7,7 +7,7 @@
 #include "store/buf.h"
 #include "wire/term.h"
 
-#define ES_GAP_RARE 255u      /* class of what is negative or does not fit: a zigzag varint in the third column */
+#define ES_GAP_RARE 255u /* class of what is negative or does not fit: a zigzag varint in the third column */
 #define ES_GAP_LIMIT ((uint64_t)1 << 33)
 
 struct es_gap_writer {
@@ -52,7 +52,7 @@ static inline int64_t es_gap_get(struct es_gap_reader *r)
 {
     unsigned class = r->classes.at < r->classes.end ? *r->classes.at++ : es_reader_u8(&r->classes);
     if (class < 8)
-        return (int64_t)class;
+        return (int64_t) class;
     if (class == ES_GAP_RARE)
         return es_unzigzag(es_reader_varint(&r->rare));
     unsigned low = class / 8 - 1;

@@ -13,9 +13,10 @@
 #define ES_PREDICT_DEPTH 256u
 
 struct es_predict {
-    uint32_t depth, returned, out;         /* functions: innermost of open calls, last one returned from, last one scheduled out in */
-    uint32_t sender, receiver;             /* references: of the last delivery, of the last send */
-    uint32_t delivery, state;              /* events: last of each, that later hashes may repeat */
+    uint32_t depth, returned,
+        out; /* functions: innermost of open calls, last one returned from, last one scheduled out in */
+    uint32_t sender, receiver; /* references: of the last delivery, of the last send */
+    uint32_t delivery, state;  /* events: last of each, that later hashes may repeat */
     uint32_t call[ES_PREDICT_DEPTH];
 };
 
@@ -29,14 +30,11 @@ static inline void es_predict_start(struct es_predict *p)
 static inline uint32_t es_predict_fun(const struct es_predict *p, unsigned kind)
 {
     switch (kind) {
-    case ES_K_RETURN: case ES_K_EXCEPTION:
-        return p->depth ? p->call[p->depth - 1] : ES_NOTHING;
-    case ES_K_STATE:
-        return p->returned;
-    case ES_K_IN:
-        return p->out;
-    default:
-        return ES_NOTHING;
+    case ES_K_RETURN:
+    case ES_K_EXCEPTION: return p->depth ? p->call[p->depth - 1] : ES_NOTHING;
+    case ES_K_STATE: return p->returned;
+    case ES_K_IN: return p->out;
+    default: return ES_NOTHING;
     }
 }
 

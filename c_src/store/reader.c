@@ -33,7 +33,8 @@ static void note_warning(struct es_recording *rec, const char *warning, bool had
     const char *closed = es_recording_meta(rec, "closed");
     bool finished = closed && strcmp(closed, "1") == 0;
     if (!warning && !finished && !had_log && !es_recording_live(rec))
-        warning = "its writer did not finish it and its write-ahead log is not beside it: the last seconds may be missing";
+        warning =
+            "its writer did not finish it and its write-ahead log is not beside it: the last seconds may be missing";
     if (warning)
         snprintf(rec->warning, sizeof rec->warning, "%s", warning);
 }
@@ -115,14 +116,16 @@ const char *es_recording_meta(struct es_recording *rec, const char *key)
     if (strcmp(key, "warning") == 0)
         return rec->warning[0] ? rec->warning : NULL;
     sqlite3_bind_text(rec->sql.meta, 1, key, -1, SQLITE_STATIC);
-    const char *value = sqlite3_step(rec->sql.meta) == SQLITE_ROW ? (const char *)sqlite3_column_text(rec->sql.meta, 0) : NULL;
+    const char *value =
+        sqlite3_step(rec->sql.meta) == SQLITE_ROW ? (const char *)sqlite3_column_text(rec->sql.meta, 0) : NULL;
     free(rec->meta);
     rec->meta = value ? strdup(value) : NULL;
     sqlite3_reset(rec->sql.meta);
     return rec->meta;
 }
 
-int es_recording_each_meta(struct es_recording *rec, int (*each)(const char *key, const char *value, void *context), void *context)
+int es_recording_each_meta(struct es_recording *rec, int (*each)(const char *key, const char *value, void *context),
+                           void *context)
 {
     struct es_buf rows = {0};
     int r = rec->warning[0] ? each("warning", rec->warning, context) : 0;
@@ -183,14 +186,19 @@ static int add_block(struct es_recording *rec, const struct es_block_info *info)
     return 0;
 }
 
-struct index_walk { uint64_t from, until; bool backward; };
+struct index_walk {
+    uint64_t from, until;
+    bool backward;
+};
 
 /* Blocks with ids in [from, until), in order or against it. Rows whose order or checksum is wrong are noted and left out. */
 static int load_blocks(struct es_recording *rec, const struct index_walk *walk)
 {
     sqlite3_stmt *s;
-    int r = es_sql_prepare(rec->db, walk->backward ? ES_BLOCK_SELECT "WHERE id >= ? AND id < ? ORDER BY id DESC"
-                                                   : ES_BLOCK_SELECT "WHERE id >= ? AND id < ? ORDER BY id", &s);
+    int r = es_sql_prepare(rec->db,
+                           walk->backward ? ES_BLOCK_SELECT "WHERE id >= ? AND id < ? ORDER BY id DESC"
+                                          : ES_BLOCK_SELECT "WHERE id >= ? AND id < ? ORDER BY id",
+                           &s);
     if (r < 0)
         return r;
     sqlite3_bind_int64(s, 1, (int64_t)walk->from);
@@ -237,7 +245,8 @@ static int load_from_the_end(struct es_recording *rec)
         rec->blocks[j - 1] = info;
     }
     rec->first_mini = known;
-    return rec->n_blocks || r == -ENOMEM ? (r == -ENOMEM ? r : 0) : es_fail(-EBADMSG, "the index of blocks cannot be read");
+    return rec->n_blocks || r == -ENOMEM ? (r == -ENOMEM ? r : 0)
+                                         : es_fail(-EBADMSG, "the index of blocks cannot be read");
 }
 
 /* Events must come in order and without holes: a row that says otherwise has a right checksum and a wrong place, and what is not there
@@ -270,7 +279,8 @@ static int check_ends(struct es_recording *rec)
     if (r == 0)
         r = es_sql_integer(rec->db, "SELECT next_seq FROM main.position WHERE id = 1", &next);
     const struct es_block_info *last = rec->n_blocks ? &rec->blocks[rec->n_blocks - 1] : NULL;
-    uint64_t is_first = last ? rec->blocks[0].first_seq : (uint64_t)next, is_next = last ? last->last_seq + 1 : (uint64_t)first;
+    uint64_t is_first = last ? rec->blocks[0].first_seq : (uint64_t)next,
+             is_next = last ? last->last_seq + 1 : (uint64_t)first;
     if (r == 0 && is_first == (uint64_t)first && is_next == (uint64_t)next)
         return 0;
     es_error_clear();

@@ -13,7 +13,9 @@ static int find_merged(struct es_recording *rec, const struct es_block_info *inf
     bool mini;
     sqlite3_bind_int64(rec->sql.around, 1, (int64_t)info->id);
     int rc = sqlite3_step(rec->sql.around);
-    int r = rc == SQLITE_ROW ? es_rows_info(rec->sql.around, ret_info, &mini) : rc == SQLITE_DONE ? -ENOENT : es_sql_error(rec->db, rc, "find a block");
+    int r = rc == SQLITE_ROW    ? es_rows_info(rec->sql.around, ret_info, &mini)
+            : rc == SQLITE_DONE ? -ENOENT
+                                : es_sql_error(rec->db, rc, "find a block");
     sqlite3_reset(rec->sql.around);
     if (r == 0 && ret_info->id == info->id)
         return es_fail(-EBADMSG, "block %llu: its columns are missing", (unsigned long long)info->id);
@@ -78,7 +80,8 @@ static struct es_cached *find_cached(struct es_recording *rec, const struct es_b
 {
     for (size_t i = 0; i < ES_CACHED_BLOCKS; i++) {
         struct es_cached *c = rec->cached[i];
-        if (c && c->info.id == info->id && c->info.first_seq == info->first_seq && c->info.events == info->events && c->fields == fields)
+        if (c && c->info.id == info->id && c->info.first_seq == info->first_seq && c->info.events == info->events &&
+            c->fields == fields)
             return c;
     }
     return NULL;
@@ -117,7 +120,8 @@ static void keep(struct es_recording *rec, struct es_cached *cached)
     cached->kept = true;
 }
 
-static int decode(struct es_recording *rec, const struct es_block_info *info, unsigned fields, struct es_cached **ret_cached)
+static int decode(struct es_recording *rec, const struct es_block_info *info, unsigned fields,
+                  struct es_cached **ret_cached)
 {
     struct es_cached *cached = calloc(1, sizeof *cached);
     if (!cached)

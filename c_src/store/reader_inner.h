@@ -9,20 +9,20 @@
 #define ES_CACHED_BLOCKS 4
 
 struct es_cached {
-    struct es_block block;      /* first: what callers hold */
+    struct es_block block; /* first: what callers hold */
     struct es_block_info info;
     struct es_decoded decoded;
     unsigned fields, refs;
-    uint64_t used;              /* when last */
-    struct es_cached *next;     /* of those given out beyond the cache */
-    bool kept;                  /* in the cache: not freed by the last unref */
+    uint64_t used;          /* when last */
+    struct es_cached *next; /* of those given out beyond the cache */
+    bool kept;              /* in the cache: not freed by the last unref */
 };
 
 struct es_recording {
     sqlite3 *db;
     char *path;
-    bool was_live;              /* at the last look */
-    char *meta;                 /* answer of the last es_recording_meta */
+    bool was_live; /* at the last look */
+    char *meta;    /* answer of the last es_recording_meta */
     char warning[160];
 
     struct es_block_info *blocks;
@@ -32,13 +32,16 @@ struct es_recording {
     uint64_t *damaged;
     size_t n_damaged, damaged_room;
     struct es_cached *cached[ES_CACHED_BLOCKS];
-    struct es_decoded spare;    /* an array of events for the next block */
+    struct es_decoded spare; /* an array of events for the next block */
     uint64_t clock;
     struct es_stored_block stored;
     struct es_decoder *decoder;
 
     struct es_map define_place; /* ref to index + 1 in defines */
-    struct es_define { uint8_t *bytes; size_t len; } *defines;
+    struct es_define {
+        uint8_t *bytes;
+        size_t len;
+    } * defines;
     size_t n_defines, defines_room;
 
     struct es_process *processes;
@@ -49,7 +52,9 @@ struct es_recording {
     bool processes_loaded, names_loaded, losses_loaded;
 
     uint8_t *keyframe;
-    struct { sqlite3_stmt *meta, *column, *define, *begin, *end, *around; } sql;
+    struct {
+        sqlite3_stmt *meta, *column, *define, *begin, *end, *around;
+    } sql;
 };
 
 int es_reader_note_damaged(struct es_recording *recording, uint64_t block);

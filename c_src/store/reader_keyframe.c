@@ -13,7 +13,8 @@ static int unpack_keyframe(struct es_recording *rec, sqlite3_stmt *s, struct es_
     int64_t raw_len = sqlite3_column_int64(s, 3);
     const void *bytes = sqlite3_column_blob(s, 5);
     size_t len = (size_t)sqlite3_column_bytes(s, 5);
-    if (raw_len < 0 || raw_len > ES_ROW_MAX / 2 || (uint64_t)sqlite3_column_int64(s, 4) != es_group_hash(id, bytes, len))
+    if (raw_len < 0 || raw_len > ES_ROW_MAX / 2 ||
+        (uint64_t)sqlite3_column_int64(s, 4) != es_group_hash(id, bytes, len))
         return es_fail(-EBADMSG, "the keyframe of group %llu is damaged", (unsigned long long)id);
     uint8_t *raw = malloc((size_t)raw_len + 1);
     if (!raw)
@@ -24,17 +25,22 @@ static int unpack_keyframe(struct es_recording *rec, sqlite3_stmt *s, struct es_
     }
     free(rec->keyframe);
     rec->keyframe = raw;
-    *ret = (struct es_keyframe){.group = id, .first_seq = (uint64_t)sqlite3_column_int64(s, 1), .time = sqlite3_column_int64(s, 2),
-                                .bytes = raw, .len = (size_t)raw_len};
+    *ret = (struct es_keyframe){.group = id,
+                                .first_seq = (uint64_t)sqlite3_column_int64(s, 1),
+                                .time = sqlite3_column_int64(s, 2),
+                                .bytes = raw,
+                                .len = (size_t)raw_len};
     return 0;
 }
 
 int es_recording_keyframe(struct es_recording *rec, uint64_t seq, struct es_keyframe *ret_keyframe)
 {
     sqlite3_stmt *s;
-    int r = es_sql_prepare(rec->db,
-                           "SELECT id, first_seq, first_time, raw_len, hash, keyframe FROM main.groups WHERE first_seq <= ? "
-                           "ORDER BY id DESC LIMIT 1", &s);
+    int r = es_sql_prepare(
+        rec->db,
+        "SELECT id, first_seq, first_time, raw_len, hash, keyframe FROM main.groups WHERE first_seq <= ? "
+        "ORDER BY id DESC LIMIT 1",
+        &s);
     if (r < 0)
         return r;
     sqlite3_bind_int64(s, 1, (int64_t)(seq > INT64_MAX ? INT64_MAX : seq));

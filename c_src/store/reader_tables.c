@@ -15,7 +15,11 @@ static int not_in_order(void) { return es_fail(-EBADMSG, "the rows of a table ar
 #define STRING(x) STRING_OF(x)
 
 /* A statement over one table. `each` gives 0, or a negative errno to stop. */
-struct walk { struct es_recording *rec; sqlite3_stmt *s; size_t room; };
+struct walk {
+    struct es_recording *rec;
+    sqlite3_stmt *s;
+    size_t room;
+};
 
 /* The rows of one statement; where it has a key (column 0, above parameter 1), ROWS_A_WALK of them at most. */
 static int walk_once(struct walk *walk, int (*each)(struct walk *walk), int64_t *key, size_t *ret_rows)
@@ -107,7 +111,8 @@ static const uint8_t *keep_blob(struct walk *walk, int column, uint32_t *ret_len
     const void *blob = sqlite3_column_blob(walk->s, column);
     size_t len = (size_t)sqlite3_column_bytes(walk->s, column);
     struct es_buf *bytes = &walk->rec->process_bytes;
-    if (sqlite3_column_type(walk->s, column) == SQLITE_NULL || bytes->len + len > walk->room || es_buf_add(bytes, blob, len) < 0)
+    if (sqlite3_column_type(walk->s, column) == SQLITE_NULL || bytes->len + len > walk->room ||
+        es_buf_add(bytes, blob, len) < 0)
         return NULL;
     *ret_len = (uint32_t)len;
     return (const uint8_t *)(uintptr_t)(bytes->len - len + 1);
@@ -153,7 +158,8 @@ static const uint8_t *pointer(const struct es_recording *rec, const uint8_t *kep
 size_t es_recording_processes(struct es_recording *rec, const struct es_process **ret_processes)
 {
     if (!rec->processes_loaded) {
-        walk_rows(rec, "SELECT * FROM main.processes WHERE id > ? ORDER BY id LIMIT " STRING(ROWS_A_WALK), each_process);
+        walk_rows(rec, "SELECT * FROM main.processes WHERE id > ? ORDER BY id LIMIT " STRING(ROWS_A_WALK),
+                  each_process);
         for (size_t i = 0; i < rec->n_processes; i++) {
             rec->processes[i].reason = pointer(rec, rec->processes[i].reason);
             rec->processes[i].facts = pointer(rec, rec->processes[i].facts);
@@ -236,8 +242,11 @@ static int each_loss(struct walk *walk)
 size_t es_recording_losses(struct es_recording *rec, const struct es_loss **ret_losses)
 {
     if (!rec->losses_loaded) {
-        walk_rows(rec, "SELECT id, kind, count, from_time, to_time, why FROM main.losses WHERE id > ? ORDER BY id LIMIT "
-                       STRING(ROWS_A_WALK), each_loss);
+        walk_rows(
+            rec,
+            "SELECT id, kind, count, from_time, to_time, why FROM main.losses WHERE id > ? ORDER BY id LIMIT " STRING(
+                ROWS_A_WALK),
+            each_loss);
         for (size_t i = 0; i < rec->n_losses; i++)
             rec->losses[i].why = (const char *)rec->loss_bytes.bytes + ((uintptr_t)rec->losses[i].why - 1);
         rec->losses_loaded = true;
@@ -273,7 +282,8 @@ int es_reader_pairs(struct es_recording *rec, const char *sql, struct es_buf *ro
     return r;
 }
 
-int es_recording_each_counter(struct es_recording *rec, int (*each)(const char *name, uint64_t value, void *context), void *context)
+int es_recording_each_counter(struct es_recording *rec, int (*each)(const char *name, uint64_t value, void *context),
+                              void *context)
 {
     struct es_buf rows = {0};
     int r = es_reader_pairs(rec, "SELECT name, value FROM main.counters ORDER BY name", &rows);

@@ -6,15 +6,20 @@
 #include "base/error.h"
 #include "store/reader_inner.h"
 
-struct causes { char text[1500]; size_t len; unsigned n; int code; };
+struct causes {
+    char text[1500];
+    size_t len;
+    unsigned n;
+    int code;
+};
 
 /* Takes over what es_fail() has said, so that the next thing wrong begins anew. */
 static void note(struct causes *causes, int code)
 {
     if (code == 0)
         return;
-    int n = causes->len < sizeof causes->text ? snprintf(causes->text + causes->len, sizeof causes->text - causes->len, "%s%s",
-                                                         causes->n ? "; " : "", es_error_text())
+    int n = causes->len < sizeof causes->text ? snprintf(causes->text + causes->len, sizeof causes->text - causes->len,
+                                                         "%s%s", causes->n ? "; " : "", es_error_text())
                                               : 0;
     causes->len += n > 0 ? (size_t)n : 0;
     causes->n++;

@@ -10,7 +10,7 @@
 
 #define PACKED_MAX 512u /* larger columns get a row of their own */
 #define PACK_MAX (ES_COLUMNS * (2 + 2 * ES_VARINT_MAX + 8 + PACKED_MAX))
-#define OUTSIDE 0x80u   /* in the pack's codec byte: the bytes are in a row of their own, here is its checksum */
+#define OUTSIDE 0x80u /* in the pack's codec byte: the bytes are in a row of their own, here is its checksum */
 
 static int64_t row_id(uint64_t block, unsigned column) { return (int64_t)(block * 64 + column); }
 
@@ -43,8 +43,9 @@ void es_rows_close(struct es_rows *rows)
 
 static uint64_t info_hash(const struct es_block_info *info, bool mini, const uint8_t *kinds, size_t len)
 {
-    uint64_t fields[] = {info->id, info->first_seq, info->events, (uint64_t)info->first_time, (uint64_t)info->last_time,
-                         info->group, mini, info->bytes};
+    uint64_t fields[] = {
+        info->id, info->first_seq, info->events, (uint64_t)info->first_time, (uint64_t)info->last_time, info->group,
+        mini,     info->bytes};
     uint8_t bytes[sizeof fields], *at = bytes;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         at = es_put_le64(at, fields[i]);
@@ -90,8 +91,12 @@ static int insert_info(struct es_rows *rows, const struct es_image *image, struc
         }
     }
     size_t len = (size_t)(at - kinds);
-    struct es_block_info info = {.id = place.id, .first_seq = image->first_seq, .events = image->events, .group = place.group,
-                                 .first_time = image->first_time, .last_time = image->last_time,
+    struct es_block_info info = {.id = place.id,
+                                 .first_seq = image->first_seq,
+                                 .events = image->events,
+                                 .group = place.group,
+                                 .first_time = image->first_time,
+                                 .last_time = image->last_time,
                                  .bytes = image->bytes.len + rows->pack.len};
     sqlite3_stmt *s = rows->block;
     sqlite3_bind_int64(s, 1, (int64_t)info.id);
@@ -147,7 +152,8 @@ static int read_kinds(const uint8_t *bytes, size_t len, struct es_block_info *in
 
 int es_rows_info(sqlite3_stmt *s, struct es_block_info *ret_info, bool *ret_mini)
 {
-    struct es_block_info info = {.id = (uint64_t)sqlite3_column_int64(s, 0), .first_seq = (uint64_t)sqlite3_column_int64(s, 1)};
+    struct es_block_info info = {.id = (uint64_t)sqlite3_column_int64(s, 0),
+                                 .first_seq = (uint64_t)sqlite3_column_int64(s, 1)};
     int64_t events = sqlite3_column_int64(s, 2);
     info.first_time = sqlite3_column_int64(s, 3);
     info.last_time = sqlite3_column_int64(s, 4);
@@ -157,8 +163,8 @@ int es_rows_info(sqlite3_stmt *s, struct es_block_info *ret_info, bool *ret_mini
     const uint8_t *kinds = sqlite3_column_blob(s, 8);
     size_t len = (size_t)sqlite3_column_bytes(s, 8);
     ret_info->id = info.id;
-    if (events < 1 || events > ES_BLOCK_EVENTS || info.first_seq < 1 || info.first_seq > INT64_MAX || info.id > INT64_MAX / 64 ||
-        !kinds || len > ES_KIND_MAX * 2 * ES_VARINT_MAX)
+    if (events < 1 || events > ES_BLOCK_EVENTS || info.first_seq < 1 || info.first_seq > INT64_MAX ||
+        info.id > INT64_MAX / 64 || !kinds || len > ES_KIND_MAX * 2 * ES_VARINT_MAX)
         return es_fail(-EBADMSG, "block %llu has impossible facts", (unsigned long long)info.id);
     info.events = (uint32_t)events;
     info.last_seq = info.first_seq + info.events - 1;
@@ -169,7 +175,11 @@ int es_rows_info(sqlite3_stmt *s, struct es_block_info *ret_info, bool *ret_mini
     return 0;
 }
 
-struct row { int64_t id; size_t cap; uint64_t hash; };
+struct row {
+    int64_t id;
+    size_t cap;
+    uint64_t hash;
+};
 
 /* Appends the bytes of row `id`, at most `cap`, to `memory` and tells their hash. The statement is reset on return. */
 static int load_row(sqlite3_stmt *column, struct row *row, struct es_buf *memory)
@@ -186,7 +196,8 @@ static int load_row(sqlite3_stmt *column, struct row *row, struct es_buf *memory
         size_t len = (size_t)sqlite3_column_bytes(column, 1);
         row->hash = row_hash(bytes, len, id);
         if (len > row->cap || row->hash != (uint64_t)sqlite3_column_int64(column, 0))
-            r = es_fail(-EBADMSG, "block %llu, column %llu: wrong checksum", (unsigned long long)id / 64, (unsigned long long)id % 64);
+            r = es_fail(-EBADMSG, "block %llu, column %llu: wrong checksum", (unsigned long long)id / 64,
+                        (unsigned long long)id % 64);
         else if (es_buf_add(memory, bytes, len) < 0)
             r = es_fail(-ENOMEM, "no memory to read a block");
     }
@@ -194,7 +205,11 @@ static int load_row(sqlite3_stmt *column, struct row *row, struct es_buf *memory
     return r;
 }
 
-struct found { size_t at; uint64_t hash; bool outside; };
+struct found {
+    size_t at;
+    uint64_t hash;
+    bool outside;
+};
 
 static int read_pack(struct es_stored_block *stored, struct found *found)
 {
@@ -213,7 +228,9 @@ static int read_pack(struct es_stored_block *stored, struct found *found)
         else
             es_reader_take(&r, len);
     }
-    return r.bad || es_reader_left(&r) ? es_fail(-EBADMSG, "block %llu: its pack is malformed", (unsigned long long)stored->info.id) : 0;
+    return r.bad || es_reader_left(&r)
+               ? es_fail(-EBADMSG, "block %llu: its pack is malformed", (unsigned long long)stored->info.id)
+               : 0;
 }
 
 int es_rows_load(sqlite3_stmt *column, uint64_t set, struct es_stored_block *stored)
@@ -233,7 +250,8 @@ int es_rows_load(sqlite3_stmt *column, uint64_t set, struct es_stored_block *sto
         found[id].at = stored->memory.len;
         r = load_row(column, &row, &stored->memory);
         if (r == -ENOENT || (r == 0 && (row.hash != found[id].hash || stored->memory.len - found[id].at != row.cap)))
-            r = es_fail(-EBADMSG, "block %llu, column %u: not the bytes that were written", (unsigned long long)block, id);
+            r = es_fail(-EBADMSG, "block %llu, column %u: not the bytes that were written", (unsigned long long)block,
+                        id);
     }
     for (unsigned id = 1; r == 0 && id < ES_COLUMNS; id++) { /* only now: the memory has moved while it grew */
         if (found[id].outside && !(set >> id & 1))

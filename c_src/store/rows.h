@@ -7,11 +7,18 @@
 #include "store/block.h"
 #include "store/sql.h"
 
-struct es_rows { sqlite3 *db; sqlite3_stmt *block, *column, *delete_blocks, *delete_columns; struct es_buf pack; };
+struct es_rows {
+    sqlite3 *db;
+    sqlite3_stmt *block, *column, *delete_blocks, *delete_columns;
+    struct es_buf pack;
+};
 int es_rows_open(sqlite3 *db, struct es_rows *rows);
 void es_rows_close(struct es_rows *rows);
 
-struct es_row_place { uint64_t id, group; bool mini; };
+struct es_row_place {
+    uint64_t id, group;
+    bool mini;
+};
 int es_rows_insert(struct es_rows *rows, const struct es_image *image, struct es_row_place place);
 int es_rows_delete(struct es_rows *rows, uint64_t first_id, uint64_t last_id);
 

@@ -24,8 +24,7 @@ const struct es_sql_table es_sql_tables[] = {
     {"table", "blocks",
      "CREATE TABLE blocks(id INTEGER PRIMARY KEY, first_seq INTEGER, events INTEGER, first_time INTEGER, "
      "last_time INTEGER, group_id INTEGER, mini INTEGER, bytes INTEGER, kinds BLOB, hash INTEGER)"},
-    {"table", "columns",
-     "CREATE TABLE columns(id INTEGER PRIMARY KEY, hash INTEGER, data BLOB)"},
+    {"table", "columns", "CREATE TABLE columns(id INTEGER PRIMARY KEY, hash INTEGER, data BLOB)"},
     {"table", "groups",
      "CREATE TABLE groups(id INTEGER PRIMARY KEY, first_seq INTEGER, first_time INTEGER, raw_len INTEGER, "
      "hash INTEGER, keyframe BLOB)"},
@@ -45,14 +44,17 @@ const size_t es_sql_n_tables = sizeof es_sql_tables / sizeof es_sql_tables[0];
 static int errno_of_system(int error)
 {
     switch (error) {
-    case ENOSPC: case EDQUOT: case EFBIG:
-        return -ENOSPC;
-    case EACCES: case EPERM:
-        return -EACCES;
-    case EROFS: case ENOENT: case EMFILE: case ENFILE: case ENOMEM:
-        return -error;
-    default:
-        return -EIO;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return -ENOSPC;
+    case EACCES:
+    case EPERM: return -EACCES;
+    case EROFS:
+    case ENOENT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return -error;
+    default: return -EIO;
     }
 }
 
@@ -63,7 +65,8 @@ static int system_errno(sqlite3 *db)
     sqlite3_file *log = NULL;
     if (error == 0)
         sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
-    if (error == 0 && sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log && log->pMethods)
+    if (error == 0 && sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log &&
+        log->pMethods)
         log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
     return error;
 }
@@ -71,24 +74,23 @@ static int system_errno(sqlite3 *db)
 static int errno_of(sqlite3 *db, int rc)
 {
     switch (rc & 0xff) {
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_CORRUPT: case SQLITE_NOTADB: case SQLITE_FORMAT: case SQLITE_SCHEMA: case SQLITE_ERROR: case SQLITE_MISMATCH:
-        return -EBADMSG;
-    case SQLITE_BUSY: case SQLITE_LOCKED: case SQLITE_PROTOCOL:
-        return -EBUSY;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_PERM: case SQLITE_AUTH:
-        return -EACCES;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_TOOBIG:
-        return -EMSGSIZE;
-    case SQLITE_INTERRUPT:
-        return -EINTR;
-    default:
-        return db ? errno_of_system(system_errno(db)) : -EIO;
+    case SQLITE_FULL: return -ENOSPC;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+    case SQLITE_SCHEMA:
+    case SQLITE_ERROR:
+    case SQLITE_MISMATCH: return -EBADMSG;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: return -EBUSY;
+    case SQLITE_READONLY: return -EROFS;
+    case SQLITE_PERM:
+    case SQLITE_AUTH: return -EACCES;
+    case SQLITE_NOMEM: return -ENOMEM;
+    case SQLITE_TOOBIG: return -EMSGSIZE;
+    case SQLITE_INTERRUPT: return -EINTR;
+    default: return db ? errno_of_system(system_errno(db)) : -EIO;
     }
 }
 
@@ -99,7 +101,8 @@ int es_sql_error(sqlite3 *db, int rc, const char *doing)
     if (code == -ENOSPC)
         return es_fail(code, "cannot %s: no space left (%s)", doing, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
     if (error)
-        return es_fail(code, "cannot %s: %s (%s)", doing, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), strerror(error));
+        return es_fail(code, "cannot %s: %s (%s)", doing, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
+                       strerror(error));
     return es_fail(code, "cannot %s: %s", doing, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 }
 

@@ -11,9 +11,11 @@
 #define ES_APPLICATION_ID 0x45534350 /* "ESCP" */
 #define ES_BUSY_MS 5000
 #define ES_PAGE_SIZE 4096
-#define ES_ROW_MAX (64 << 20)        /* no row of a recording is larger */
+#define ES_ROW_MAX (64 << 20) /* no row of a recording is larger */
 
-struct es_sql_table { const char *type, *name, *sql; };
+struct es_sql_table {
+    const char *type, *name, *sql;
+};
 extern const struct es_sql_table es_sql_tables[];
 extern const size_t es_sql_n_tables;
 

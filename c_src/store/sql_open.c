@@ -93,6 +93,10 @@ static int open_once(const char *name, int flags, sqlite3 **ret_db)
     }
     if (r == 0)
         r = es_sql_integer(db, "SELECT count(*) FROM (SELECT 1 FROM main.sqlite_schema LIMIT 1)", &tables);
+    if (r < 0 && (sqlite3_errcode(db) & 0xff) == SQLITE_NOTADB) {
+        es_error_clear();
+        r = es_fail(-EBADMSG, "it is not a recording");
+    }
     if (r < 0) {
         sqlite3_close(db);
         return r;

@@ -27,7 +27,8 @@ int es_store_seal(struct es_store *store)
     }
     struct es_sealed *sealed = &store->sealed[store->n_sealed];
     *sealed = (struct es_sealed){.group = store->group.id};
-    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, LEVEL_WHOLE}, &sealed->image);
+    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, LEVEL_WHOLE},
+                            &sealed->image);
     if (r < 0) {
         es_buf_fini(&sealed->image.bytes);
         return r;
@@ -54,15 +55,18 @@ int es_store_seal(struct es_store *store)
 static int check_event(const struct es_store *store, const struct es_event *event)
 {
     if (event->seq != store->next_seq)
-        return es_fail(-EINVAL, "event %llu where %llu must come", (unsigned long long)event->seq, (unsigned long long)store->next_seq);
+        return es_fail(-EINVAL, "event %llu where %llu must come", (unsigned long long)event->seq,
+                       (unsigned long long)store->next_seq);
     if (event->kind >= ES_KIND_MAX || es_kind_table[event->kind].family == ES_FAM_INTERNAL)
-        return es_fail(-EINVAL, "event %llu: kind %u is none of a recording", (unsigned long long)event->seq, event->kind);
+        return es_fail(-EINVAL, "event %llu: kind %u is none of a recording", (unsigned long long)event->seq,
+                       event->kind);
     if (event->payload_len > ES_BLOCK_PAYLOAD)
-        return es_fail(-EMSGSIZE, "event %llu: a payload of %u bytes", (unsigned long long)event->seq, event->payload_len);
+        return es_fail(-EMSGSIZE, "event %llu: a payload of %u bytes", (unsigned long long)event->seq,
+                       event->payload_len);
     bool paired = event->cause_state == ES_CAUSE_PAIRED;
     if (event->cause_state >= ES_CAUSE_MAX || paired != (event->cause != 0) || event->cause >= event->seq)
-        return es_fail(-EINVAL, "event %llu: cause %llu, state %u", (unsigned long long)event->seq, (unsigned long long)event->cause,
-                       event->cause_state);
+        return es_fail(-EINVAL, "event %llu: cause %llu, state %u", (unsigned long long)event->seq,
+                       (unsigned long long)event->cause, event->cause_state);
     if (store->sealed_bytes + es_facts_bytes(&store->facts) > 4 * ES_STORE_BATCH_BYTES)
         return es_fail(-ENOBUFS, "too much waits for a commit");
     return 0;
@@ -99,7 +103,10 @@ int es_store_meta(struct es_store *store, const char *key, const char *value)
 {
     return es_facts_meta(&store->facts, key, value);
 }
-int es_store_process(struct es_store *store, struct es_process *process) { return es_facts_process(&store->facts, process); }
+int es_store_process(struct es_store *store, struct es_process *process)
+{
+    return es_facts_process(&store->facts, process);
+}
 int es_store_name(struct es_store *store, es_ref name, es_ref pid, int64_t since, int64_t until)
 {
     return es_facts_name(&store->facts, &(struct es_name){name, pid, since, until});

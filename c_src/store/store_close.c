@@ -37,7 +37,8 @@ static void fold_log(struct es_store *store)
     sqlite3_busy_timeout(store->db, 200);
     if (sqlite3_exec(store->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
         return;
-    if (es_sql_integer(store->db, "PRAGMA page_count", &pages) == 0 && es_sql_integer(store->db, "PRAGMA freelist_count", &free_pages) == 0 &&
+    if (es_sql_integer(store->db, "PRAGMA page_count", &pages) == 0 &&
+        es_sql_integer(store->db, "PRAGMA freelist_count", &free_pages) == 0 &&
         free_pages * ES_PAGE_SIZE > VACUUM_BYTES && free_pages > pages / 3)
         sqlite3_exec(store->db, "VACUUM", NULL, NULL, NULL);
 }

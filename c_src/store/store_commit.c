@@ -7,8 +7,8 @@
 #include "store/store_inner.h"
 
 #define LEVEL_MINI 1
-#define MERGE 8u           /* so many mini-blocks, each smaller than so many times the newest, become one */
-#define LOG_PAGES_WAKE 256 /* pages in the log before the checkpoint thread is woken: 1 MiB */
+#define MERGE 8u            /* so many mini-blocks, each smaller than so many times the newest, become one */
+#define LOG_PAGES_WAKE 256  /* pages in the log before the checkpoint thread is woken: 1 MiB */
 #define LOG_PAGES_WAIT 8192 /* … before the commit checkpoints itself: the thread does not keep up */
 
 /* The newest events as a mini-block. It takes small ones before it in, so that a quiet system does not leave thousands:
@@ -30,7 +30,8 @@ static int encode_mini(struct es_store *store, uint32_t *ret_merged)
         from = store->minis[store->n_minis - merged].from;
     }
     *ret_merged = merged;
-    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, LEVEL_MINI}, &store->mini);
+    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, LEVEL_MINI},
+                           &store->mini);
 }
 
 static int write_blocks(struct es_store *store, uint32_t merged, bool mini)
@@ -126,8 +127,10 @@ static void committed(struct es_store *store, uint32_t merged)
     store->old_first = store->old_last = 0;
     if (store->batch.n > store->committed) {
         store->n_minis -= merged;
-        store->minis[store->n_minis++] = (struct es_mini){.id = store->next_block - 1, .to = store->batch.n,
-                                                          .from = (uint32_t)(store->mini.first_seq - store->batch.first_seq)};
+        store->minis[store->n_minis++] =
+            (struct es_mini){.id = store->next_block - 1,
+                             .to = store->batch.n,
+                             .from = (uint32_t)(store->mini.first_seq - store->batch.first_seq)};
         store->committed = store->batch.n;
         store->committed_payload = store->batch.payload.len;
     }
@@ -158,8 +161,8 @@ static uint64_t position_hash(const struct es_store_position *position)
 /* A quiet system costs no writes. */
 static bool nothing_to_say(const struct es_store *store, uint64_t hash)
 {
-    return store->next_seq == store->committed_seq && store->n_sealed == 0 && store->groups.len == 0 && !es_facts_wait(&store->facts) &&
-           (hash == 0 || hash == store->position_hash);
+    return store->next_seq == store->committed_seq && store->n_sealed == 0 && store->groups.len == 0 &&
+           !es_facts_wait(&store->facts) && (hash == 0 || hash == store->position_hash);
 }
 
 int es_store_commit(struct es_store *store, const struct es_store_position *position)

@@ -34,7 +34,8 @@ static bool is_database(const char *path)
 {
     char head[16] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool is = fd >= 0 && read(fd, head, sizeof head) == sizeof head && memcmp(head, "SQLite format 3", sizeof head) == 0;
+    bool is =
+        fd >= 0 && read(fd, head, sizeof head) == sizeof head && memcmp(head, "SQLite format 3", sizeof head) == 0;
     if (fd >= 0)
         close(fd);
     return is;
@@ -88,8 +89,10 @@ static void hex(const uint8_t id[16], char text[33])
 static int create_tables(sqlite3 *db)
 {
     char pragmas[128], group[128];
-    snprintf(group, sizeof group, "INSERT INTO groups VALUES(1, 1, %lld - 1, 0, %lld, x'')", (long long)-INT64_MAX, (long long)es_group_hash(1, "", 0));
-    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", ES_APPLICATION_ID, ES_FORMAT_VERSION);
+    snprintf(group, sizeof group, "INSERT INTO groups VALUES(1, 1, %lld - 1, 0, %lld, x'')", (long long)-INT64_MAX,
+             (long long)es_group_hash(1, "", 0));
+    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", ES_APPLICATION_ID,
+             ES_FORMAT_VERSION);
     int r = es_sql_exec(db, "BEGIN IMMEDIATE");
     if (r == 0)
         r = es_sql_exec(db, pragmas);
@@ -135,10 +138,12 @@ static int prepare(struct es_store *store)
     if (r == 0)
         r = es_sql_prepare(db, "INSERT OR REPLACE INTO rings VALUES(?,?,?,?)", &store->sql.ring);
     if (r == 0)
-        r = es_sql_prepare(db, "INSERT INTO position VALUES(1,?,?,?,?) ON CONFLICT(id) DO UPDATE SET next_seq = excluded.next_seq, "
-                           "last_time = excluded.last_time, watermark = coalesce(excluded.watermark, watermark), "
-                           "blob = coalesce(excluded.blob, blob)",
-                           &store->sql.position);
+        r = es_sql_prepare(
+            db,
+            "INSERT INTO position VALUES(1,?,?,?,?) ON CONFLICT(id) DO UPDATE SET next_seq = excluded.next_seq, "
+            "last_time = excluded.last_time, watermark = coalesce(excluded.watermark, watermark), "
+            "blob = coalesce(excluded.blob, blob)",
+            &store->sql.position);
     if (r == 0)
         r = es_sql_prepare(db, "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count",
                            &store->sql.used_pages);
@@ -194,8 +199,11 @@ int es_store_create(const struct es_store_options *options, struct es_store **re
     }
     if (r == 0)
         r = es_store_commit(store, NULL);
-    if (r == 0)
+    if (r == 0) {
+        /* From now on the file is a recording, even without its log. */
+        sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         r = es_checkpoint_start(&store->checkpoint, store->path);
+    }
     if (r < 0) {
         r = es_fail(r, "cannot create %s", options->path);
         es_store_free(store);
@@ -231,7 +239,12 @@ static int check_session(const struct es_store_options *options)
     return r;
 }
 
-struct restorer { struct es_store *store; struct es_decoder *decoder; struct es_stored_block stored; sqlite3_stmt *blocks, *column; };
+struct restorer {
+    struct es_store *store;
+    struct es_decoder *decoder;
+    struct es_stored_block stored;
+    sqlite3_stmt *blocks, *column;
+};
 
 /* Takes one mini-block of the open block back into memory. */
 static int restore_mini(struct restorer *re)
@@ -279,7 +292,8 @@ static int restore_open_block(struct es_store *store)
     int r = re.decoder ? 0 : es_fail(-ENOMEM, "no memory to go on");
     if (r == 0)
         r = es_sql_prepare(store->db,
-                           ES_BLOCK_SELECT "WHERE id > coalesce((SELECT max(id) FROM main.blocks WHERE mini = 0), 0) ORDER BY id",
+                           ES_BLOCK_SELECT
+                           "WHERE id > coalesce((SELECT max(id) FROM main.blocks WHERE mini = 0), 0) ORDER BY id",
                            &re.blocks);
     if (r == 0)
         r = es_sql_prepare(store->db, ES_COLUMN_SELECT, &re.column);
@@ -314,7 +328,9 @@ static int restore(struct es_store *store)
     if (r == 0)
         r = es_sql_integer(store->db, "SELECT first_time FROM groups ORDER BY id DESC LIMIT 1", &group_time);
     if (r == 0)
-        r = es_sql_integer(store->db, "SELECT coalesce(sum(bytes), 0) FROM blocks WHERE group_id = (SELECT max(id) FROM groups)", &bytes);
+        r = es_sql_integer(store->db,
+                           "SELECT coalesce(sum(bytes), 0) FROM blocks WHERE group_id = (SELECT max(id) FROM groups)",
+                           &bytes);
     if (r < 0)
         return r == -ENODATA ? es_fail(-EBADMSG, "it does not say where to go on") : r;
     store->next_seq = store->committed_seq = (uint64_t)next;

@@ -7,7 +7,11 @@
 
 #define GROUPS_A_COMMIT 4 /* dropped at most, so that no commit becomes long */
 
-struct oldest { uint64_t id, first_seq, next_seq; int64_t until; bool alone; };
+struct oldest {
+    uint64_t id, first_seq, next_seq;
+    int64_t until;
+    bool alone;
+};
 
 /* The oldest group, and where the one after it begins. */
 static int find_oldest(struct es_store *store, struct oldest *ret)
@@ -90,7 +94,8 @@ static int drop(struct es_store *store, const struct oldest *oldest)
     if (r == 0)
         r = run_with(store, "DELETE FROM groups WHERE id = ?1 AND ?2 = 0", (int64_t)oldest->id, 0);
     if (r == 0)
-        r = run_with(store, "DELETE FROM processes WHERE exited < ?1 AND exited < 9223372036854775807 AND ?2 = 0", oldest->until, 0);
+        r = run_with(store, "DELETE FROM processes WHERE exited < ?1 AND exited < 9223372036854775807 AND ?2 = 0",
+                     oldest->until, 0);
     if (r == 0)
         r = run_with(store, "DELETE FROM names WHERE until < ?1 AND ?2 = 0", oldest->until, 0);
     if (r == 0)

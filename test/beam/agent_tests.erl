@@ -10,7 +10,7 @@ all_test_() ->
         fun foreign_tracer_is_left_alone/0, fun killed_agent/0, fun killed_guardian/0, fun recorder_gone/0, fun taken_over/0,
         fun time_limit/0, fun loaded_again/0, fun loaded_later/0, fun first_callback/0, fun cleared_by_others/0, fun specs/0, fun one_process/0,
         fun states/0, fun machine_states/0, fun messages/0, fun errors/0, fun system_monitor_of_others/0, fun census/0,
-        fun budget/0, fun own_words/0, fun children/0, fun own_library/0, fun again_and_again/0, fun everything_is_recorded_once/0
+        fun budget/0, fun own_words/0, fun children/0, fun own_library/0, fun again_and_again/0, fun everything_is_recorded_once/0, fun many_processes/0
     ],
     [{atom_to_list(element(2, erlang:fun_info(Test, name))), {timeout, 120, Test}} || Test <- Tests].
 
@@ -591,4 +591,21 @@ round(N, Vm) ->
             gen_tcp:close(Guard),
             nothing_left(Vm)
     end,
+    agent_vm:close(Session).
+
+%% A node with many processes, AGENT_MANY of them: all armed, all counted, and nothing left. The log says how long it took.
+many_processes() ->
+    Many = list_to_integer(os:getenv("AGENT_MANY", "20000")),
+    Session0 = agent_vm:session(#{drain => true}),
+    Vm = agent_vm:plain(["+P", "1000000"]),
+    Many = do(Vm, agent_target, spawn_idle, [Many]),
+    ok = agent_vm:attach(Session0, Vm),
+    {Session, _} = agent_vm:hello(Session0),
+    Armed = #{processes := N} = agent_vm:open(Session, #{level => balanced}),
+    ?assert(N >= Many),
+    io:format(user, "~p~n", [maps:with([processes, slices, longest_slice_ns, p99_slice_ns, total_ns], Armed)]),
+    until(fun() -> maps:get(events, do(Vm, elixirscope, status, [])) >= N end), % the census goes on behind it
+    {Us, _} = timer:tc(fun() -> stop(#{session => Session, vm => Vm}) end),
+    io:format(user, "out again, checked and unloaded: ~p ms~n", [Us div 1000]),
+    agent_vm:stop_vm(Vm),
     agent_vm:close(Session).

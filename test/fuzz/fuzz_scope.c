@@ -32,9 +32,13 @@ static void need(int ok)
 static struct es_event make(uint64_t seq)
 {
     static const uint8_t payload[64] = "payload";
-    static const uint8_t kinds[] = {ES_K_CALL, ES_K_SEND, ES_K_DELIVER, ES_K_STATE, ES_K_RETURN, ES_K_GC_MINOR_START, ES_K_IN, ES_K_OUT, ES_K_SPAWNED,
-                                    ES_K_EXCEPTION, ES_K_MARK, ES_K_LINK};
-    struct es_event e = {.seq = seq, .kind = kinds[(seq * 7 + seq / 11) % sizeof kinds], .time = (int64_t)(seq * 777 + seq % 13), .thread = (uint16_t)(seq % 3)};
+    static const uint8_t kinds[] = {ES_K_CALL,    ES_K_SEND,           ES_K_DELIVER, ES_K_STATE,
+                                    ES_K_RETURN,  ES_K_GC_MINOR_START, ES_K_IN,      ES_K_OUT,
+                                    ES_K_SPAWNED, ES_K_EXCEPTION,      ES_K_MARK,    ES_K_LINK};
+    struct es_event e = {.seq = seq,
+                         .kind = kinds[(seq * 7 + seq / 11) % sizeof kinds],
+                         .time = (int64_t)(seq * 777 + seq % 13),
+                         .thread = (uint16_t)(seq % 3)};
     unsigned fields = es_kind_table[e.kind].fields;
     e.pid = es_ref_pid((uint32_t)(seq * seq % 17), 0);
     e.flags = seq % 50 ? 0 : ES_E_MOVED;
@@ -212,7 +216,11 @@ static void read_changed_file(const uint8_t *data, size_t size)
 
 static void read_changed_columns(const uint8_t *data, size_t size)
 {
-    struct es_stored_block stored = {.info = {.id = 1, .first_seq = 1, .events = EVENTS, .last_seq = EVENTS, .first_time = image.first_time,
+    struct es_stored_block stored = {.info = {.id = 1,
+                                              .first_seq = 1,
+                                              .events = EVENTS,
+                                              .last_seq = EVENTS,
+                                              .first_time = image.first_time,
                                               .last_time = image.last_time}};
     uint8_t *copies[ES_COLUMNS] = {0};
     for (unsigned id = 1; id < ES_COLUMNS; id++) {
@@ -220,7 +228,8 @@ static void read_changed_columns(const uint8_t *data, size_t size)
         copies[id] = malloc(len + 1);
         need(copies[id] != NULL);
         memcpy(copies[id], encoder->raw[id].bytes, len);
-        stored.column[id] = (struct es_stored){.data = copies[id], .len = len, .raw_len = (uint32_t)len, .codec = ES_CODEC_RAW};
+        stored.column[id] =
+            (struct es_stored){.data = copies[id], .len = len, .raw_len = (uint32_t)len, .codec = ES_CODEC_RAW};
     }
     for (; size >= 4; data += 4, size -= 4) {
         struct es_stored *column = &stored.column[data[0] % ES_COLUMNS];

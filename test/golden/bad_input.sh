@@ -20,7 +20,7 @@ echo "this is text" >"$work/text.scope"
 refuse 1 'not a recording' "$scope" info "$work/text.scope"
 : >"$work/empty.scope"
 refuse 1 'not a recording' "$scope" events "$work/empty.scope"
-refuse 1 'director' "$scope" info "$work"
+refuse 1 'not a recording|director' "$scope" info "$work"
 
 refuse 1 'without|not.*(BEAM|Erlang)' "$scope" record -o "$work/true.scope" -- true
 [ -e "$work/true.scope" ] && fail "a command that is no BEAM left a recording"

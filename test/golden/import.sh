@@ -15,7 +15,7 @@ trace(Where, N) ->
     Worker = spawn(fun() -> receive go -> ok end, [begin f(I), Sink ! {n, I} end || I <- lists:seq(1, N)], Self ! done end),
     {ok, _} = dbg:p(Worker, [call, send, 'receive', procs, timestamp]),
     {ok, _} = dbg:p(Sink, ['receive', timestamp]),
-    {ok, _} = dbg:tp(traced, f, 1, [{'_', [], [{return_trace}]}]),
+    {ok, _} = dbg:tpl(traced, f, 1, [{'_', [], [{return_trace}]}]),
     Worker ! go,
     receive done -> ok end,
     dbg:flush_trace_port(),

@@ -33,5 +33,5 @@ start() {
 }
 json() { "$scope" info --json "$1" | python3 -c "import json,sys; d=json.load(sys.stdin); print(d$2)"; }
 # Process id of the engine that serves the recorder.
-engine_of() { pgrep -P "$1" | while read -r p; do case "$(tr '\0' ' ' </proc/$p/cmdline)" in *elixirscope*) echo "$p" ;; esac; done | head -n 1; }
+engine_of() { for p in $(pgrep -P "$1"); do [ "$(readlink /proc/"$p"/exe)" = "$(readlink -f "$scope")" ] && { echo "$p"; return; }; done; }
 session_dirs() { ls -d /dev/shm/elixirscope-"$(id -u)"/*/ 2>/dev/null | wc -l; }

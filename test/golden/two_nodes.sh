@@ -42,7 +42,7 @@ ERL
 erlc -o "$work" "$work/ask.erl" || fail "ask.erl"
 for n in one two; do
   left=$(erl -noshell -hidden -sname "es_ask_$$" -setcookie "$cookie" -pa "$work" -s ask main "es_${n}_$$@$host")
-  expect "what is left in $n" "$left" "[{flags,[]},{modules,[]},{names,[]},{handlers,[]},{monitor,undefined},{'receive',{match_spec,[]}},{new,{flags,[]}},{pattern,{traced,false}},{library,nomatch}]"
+  expect "what is left in $n" "$left" "[{flags,[]},{modules,[]},{names,[]},{handlers,[]},{monitor,undefined},{'receive',{match_spec,true}},{new,{flags,[]}},{pattern,{traced,false}},{library,nomatch}]"
   touch "$work/$n.end"
 done
 expect "session directories left" "$(session_dirs)" 0

@@ -35,7 +35,8 @@ struct sim {
     struct { uint64_t corr; uint32_t owner; bool active; } aliases[SIM_CALLS];
     uint32_t repeat;                /* contents: 0 all different; else one of so many */
     uint64_t delivered;             /* from processes: what must be paired */
-    bool no_names, no_aliases, no_deaths;
+    bool real;                      /* it is now, and rings may be full */
+    uint64_t lost;                  /* records that found no room */
 };
 
 enum { SIM_ATOM_CALL = 500, SIM_ATOM_MODULE, SIM_ATOM_RUN, SIM_ATOM_CLOCK, SIM_ATOM_NAME };
@@ -44,21 +45,29 @@ static inline void sim_define(struct writer *w, uint32_t atom, const char *text)
 
 static inline struct writer *sim_on(struct sim *sim, struct sim_process *p)
 {
+    if (sim->real)
+        sim->now = es_clock_now(sim->threads[0].clock);
     if (dice(&sim->dice, 50) == 0 && sim->now > p->free_at + sim->us)
         p->thread = dice(&sim->dice, SIM_THREADS); /* it was moved, which takes longer than clocks differ */
     if (sim->now <= p->free_at)
         sim->now = p->free_at + 1;
     sim->now += 1 + dice(&sim->dice, (uint32_t)(sim->us / 8));
     struct writer *w = &sim->threads[p->thread];
-    w->at = sim->now;
+    w->at = sim->real ? 0 : sim->now;
     p->free_at = sim->now;
     return w;
+}
+
+static inline void sim_note(struct sim *sim, bool written)
+{
+    assert_true(written || sim->real);
+    sim->lost += !written;
 }
 
 static inline void sim_put(struct sim *sim, struct sim_process *p, struct record record)
 {
     record.pid = p->pid;
-    assert_true(writer_put(sim_on(sim, p), &record));
+    sim_note(sim, writer_put(sim_on(sim, p), &record));
 }
 
 /* {'$gen_call', {Pid, []}, Id} or {Id}: the number is in the last eight bytes. */
@@ -110,9 +119,9 @@ static inline void sim_send(struct sim *sim, struct sim_process *from, struct si
         uint8_t term[] = {ES_T_NEWER_REF, 0, 1, ES_T_SMALL_ATOM_UTF8, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 0};
         memcpy(term + 10, &m.corr, 4);
         struct record def = {.kind = ES_K_DEF, .peer = address, .payload = term, .len = sizeof term};
-        assert_true(writer_publish(sim_on(sim, from), &send, &def, 1));
+        sim_note(sim, writer_publish(sim_on(sim, from), &send, &def, 1));
     } else {
-        assert_true(writer_put(sim_on(sim, from), &send));
+        sim_note(sim, writer_put(sim_on(sim, from), &send));
     }
     sim_enqueue(to, m);
 }
@@ -215,9 +224,9 @@ static inline void sim_step(struct sim *sim)
     uint32_t name = dice(&sim->dice, SIM_NAMES), what = dice(&sim->dice, 100);
     if (what < 40)
         sim_send(sim, p, sim_message(sim, p), to->pid, to);
-    else if (what < 50 && sim->names[name] && !sim->no_names)
+    else if (what < 50 && sim->names[name])
         sim_send(sim, p, sim_message(sim, p), atom_of(SIM_ATOM_NAME + name), &sim->processes[sim->names[name] - 1]);
-    else if (what < 60 && !sim->no_aliases)
+    else if (what < 60)
         sim_call(sim, p, to);
     else if (what < 70 && p->n_calls > 0)
         sim_reply(sim, p);
@@ -227,9 +236,9 @@ static inline void sim_step(struct sim *sim)
         sim_external(sim, p);
     else if (what < 79)
         sim_send(sim, p, sim_message(sim, p), p->pid, p);
-    else if (what < 81 && !sim->no_names)
+    else if (what < 81)
         sim_register(sim, p);
-    else if (what == 81 && !sim->no_deaths)
+    else if (what == 81)
         sim_die(sim, p);
 }
 

@@ -69,6 +69,14 @@ static void exact(void **state)
     es_query_close(query);
 }
 
+static void exported(struct es_query *query, enum es_export to, const char *command)
+{
+    FILE *reader = popen(command, "w");
+    assert_non_null(reader);
+    assert_ok(es_query_export(query, &(struct es_export_request){.to = to, .filter = shop_filter()}, reader));
+    assert_int_equal(pclose(reader), 0);
+}
+
 /* Whatever bytes are recorded, each line is JSON: read by Python. */
 static void always_json(void **state)
 {
@@ -91,7 +99,9 @@ static void always_json(void **state)
         event.function = fields & ES_F_FUN ? (i % 5 ? odd : dice) : 0;
         event.flags = (uint8_t)(dice >> 50);
         if (fields & ES_F_CAUSE)
-            event.cause_state = (uint8_t)(dice >> 20) % ES_CAUSE_MAX == ES_CAUSE_PAIRED ? ES_CAUSE_LATE : (uint8_t)(dice >> 20) % ES_CAUSE_MAX;
+            event.cause_state = (uint8_t)(dice >> 20) % ES_CAUSE_MAX;
+        if (event.cause_state == ES_CAUSE_PAIRED)
+            event.cause = shop_seq ? 1 + (dice >> 30) % shop_seq : 0;
         if (fields & ES_F_PAYLOAD) {
             shop_payload();
             for (int k = 0; k < (int)(dice >> 33) % 60; k++)
@@ -101,13 +111,15 @@ static void always_json(void **state)
     }
     shop_end();
     struct es_query *query = shop_open();
-    char command[256];
-    snprintf(command, sizeof command, "python3 -c 'import json, sys\nn = [json.loads(l)[\"seq\"] for l in sys.stdin.buffer]\n"
-                                      "sys.exit(n != list(range(1, 3001)))'");
-    FILE *python = popen(command, "w");
-    struct es_export_request request = {.to = ES_EXPORT_JSONL, .filter = shop_filter()};
-    assert_ok(es_query_export(query, &request, python));
-    assert_int_equal(pclose(python), 0);
+    exported(query, ES_EXPORT_JSONL, "python3 -c 'import json, sys\nn = [json.loads(l)[\"seq\"] for l in sys.stdin.buffer]\n"
+                                     "sys.exit(n != list(range(1, 3001)))'");
+    exported(query, ES_EXPORT_PERFETTO, "python3 -c 'import json, sys\njson.load(sys.stdin.buffer)[\"traceEvents\"][2000]'");
+    exported(query, ES_EXPORT_ETF, "cat >/dev/null");
+    struct es_cut_request cut = {.path = shop_file("part.scope"), .since = SHOP_START + 1000 * SHOP_STEP, .until = INT64_MAX};
+    assert_ok(es_query_cut(query, &cut));
+    es_query_close(query);
+    assert_ok(es_query_open(shop_file("part.scope"), &query));
+    exported(query, ES_EXPORT_JSONL, "python3 -c 'import json, sys\nsys.exit(len([json.loads(l) for l in sys.stdin.buffer]) != 2000)'");
     es_query_close(query);
 }
 

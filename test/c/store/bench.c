@@ -47,7 +47,11 @@ static es_ref process(uint64_t n) { return es_ref_pid((uint32_t)(200 + n), 0); }
 static es_ref atom(uint64_t n) { return es_ref_make(ES_REF_ATOM, n * 64 + 11); }
 
 /* One process at a time on each thread; functions either from a few scripts (as programs do) or at random. */
-struct runner { uint64_t pid; unsigned left, depth, script, step; uint64_t stack[64]; };
+struct runner {
+    uint64_t pid;
+    unsigned left, depth, script, step;
+    uint64_t stack[64];
+};
 
 static uint64_t next_function(struct runner *r, bool scripted)
 {
@@ -72,7 +76,8 @@ static void make_calls(unsigned processes, unsigned slice, bool scripted)
         at = &all[runner[t].pid];
         bool call = at->depth == 0 || (at->depth < 12 && dice(2));
         struct es_event *e = &made[i];
-        *e = (struct es_event){.kind = call ? ES_K_CALL : ES_K_RETURN, .thread = (uint16_t)(t + 1), .pid = process(runner[t].pid)};
+        *e = (struct es_event){
+            .kind = call ? ES_K_CALL : ES_K_RETURN, .thread = (uint16_t)(t + 1), .pid = process(runner[t].pid)};
         if (call) {
             if (at->depth == 0) {
                 at->script = (unsigned)dice(20);
@@ -101,22 +106,68 @@ static void make_messages_with(uint32_t bytes, bool states)
 {
     uint64_t time = 0, corr = 0;
     for (uint32_t i = 0; i + 8 <= MADE; i += 8) {
-        uint64_t client = 100 + dice(2000), server = dice(20), function = 1 + server % 5, request = dice(UINT64_MAX), reply = dice(UINT64_MAX);
+        uint64_t client = 100 + dice(2000), server = dice(20), function = 1 + server % 5, request = dice(UINT64_MAX),
+                 reply = dice(UINT64_MAX);
         corr = dice(UINT64_MAX);
         const struct es_event script[8] = {
-            {.kind = ES_K_SEND, .pid = process(client), .peer = process(server), .hash = request, .corr = corr, .thread = 1, .payload_len = bytes},
-            {.kind = ES_K_DELIVER, .pid = process(server), .peer = process(client), .hash = request, .corr = corr, .thread = 1, .cause = 1,
-             .cause_state = ES_CAUSE_PAIRED, .flags = ES_E_NO_PAYLOAD},
+            {.kind = ES_K_SEND,
+             .pid = process(client),
+             .peer = process(server),
+             .hash = request,
+             .corr = corr,
+             .thread = 1,
+             .payload_len = bytes},
+            {.kind = ES_K_DELIVER,
+             .pid = process(server),
+             .peer = process(client),
+             .hash = request,
+             .corr = corr,
+             .thread = 1,
+             .cause = 1,
+             .cause_state = ES_CAUSE_PAIRED,
+             .flags = ES_E_NO_PAYLOAD},
             {.kind = ES_K_OUT, .pid = process(client), .module = atom(7), .function = atom(8), .arity = 3, .thread = 1},
-            {.kind = ES_K_CALL, .pid = process(server), .module = atom(1000 + function), .function = atom(9), .arity = 3, .thread = 2,
-             .flags = ES_E_CALLBACK, .payload_len = bytes},
-            {.kind = ES_K_STATE, .pid = process(server), .module = atom(1000 + function), .function = atom(9), .arity = 3, .thread = 2,
-             .hash = states ? dice(UINT64_MAX) : 77, .flags = states ? 0 : ES_E_STATE_SAME, .payload_len = states ? bytes * 4 : 0},
-            {.kind = ES_K_RETURN, .pid = process(server), .module = atom(1000 + function), .function = atom(9), .arity = 3, .thread = 2,
-             .flags = ES_E_CALLBACK, .payload_len = bytes / 4},
-            {.kind = ES_K_SEND, .pid = process(server), .peer = process(client), .hash = reply, .corr = corr, .thread = 2, .payload_len = bytes / 4},
-            {.kind = ES_K_DELIVER, .pid = process(client), .peer = process(server), .hash = reply, .corr = corr, .thread = 2, .cause = 7,
-             .cause_state = ES_CAUSE_PAIRED, .flags = ES_E_NO_PAYLOAD},
+            {.kind = ES_K_CALL,
+             .pid = process(server),
+             .module = atom(1000 + function),
+             .function = atom(9),
+             .arity = 3,
+             .thread = 2,
+             .flags = ES_E_CALLBACK,
+             .payload_len = bytes},
+            {.kind = ES_K_STATE,
+             .pid = process(server),
+             .module = atom(1000 + function),
+             .function = atom(9),
+             .arity = 3,
+             .thread = 2,
+             .hash = states ? dice(UINT64_MAX) : 77,
+             .flags = states ? 0 : ES_E_STATE_SAME,
+             .payload_len = states ? bytes * 4 : 0},
+            {.kind = ES_K_RETURN,
+             .pid = process(server),
+             .module = atom(1000 + function),
+             .function = atom(9),
+             .arity = 3,
+             .thread = 2,
+             .flags = ES_E_CALLBACK,
+             .payload_len = bytes / 4},
+            {.kind = ES_K_SEND,
+             .pid = process(server),
+             .peer = process(client),
+             .hash = reply,
+             .corr = corr,
+             .thread = 2,
+             .payload_len = bytes / 4},
+            {.kind = ES_K_DELIVER,
+             .pid = process(client),
+             .peer = process(server),
+             .hash = reply,
+             .corr = corr,
+             .thread = 2,
+             .cause = 7,
+             .cause_state = ES_CAUSE_PAIRED,
+             .flags = ES_E_NO_PAYLOAD},
         };
         for (uint32_t j = 0; j < 8; j++) {
             made[i + j] = script[j];
@@ -143,9 +194,17 @@ static void make_gc(void)
     }
 }
 
-static const struct { const char *name; void (*make)(void); } mixes[] = {
-    {"calls", make_same_process}, {"random calls", make_random_calls}, {"scattered calls", make_scattered}, {"messages", make_messages},
-    {"payloads", make_payloads}, {"states", make_states}, {"gc", make_gc},
+static const struct {
+    const char *name;
+    void (*make)(void);
+} mixes[] = {
+    {"calls", make_same_process},
+    {"random calls", make_random_calls},
+    {"scattered calls", make_scattered},
+    {"messages", make_messages},
+    {"payloads", make_payloads},
+    {"states", make_states},
+    {"gc", make_gc},
 };
 
 static void check(int r, const char *what)
@@ -162,7 +221,11 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-struct result { double seconds, commit_half, commit_most, open, decode, decode_light; uint64_t bytes, payload; size_t blocks, blocks_bytes; };
+struct result {
+    double seconds, commit_half, commit_most, open, decode, decode_light;
+    uint64_t bytes, payload;
+    size_t blocks, blocks_bytes;
+};
 
 static void write_events(const char *path, uint64_t n, struct result *result)
 {
@@ -236,8 +299,8 @@ int main(int argc, char **argv)
         return 1;
     for (size_t i = 0; i < sizeof payload; i++)
         payload[i] = (uint8_t)(dice(4) ? dice(6) * 17 : dice(256));
-    printf("%-16s %8s %8s %9s %9s %9s %9s %9s %9s %7s\n", "mix", "B/event", "payload", "M event/s", "commit50", "commitmax", "open", "decode",
-           "light", "RSS MB");
+    printf("%-16s %8s %8s %9s %9s %9s %9s %9s %9s %7s\n", "mix", "B/event", "payload", "M event/s", "commit50",
+           "commitmax", "open", "decode", "light", "RSS MB");
     for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
         char path[4096];
         struct result result = {0};
@@ -253,9 +316,10 @@ int main(int argc, char **argv)
         stat(path, &st);
         getrusage(RUSAGE_SELF, &usage);
         double n = (double)millions * 1e6;
-        printf("%-16s %8.2f %8.1f %9.2f %7.1fms %7.1fms %7.2fms %7.2fms %7.2fms %7ld\n", mixes[i].name, (double)st.st_size / n,
-               (double)result.payload / n, n / result.seconds / 1e6, result.commit_half * 1e3, result.commit_most * 1e3, result.open * 1e3,
-               result.decode * 1e3, result.decode_light * 1e3, usage.ru_maxrss / 1024);
+        printf("%-16s %8.2f %8.1f %9.2f %7.1fms %7.1fms %7.2fms %7.2fms %7.2fms %7ld\n", mixes[i].name,
+               (double)st.st_size / n, (double)result.payload / n, n / result.seconds / 1e6, result.commit_half * 1e3,
+               result.commit_most * 1e3, result.open * 1e3, result.decode * 1e3, result.decode_light * 1e3,
+               usage.ru_maxrss / 1024);
         if (!getenv("ES_KEEP"))
             unlink(path);
     }

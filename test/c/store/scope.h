@@ -60,11 +60,11 @@ static inline int scope_teardown(void **state)
     return system(command);
 }
 
-#define assert_ok(expression)                                                                                              \
-    do {                                                                                                                   \
-        int result_ = (expression);                                                                                        \
-        if (result_ < 0)                                                                                                   \
-            fail_msg("%s: %s (%s)", #expression, strerror(-result_), es_error_text());                                     \
+#define assert_ok(expression)                                                          \
+    do {                                                                               \
+        int result_ = (expression);                                                    \
+        if (result_ < 0)                                                               \
+            fail_msg("%s: %s (%s)", #expression, strerror(-result_), es_error_text()); \
     } while (0)
 
 static const uint8_t scope_session[16] = "sixteen bytes id";
@@ -77,9 +77,15 @@ static inline struct es_store_options scope_options(void)
 
 /* Events of a stream: each follows from (seed, seq) alone, so that a test can tell it again. `wild` takes values from the whole range of
  * each field; else they are those of a system that runs. */
-struct scope_stream { uint64_t seed; bool wild; uint32_t max_payload; };
+struct scope_stream {
+    uint64_t seed;
+    bool wild;
+    uint32_t max_payload;
+};
 
-struct scope_dice { uint64_t state; };
+struct scope_dice {
+    uint64_t state;
+};
 static inline uint64_t scope_roll(struct scope_dice *dice, uint64_t n)
 {
     uint64_t before = random_state;
@@ -103,7 +109,8 @@ static inline es_ref scope_ref(struct scope_dice *dice, enum es_ref_class class,
 {
     if (wild && scope_roll(dice, 2))
         return scope_roll(dice, 8) ? scope_roll(dice, 0) : UINT64_MAX;
-    return class == ES_REF_PID ? es_ref_pid((uint32_t)scope_roll(dice, 200), 1) : es_ref_make(class, 64 * scope_roll(dice, 100) + 11);
+    return class == ES_REF_PID ? es_ref_pid((uint32_t)scope_roll(dice, 200), 1)
+                               : es_ref_make(class, 64 * scope_roll(dice, 100) + 11);
 }
 
 /* Everything but the payload's bytes. `depth`: how many causes back it looks for something to repeat. */
@@ -148,7 +155,8 @@ static inline struct es_event scope_head(const struct scope_stream *s, uint64_t 
             e.corr = cause.corr;
     }
     if ((fields & ES_F_PAYLOAD) && scope_roll(&dice, 3))
-        e.payload_len = (uint32_t)scope_roll(&dice, scope_roll(&dice, 16) ? s->max_payload / 16 + 1 : s->max_payload + 1);
+        e.payload_len =
+            (uint32_t)scope_roll(&dice, scope_roll(&dice, 16) ? s->max_payload / 16 + 1 : s->max_payload + 1);
     return e;
 }
 
@@ -173,14 +181,15 @@ static inline void scope_assert_same(const struct es_event *is, const struct es_
     if (b.payload_len)
         assert_memory_equal(a.payload, b.payload, b.payload_len);
     a.payload = b.payload = NULL;
-#define SAME(field)                                                                                                        \
-    if (a.field != b.field)                                                                                                \
-        fail_msg("event %llu (%s): " #field " is %llx, not %llx", (unsigned long long)b.seq, es_kind_table[b.kind].name,   \
-                 (unsigned long long)a.field, (unsigned long long)b.field);
-    SAME(seq) SAME(kind) SAME(time) SAME(flags) SAME(cause_state) SAME(arity) SAME(thread) SAME(pid) SAME(peer) SAME(module)
-    SAME(function) SAME(hash) SAME(corr) SAME(cause) SAME(moved)
+#define SAME(field)                                                                          \
+    if (a.field != b.field)                                                                  \
+        fail_msg("event %llu (%s): " #field " is %llx, not %llx", (unsigned long long)b.seq, \
+                 es_kind_table[b.kind].name, (unsigned long long)a.field, (unsigned long long)b.field);
+    SAME(seq)
+    SAME(kind) SAME(time) SAME(flags) SAME(cause_state) SAME(arity) SAME(thread) SAME(pid) SAME(peer) SAME(module)
+        SAME(function) SAME(hash) SAME(corr) SAME(cause) SAME(moved)
 #undef SAME
-    assert_memory_equal(a.num, b.num, sizeof a.num);
+            assert_memory_equal(a.num, b.num, sizeof a.num);
 }
 
 static inline void scope_add(struct es_store *store, const struct scope_stream *s, uint64_t from, uint64_t to)

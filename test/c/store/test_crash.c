@@ -8,7 +8,9 @@
 
 #define ROUNDS 20
 
-struct shared { volatile uint64_t committed; };
+struct shared {
+    volatile uint64_t committed;
+};
 
 /* Writes on from where the file says, until it is killed. The position of ring 0 is how many events were taken out of it. */
 static void write_until_killed(const struct scope_stream *stream, struct shared *shared)
@@ -158,7 +160,8 @@ static void without_its_log(void **state)
     scope_add(store, &stream, 1, 1000);
     assert_ok(es_store_commit(store, NULL));
     es_store_abandon(store);
-    snprintf(command, sizeof command, "sqlite3 %s 'pragma wal_checkpoint(passive)' > /dev/null; rm -f %s-wal %s-shm", scope_path, scope_path, scope_path);
+    snprintf(command, sizeof command, "sqlite3 %s 'pragma wal_checkpoint(passive)' > /dev/null; rm -f %s-wal %s-shm",
+             scope_path, scope_path, scope_path);
     assert_int_equal(system(command), 0);
     struct es_recording *rec;
     assert_ok(es_recording_open(scope_path, &rec));
@@ -171,6 +174,7 @@ static void without_its_log(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scope_setup, scope_teardown)
-    const struct CMUnitTest tests[] = {T(killed_at_any_moment), T(minis_become_one_block), T(uncommitted_is_gone), T(without_its_log)};
+    const struct CMUnitTest tests[] = {T(killed_at_any_moment), T(minis_become_one_block), T(uncommitted_is_gone),
+                                       T(without_its_log)};
     return cmocka_run_group_tests_name("store crash", tests, NULL, NULL);
 }

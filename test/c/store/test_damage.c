@@ -40,8 +40,11 @@ static struct es_store *write_recording(void)
     options.overwrite = true;
     assert_ok(es_store_create(&options, &store));
     for (uint64_t seq = 1; seq <= EVENTS; seq++) {
-        struct es_process process = {.pid = es_ref_pid((uint32_t)seq, 0), .spawned = (int64_t)seq, .exited = INT64_MAX,
-                                     .facts = (const uint8_t *)"facts", .facts_len = 5};
+        struct es_process process = {.pid = es_ref_pid((uint32_t)seq, 0),
+                                     .spawned = (int64_t)seq,
+                                     .exited = INT64_MAX,
+                                     .facts = (const uint8_t *)"facts",
+                                     .facts_len = 5};
         scope_add(store, &stream, seq, seq);
         if (seq % 100 == 0) {
             assert_ok(es_store_process(store, &process));
@@ -146,6 +149,8 @@ static uint64_t read_all(bool *ret_errors)
         return 0;
     }
     uint64_t given = check_blocks(rec);
+    if (given != EVENTS) /* known without a look at everything */
+        assert_true(es_recording_damaged(rec, &damaged) > 0);
     read_tables(rec);
     r = es_recording_verify(rec);
     assert_true(r == 0 || es_error_text()[0] != '\0');
@@ -248,7 +253,9 @@ static void a_hole_in_the_index(void **state)
         assert_ok(es_store_keyframe(store, "frame", 5));
     }
     assert_ok(es_store_close(store, NULL));
-    snprintf(command, sizeof command, "sqlite3 %s \"select pageno from dbstat where name='blocks' and pagetype='leaf' order by path limit 1 offset 3\"",
+    snprintf(command, sizeof command,
+             "sqlite3 %s \"select pageno from dbstat where name='blocks' and pagetype='leaf' order by path limit 1 "
+             "offset 3\"",
              scope_path);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
@@ -330,9 +337,11 @@ static void foreign_tables(void **state)
     (void)state;
     static const char *const changes[] = {
         "drop table names",
-        "drop table meta; create view meta as with recursive r(x) as (select 1 union all select x + 1 from r) select x as key, x as value from r",
+        "drop table meta; create view meta as with recursive r(x) as (select 1 union all select x + 1 from r) select x "
+        "as key, x as value from r",
         "alter table blocks add column more",
-        "drop table columns; create table columns(id integer primary key, hash integer, data blob default (zeroblob(1e9)))",
+        "drop table columns; create table columns(id integer primary key, hash integer, data blob default "
+        "(zeroblob(1e9)))",
     };
     struct es_recording *rec;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
@@ -369,7 +378,7 @@ static int read_as_nobody(void)
     int warning = es_recording_meta(rec, "warning") ? SEEN_WARNING : 0;
     uint64_t given = check_blocks(rec);
     es_recording_close(rec);
-    return given == 0 ? SEEN_NOTHING : warning + (given == EVENTS ? SEEN_ALL : SEEN_PART);
+    return warning + (given == EVENTS ? SEEN_ALL : SEEN_PART);
 }
 
 static int in_read_only_directory(void)
@@ -410,8 +419,16 @@ static void crashed_in_a_read_only_directory(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_recording, drop_recording)
-    const struct CMUnitTest tests[] = {T(bit_flips), T(overwritten_places), T(exchanged_pages), T(truncated), T(a_hole_in_the_index), T(flips_in_a_log), T(foreign_files),
-                                       T(foreign_tables), T(a_newer_version), T(finished_in_a_read_only_directory),
+    const struct CMUnitTest tests[] = {T(bit_flips),
+                                       T(overwritten_places),
+                                       T(exchanged_pages),
+                                       T(truncated),
+                                       T(a_hole_in_the_index),
+                                       T(flips_in_a_log),
+                                       T(foreign_files),
+                                       T(foreign_tables),
+                                       T(a_newer_version),
+                                       T(finished_in_a_read_only_directory),
                                        T(crashed_in_a_read_only_directory)};
     return cmocka_run_group_tests_name("store damage", tests, NULL, NULL);
 }

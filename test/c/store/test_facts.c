@@ -59,8 +59,14 @@ static void processes(void **state)
     struct es_store *store = create();
     struct es_process made[50];
     for (int i = 0; i < 50; i++) {
-        made[i] = (struct es_process){.pid = es_ref_pid((uint32_t)i, 2), .parent = es_ref_pid(1, 0), .spawned = 1000 - i, .exited = INT64_MAX,
-                                      .spawn_seq = (uint64_t)i, .module = 64, .function = 65, .arity = 3};
+        made[i] = (struct es_process){.pid = es_ref_pid((uint32_t)i, 2),
+                                      .parent = es_ref_pid(1, 0),
+                                      .spawned = 1000 - i,
+                                      .exited = INT64_MAX,
+                                      .spawn_seq = (uint64_t)i,
+                                      .module = 64,
+                                      .function = 65,
+                                      .arity = 3};
         made[i].facts = (const uint8_t *)"facts";
         made[i].facts_len = (uint32_t)(i % 6);
         assert_ok(es_store_process(store, &made[i]));
@@ -116,18 +122,23 @@ static void names(void **state)
     assert_ok(es_store_name(store, name + 1, b, INT64_MIN, 250));
     struct es_recording *rec = reopen(store);
     const struct es_name *all;
-    const struct es_name must[] = {{name + 1, b, INT64_MIN, 250}, {name, a, 100, 200}, {name, b, 300, 400}, {name, a, 500, INT64_MAX}};
+    const struct es_name must[] = {
+        {name + 1, b, INT64_MIN, 250}, {name, a, 100, 200}, {name, b, 300, 400}, {name, a, 500, INT64_MAX}};
     assert_int_equal(es_recording_names(rec, &all), 4);
     assert_memory_equal(all, must, sizeof must);
     es_recording_close(rec);
 }
 
-struct told { unsigned n; char text[4096]; };
+struct told {
+    unsigned n;
+    char text[4096];
+};
 static int tell_counter(const char *name, uint64_t value, void *context)
 {
     struct told *told = context;
     told->n++;
-    snprintf(told->text + strlen(told->text), sizeof told->text - strlen(told->text), "%s=%llu ", name, (unsigned long long)value);
+    snprintf(told->text + strlen(told->text), sizeof told->text - strlen(told->text), "%s=%llu ", name,
+             (unsigned long long)value);
     return 0;
 }
 static int tell_meta(const char *key, const char *value, void *context)
@@ -199,16 +210,21 @@ static void positions(void **state)
     assert_int_equal(position.n_rings, 0);
     assert_int_equal(position.blob_len, 0);
     free(position.blob);
-    struct es_ring_position rings[3] = {{.ring = 0, .generation = 1, .position = 100}, {.ring = 0, .generation = 2, .position = UINT64_MAX},
+    struct es_ring_position rings[3] = {{.ring = 0, .generation = 1, .position = 100},
+                                        {.ring = 0, .generation = 2, .position = UINT64_MAX},
                                         {.ring = 511, .generation = 1, .position = 1}};
     rings[1].lost[ES_K_SEND] = 5;
     rings[1].lost[ES_KIND_MAX - 1] = UINT64_MAX;
     struct scope_stream stream = {1, false, 10};
     scope_add(store, &stream, 1, 10);
-    assert_ok(es_store_commit(store, &(struct es_store_position){.watermark = UINT64_MAX, .rings = rings, .n_rings = 3, .blob = "clock", .blob_len = 5}));
+    assert_ok(es_store_commit(
+        store, &(struct es_store_position){
+                   .watermark = UINT64_MAX, .rings = rings, .n_rings = 3, .blob = "clock", .blob_len = 5}));
     rings[0].position = 101;
     scope_add(store, &stream, 11, 12);
-    assert_ok(es_store_commit(store, &(struct es_store_position){.watermark = 42, .rings = rings, .n_rings = 1, .blob = "clocks", .blob_len = 6}));
+    assert_ok(es_store_commit(
+        store,
+        &(struct es_store_position){.watermark = 42, .rings = rings, .n_rings = 1, .blob = "clocks", .blob_len = 6}));
     assert_ok(es_store_commit(store, NULL)); /* changes no position */
     es_store_abandon(store);
 
@@ -355,7 +371,13 @@ static void what_is_not_replaced(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scope_setup, scope_teardown)
-    const struct CMUnitTest tests[] = {T(definitions), T(processes), T(names), T(counters_losses_meta), T(positions), T(keyframes),
-                                       T(files_are_private_and_few), T(what_is_not_replaced)};
+    const struct CMUnitTest tests[] = {T(definitions),
+                                       T(processes),
+                                       T(names),
+                                       T(counters_losses_meta),
+                                       T(positions),
+                                       T(keyframes),
+                                       T(files_are_private_and_few),
+                                       T(what_is_not_replaced)};
     return cmocka_run_group_tests_name("store facts", tests, NULL, NULL);
 }

@@ -7,7 +7,10 @@
 
 #define EVENTS 400000u
 
-struct shared { volatile uint64_t committed; volatile bool created, wait, go_on; };
+struct shared {
+    volatile uint64_t committed;
+    volatile bool created, wait, go_on;
+};
 
 static void write_all(const struct scope_stream *stream, struct shared *shared)
 {
@@ -53,7 +56,10 @@ static void end(pid_t writer)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static struct shared *share(void) { return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+static struct shared *share(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
 
 /* Blocks are without holes, and one of them, chosen at random, has the right events. */
 static uint64_t look(struct es_recording *rec, const struct scope_stream *stream)

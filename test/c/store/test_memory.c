@@ -150,6 +150,7 @@ static void without_commits(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scope_setup, scope_teardown)
-    const struct CMUnitTest tests[] = {T(huge_payloads), T(largest_payloads), T(everything_different), T(many_facts), T(without_commits)};
+    const struct CMUnitTest tests[] = {T(huge_payloads), T(largest_payloads), T(everything_different), T(many_facts),
+                                       T(without_commits)};
     return cmocka_run_group_tests_name("store memory", tests, NULL, NULL);
 }

@@ -4,7 +4,11 @@
 
 static struct scope_stream stream = {0, false, 400};
 
-struct run { struct es_store *store; uint64_t seq; uint64_t most_bytes, most_events; };
+struct run {
+    struct es_store *store;
+    uint64_t seq;
+    uint64_t most_bytes, most_events;
+};
 
 /* Events up to `to`, a commit each few hundred, a keyframe when the store asks for it, a process that lives for 1000 events. */
 static void write_to(struct run *run, uint64_t to)
@@ -12,7 +16,8 @@ static void write_to(struct run *run, uint64_t to)
     struct es_process process = {0};
     while (run->seq <= to) {
         if (run->seq % 1000 == 1)
-            process = (struct es_process){.pid = es_ref_pid((uint32_t)run->seq, 0), .spawned = (int64_t)run->seq * 1000, .exited = INT64_MAX};
+            process = (struct es_process){
+                .pid = es_ref_pid((uint32_t)run->seq, 0), .spawned = (int64_t)run->seq * 1000, .exited = INT64_MAX};
         if (run->seq % 1000 == 0)
             process.exited = (int64_t)run->seq * 1000;
         if (run->seq % 1000 < 2)
@@ -154,7 +159,8 @@ static void dropped_under_a_reader(void **state)
     assert_ok(es_recording_refresh(rec));
     size_t n = es_recording_blocks(rec, &blocks);
     assert_in_range(blocks[0].first_seq, 38000, 42000);
-    assert_int_equal(scope_check_events(rec, &stream, blocks[0].first_seq), blocks[n - 1].last_seq - blocks[0].first_seq + 1);
+    assert_int_equal(scope_check_events(rec, &stream, blocks[0].first_seq),
+                     blocks[n - 1].last_seq - blocks[0].first_seq + 1);
     es_recording_close(rec);
     es_store_abandon(run.store);
 }
@@ -162,6 +168,7 @@ static void dropped_under_a_reader(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scope_setup, scope_teardown)
-    const struct CMUnitTest tests[] = {T(by_events), T(by_age), T(by_bytes), T(without_limits_all_stays), T(dropped_under_a_reader)};
+    const struct CMUnitTest tests[] = {T(by_events), T(by_age), T(by_bytes), T(without_limits_all_stays),
+                                       T(dropped_under_a_reader)};
     return cmocka_run_group_tests_name("store retention", tests, NULL, NULL);
 }

@@ -223,7 +223,8 @@ static void many_blocks_held(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scope_setup, scope_teardown)
-    const struct CMUnitTest tests[] = {T(events_of_a_system),       T(events_of_any_value), T(large_payloads), T(few_events), T(no_payload_is_too_long),
-                                       T(wrong_events_are_refused), T(fields_alone),        T(pids_of_blocks), T(many_blocks_held)};
+    const struct CMUnitTest tests[] = {T(events_of_a_system), T(events_of_any_value),    T(large_payloads),
+                                       T(few_events),         T(no_payload_is_too_long), T(wrong_events_are_refused),
+                                       T(fields_alone),       T(pids_of_blocks),         T(many_blocks_held)};
     return cmocka_run_group_tests_name("store round trip", tests, NULL, NULL);
 }
