@@ -58,33 +58,35 @@ static inline bool process_kept(const struct es_trace *c)
     return ES_LIKELY(sample(c) >= 65536) || kept(sample(c), c->tracee);
 }
 
-/* Elements of a list, up to 255: arguments of a function. */
-static uint16_t arity_of(ErlNifEnv *env, ERL_NIF_TERM arguments)
-{
-    int number;
-    if (enif_get_int(env, arguments, &number))
-        return (uint16_t)number;
-    ERL_NIF_TERM head;
-    uint16_t n = 0;
-    while (n < 255 && enif_get_list_cell(env, arguments, &head, &arguments))
-        n++;
-    return n;
-}
+/* {Module, Function, Arity or Arguments}, taken apart; all 0 where it is none. */
+struct es_mfa {
+    ERL_NIF_TERM module, function, arguments; /* arguments 0: only their number is known */
+    uint16_t arity;
+};
 
-/* {Module, Function, ArityOrArguments} as the event's function; the last element, or 0 where the term is none. */
-static ERL_NIF_TERM put_function(struct es_draft *d, ERL_NIF_TERM mfa)
+static struct es_mfa mfa_of(ErlNifEnv *env, ERL_NIF_TERM term)
 {
     int arity;
     const ERL_NIF_TERM *e;
-    if (!mfa || !enif_get_tuple(d->env, mfa, &arity, &e) || arity != 3) {
-        es_draft_word(d, 0);
-        es_draft_word(d, 0);
-        return 0;
+    if (!term || !enif_get_tuple(env, term, &arity, &e) || arity != 3)
+        return (struct es_mfa){ 0 };
+    struct es_mfa mfa = { .module = e[0], .function = e[1] };
+    if (enif_get_int(env, e[2], &arity)) {
+        mfa.arity = (uint16_t)arity;
+        return mfa;
     }
-    es_draft_word(d, es_ref_of_atom(d, e[0]));
-    es_draft_word(d, es_ref_of_atom(d, e[1]));
-    d->record->arity = arity_of(d->env, e[2]);
-    return e[2];
+    ERL_NIF_TERM head, rest = e[2];
+    while (mfa.arity < 255 && enif_get_list_cell(env, rest, &head, &rest))
+        mfa.arity++;
+    mfa.arguments = e[2];
+    return mfa;
+}
+
+static inline void put_function(struct es_draft *d, const struct es_mfa *mfa)
+{
+    es_draft_word(d, mfa->module ? es_ref_of_atom(d, mfa->module) : 0);
+    es_draft_word(d, mfa->function ? es_ref_of_atom(d, mfa->function) : 0);
+    d->record->arity = mfa->arity;
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------------------ */
@@ -168,15 +170,17 @@ static void trace_call(struct es_trace *c)
 {
     if (!process_kept(c))
         return;
-    struct es_budget budget = es_budget_now(&c->d, false);
+    struct es_mfa mfa = mfa_of(c->d.env, c->term);
+    ERL_NIF_TERM of_callback = callback_arguments(c), arguments = of_callback ? of_callback : mfa.arguments;
+    struct es_budget budget = { 0 };
+    if (arguments)
+        budget = es_budget_now(&c->d, false);
     if (!begin(c, &budget))
         return;
-    ERL_NIF_TERM arguments = put_function(&c->d, c->term), of_callback = callback_arguments(c);
+    put_function(&c->d, &mfa);
     if (of_callback)
         c->d.record->flags |= ES_R_CALLBACK;
-    else if (arguments && !enif_is_list(c->d.env, arguments))
-        arguments = 0; /* only the arity was asked for */
-    end(c, of_callback ? of_callback : arguments, &budget);
+    end(c, arguments, &budget);
 }
 
 /* What a behaviour's callback returns begins so, or is one of these alone. */
@@ -195,55 +199,54 @@ static bool is_callback_name(ERL_NIF_TERM name)
 }
 
 /* A guess that decides about the budget; which modules are behaviours is known to the engine. */
-static bool is_callback(ErlNifEnv *env, ERL_NIF_TERM mfa, ERL_NIF_TERM value)
+static bool is_callback(ErlNifEnv *env, const struct es_mfa *mfa, ERL_NIF_TERM value)
 {
     int arity;
     const ERL_NIF_TERM *e;
     if (value && enif_get_tuple(env, value, &arity, &e) && arity > 0 && is_answer(e[0]))
         return true;
-    return enif_get_tuple(env, mfa, &arity, &e) && arity == 3 && is_callback_name(e[1]);
+    return is_callback_name(mfa->function) || is_answer(value);
 }
 
-static void returned(struct es_trace *c, ERL_NIF_TERM value, bool callback)
+static void trace_end_of_call(struct es_trace *c)
 {
-    struct es_budget budget = es_budget_now(&c->d, callback && c->kind == ES_K_RETURN);
+    bool returned = c->kind == ES_K_RETURN;
+    if (returned && !process_kept(c))
+        return;
+    struct es_mfa mfa = mfa_of(c->d.env, c->term);
+    ERL_NIF_TERM value = option(c, es_am.extra);
+    bool callback = is_callback(c->d.env, &mfa, returned ? value : 0);
+    struct es_budget budget = es_budget_now(&c->d, callback && returned);
     if (!begin(c, &budget))
         return;
-    put_function(&c->d, c->term);
+    put_function(&c->d, &mfa);
     if (callback)
         c->d.record->flags |= ES_R_CALLBACK;
     end(c, value, &budget);
-}
-
-static void trace_return(struct es_trace *c)
-{
-    ERL_NIF_TERM value = option(c, es_am.extra);
-    if (process_kept(c))
-        returned(c, value, is_callback(c->d.env, c->term, value));
-}
-
-static void trace_exception(struct es_trace *c)
-{
-    returned(c, option(c, es_am.extra), is_callback(c->d.env, c->term, 0));
 }
 
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
 
 static void trace_spawn(struct es_trace *c)
 {
+    if (es_gate_excludes(c->term))
+        return;
+    struct es_mfa mfa = mfa_of(c->d.env, option(c, es_am.extra));
     struct es_budget budget = es_budget_now(&c->d, false);
-    if (es_gate_excludes(c->term) || !begin(c, &budget))
+    if (!begin(c, &budget))
         return;
     es_draft_word(&c->d, es_ref_of_peer(&c->d, c->term));
-    end(c, put_function(&c->d, option(c, es_am.extra)), &budget);
+    put_function(&c->d, &mfa);
+    end(c, mfa.arguments, &budget);
 }
 
 static void trace_spawned(struct es_trace *c)
 {
+    struct es_mfa mfa = mfa_of(c->d.env, option(c, es_am.extra));
     if (!begin(c, NULL))
         return;
     es_draft_word(&c->d, es_ref_of_peer(&c->d, c->term));
-    put_function(&c->d, option(c, es_am.extra));
+    put_function(&c->d, &mfa);
     es_draft_end(&c->d);
 }
 
@@ -268,9 +271,10 @@ static void trace_peer(struct es_trace *c)
 /* {Module, Function, Arity}, or 0 where the emulator does not know. */
 static void trace_scheduled(struct es_trace *c)
 {
+    struct es_mfa mfa = mfa_of(c->d.env, c->term);
     if (!process_kept(c) || !begin(c, NULL))
         return;
-    put_function(&c->d, c->term);
+    put_function(&c->d, &mfa);
     es_draft_end(&c->d);
 }
 
@@ -300,32 +304,32 @@ static void trace_gc(struct es_trace *c)
 
 /* ---- tags ---------------------------------------------------------------------------------------------------------- */
 
-/*        tag               handler       kind */
-#define TAGS(T)                                              \
-    T(send,             trace_send,      SEND)                  \
-    T(send_dead,        trace_send,      SEND_DEAD)             \
-    T(receive,          trace_receive,   DELIVER)               \
-    T(call,             trace_call,      CALL)                  \
-    T(return_from,      trace_return,    RETURN)                \
-    T(exception_from,   trace_exception, EXCEPTION)             \
-    T(spawn,            trace_spawn,     SPAWN)                 \
-    T(spawned,          trace_spawned,   SPAWNED)               \
-    T(exit,             trace_exit,      EXIT)                  \
-    T(register_,        trace_peer,      REGISTER)              \
-    T(unregister,       trace_peer,      UNREGISTER)            \
-    T(link,             trace_peer,      LINK)                  \
-    T(unlink,           trace_peer,      UNLINK)                \
-    T(getting_linked,   trace_peer,      GETTING_LINKED)        \
-    T(getting_unlinked, trace_peer,      GETTING_UNLINKED)      \
-    T(in,               trace_scheduled, IN)                    \
-    T(in_exiting,       trace_scheduled, IN)                    \
-    T(out,              trace_scheduled, OUT)                   \
-    T(out_exiting,      trace_scheduled, OUT)                   \
-    T(out_exited,       trace_scheduled, OUT)                   \
-    T(gc_minor_start,   trace_gc,        GC_MINOR_START)        \
-    T(gc_minor_end,     trace_gc,        GC_MINOR_END)          \
-    T(gc_major_start,   trace_gc,        GC_MAJOR_START)        \
-    T(gc_major_end,     trace_gc,        GC_MAJOR_END)
+/*    tag               handler            kind */
+#define TAGS(T) \
+    T(send,             trace_send,        SEND) \
+    T(send_dead,        trace_send,        SEND_DEAD) \
+    T(receive,          trace_receive,     DELIVER) \
+    T(call,             trace_call,        CALL) \
+    T(return_from,      trace_end_of_call, RETURN) \
+    T(exception_from,   trace_end_of_call, EXCEPTION) \
+    T(spawn,            trace_spawn,       SPAWN) \
+    T(spawned,          trace_spawned,     SPAWNED) \
+    T(exit,             trace_exit,        EXIT) \
+    T(register_,        trace_peer,        REGISTER) \
+    T(unregister,       trace_peer,        UNREGISTER) \
+    T(link,             trace_peer,        LINK) \
+    T(unlink,           trace_peer,        UNLINK) \
+    T(getting_linked,   trace_peer,        GETTING_LINKED) \
+    T(getting_unlinked, trace_peer,        GETTING_UNLINKED) \
+    T(in,               trace_scheduled,   IN) \
+    T(in_exiting,       trace_scheduled,   IN) \
+    T(out,              trace_scheduled,   OUT) \
+    T(out_exiting,      trace_scheduled,   OUT) \
+    T(out_exited,       trace_scheduled,   OUT) \
+    T(gc_minor_start,   trace_gc,          GC_MINOR_START) \
+    T(gc_minor_end,     trace_gc,          GC_MINOR_END) \
+    T(gc_major_start,   trace_gc,          GC_MAJOR_START) \
+    T(gc_major_end,     trace_gc,          GC_MAJOR_END)
 
 #define TAG_SLOTS 128
 static struct { ERL_NIF_TERM tag; es_handler *handler; uint8_t kind; } tags[TAG_SLOTS]; /* written once, at load */

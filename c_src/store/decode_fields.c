@@ -65,8 +65,9 @@ int es_decode_causes(struct es_decoder *d)
         d->cause_state[i] = state;
         d->back[i] = back;
     }
-    return gaps.classes.bad || gaps.bits.bad || gaps.rare.bad ? es_fail(-EBADMSG, "the causes of events are incomplete")
-                                                              : 0;
+    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad)
+        return es_fail(-EBADMSG, "the causes of events are incomplete");
+    return 0;
 }
 
 int es_decode_peers(struct es_decoder *d)

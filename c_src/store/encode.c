@@ -135,9 +135,12 @@ static int put_calls_and_peers(struct es_encoder *e, uint32_t n)
         if (fields & ES_F_PEER) {
             uint32_t cause = cause_in_range(e, k);
             uint32_t causer = cause == ES_NOTHING ? ES_NOTHING : numbers[e->batch->events[e->range.from + cause].pid];
-            peers = es_put_varint(peers, es_predict_peer(&p, row->kind, causer) == row->peer ? 0
-                                         : p.receiver == row->peer                           ? 1
-                                                                                             : (uint64_t)row->peer + 2);
+            uint64_t code = (uint64_t)row->peer + 2;
+            if (es_predict_peer(&p, row->kind, causer) == row->peer)
+                code = 0;
+            else if (p.receiver == row->peer)
+                code = 1;
+            peers = es_put_varint(peers, code);
             es_predict_saw_peer(&p, row->kind, row->peer);
         }
     }

@@ -13,11 +13,11 @@ struct es_sort {
 
 struct es_encoder {
     ZSTD_CCtx *zstd;
-    struct es_buf raw[ES_COLUMNS];  /* columns before compression */
-    uint32_t n_refs, n_funs;        /* used in the range */
-    struct es_buf sort, sort_other; /* struct es_sort: references in use, sorted */
-    struct es_buf ref_number, fun_number, counts,
-        starts; /* uint32_t: numbers in the block, by number in the batch; by number */
+    struct es_buf raw[ES_COLUMNS];        /* columns before compression */
+    uint32_t n_refs, n_funs;              /* used in the range */
+    struct es_buf sort, sort_other;       /* struct es_sort: references in use, sorted */
+    struct es_buf ref_number, fun_number; /* uint32_t: numbers in the block, by numbers in the batch */
+    struct es_buf counts, starts;         /* uint32_t: events of each reference, and where they begin in `order` */
     struct es_buf chunk;
     uint32_t *order;        /* events in order of process: index in the range */
     struct es_staged *rows; /* the same, with numbers of the block */

@@ -50,17 +50,17 @@ struct es_gap_reader {
 };
 static inline int64_t es_gap_get(struct es_gap_reader *r)
 {
-    unsigned class = r->classes.at < r->classes.end ? *r->classes.at++ : es_reader_u8(&r->classes);
-    if (class < 8)
-        return (int64_t) class;
-    if (class == ES_GAP_RARE)
+    unsigned size = r->classes.at < r->classes.end ? *r->classes.at++ : es_reader_u8(&r->classes);
+    if (size < 8)
+        return (int64_t)size;
+    if (size == ES_GAP_RARE)
         return es_unzigzag(es_reader_varint(&r->rare));
-    unsigned low = class / 8 - 1;
+    unsigned low = size / 8 - 1;
     while (r->n_pending < low) {
         r->pending |= (uint64_t)(r->bits.at < r->bits.end ? *r->bits.at++ : es_reader_u8(&r->bits)) << r->n_pending;
         r->n_pending += 8;
     }
-    uint64_t v = ((uint64_t)(8 | (class & 7)) << low) | (r->pending & (((uint64_t)1 << low) - 1));
+    uint64_t v = ((uint64_t)(8 | (size & 7)) << low) | (r->pending & (((uint64_t)1 << low) - 1));
     r->pending >>= low;
     r->n_pending -= low;
     return (int64_t)v;

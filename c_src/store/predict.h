@@ -13,8 +13,8 @@
 #define ES_PREDICT_DEPTH 256u
 
 struct es_predict {
-    uint32_t depth, returned,
-        out; /* functions: innermost of open calls, last one returned from, last one scheduled out in */
+    uint32_t depth;            /* of open calls */
+    uint32_t returned, out;    /* functions: last one returned from, last one scheduled out in */
     uint32_t sender, receiver; /* references: of the last delivery, of the last send */
     uint32_t delivery, state;  /* events: last of each, that later hashes may repeat */
     uint32_t call[ES_PREDICT_DEPTH];

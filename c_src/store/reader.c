@@ -245,8 +245,9 @@ static int load_from_the_end(struct es_recording *rec)
         rec->blocks[j - 1] = info;
     }
     rec->first_mini = known;
-    return rec->n_blocks || r == -ENOMEM ? (r == -ENOMEM ? r : 0)
-                                         : es_fail(-EBADMSG, "the index of blocks cannot be read");
+    if (r == -ENOMEM)
+        return r;
+    return rec->n_blocks ? 0 : es_fail(-EBADMSG, "the index of blocks cannot be read");
 }
 
 /* Events must come in order and without holes: a row that says otherwise has a right checksum and a wrong place, and what is not there

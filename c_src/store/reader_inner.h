@@ -13,9 +13,13 @@ struct es_cached {
     struct es_block_info info;
     struct es_decoded decoded;
     unsigned fields, refs;
-    uint64_t used;          /* when last */
-    struct es_cached *next; /* of those given out beyond the cache */
-    bool kept;              /* in the cache: not freed by the last unref */
+    uint64_t used; /* when last */
+    bool kept;     /* in the cache: not freed by the last unref */
+};
+
+struct es_define {
+    uint8_t *bytes;
+    size_t len;
 };
 
 struct es_recording {
@@ -38,10 +42,7 @@ struct es_recording {
     struct es_decoder *decoder;
 
     struct es_map define_place; /* ref to index + 1 in defines */
-    struct es_define {
-        uint8_t *bytes;
-        size_t len;
-    } * defines;
+    struct es_define *defines;
     size_t n_defines, defines_room;
 
     struct es_process *processes;

@@ -18,10 +18,12 @@ static void note(struct causes *causes, int code)
 {
     if (code == 0)
         return;
-    int n = causes->len < sizeof causes->text ? snprintf(causes->text + causes->len, sizeof causes->text - causes->len,
-                                                         "%s%s", causes->n ? "; " : "", es_error_text())
-                                              : 0;
-    causes->len += n > 0 ? (size_t)n : 0;
+    if (causes->len < sizeof causes->text) {
+        const char *between = causes->n ? "; " : "";
+        int n =
+            snprintf(causes->text + causes->len, sizeof causes->text - causes->len, "%s%s", between, es_error_text());
+        causes->len += n > 0 ? (size_t)n : 0;
+    }
     causes->n++;
     if (causes->code == 0 || code == -EBADMSG)
         causes->code = code;

@@ -32,7 +32,7 @@ refuse 2 'trace' "$scope" record -o "$work/x.scope" --trace 'nonsense:1' -- true
 refuse 2 'level' "$scope" record -o "$work/x.scope" --level loud -- true
 refuse 1 'no such file|director' "$scope" record -o "$work/no/dir/x.scope" -- erl -noshell -eval 'halt().'
 echo precious >"$work/precious.scope"
-refuse 1 'exists|recording' "$scope" record -o "$work/precious.scope" -- erl -noshell -eval 'halt().'
+refuse 1 'already|exists' "$scope" record -o "$work/precious.scope" -- erl -noshell -eval 'halt().'
 refuse 1 'recording' "$scope" record --overwrite -o "$work/precious.scope" -- erl -noshell -eval 'halt().'
 expect "a file that is no recording" "$(cat "$work/precious.scope")" precious
 refuse 1 'epmd|node|reach' "$scope" attach nobody_here_$$@localhost --cookie x --for 1s -o "$work/x.scope"
@@ -42,7 +42,7 @@ refuse 1 'epmd|node|reach' "$scope" attach nobody_here_$$@localhost --cookie x -
 total=$(json "$work/good.scope" "['events']['total']")
 [ "$total" -gt 50 ] || fail "few events: $total"
 "$scope" cut "$work/good.scope" --since 25% --until 75% -o "$work/cut.scope" >/dev/null || fail cut
-refuse 1 'exists' "$scope" cut "$work/good.scope" --since 25% -o "$work/cut.scope"
+refuse 1 'already|exists' "$scope" cut "$work/good.scope" --since 25% -o "$work/cut.scope"
 refuse 1 'outside|span|recording' "$scope" events "$work/good.scope" --since +10h
 refuse 2 'kind' "$scope" events "$work/good.scope" --kind sned
 refuse 1 'no process|not' "$scope" events "$work/good.scope" --name nobody_called_so

@@ -35,8 +35,11 @@ listening() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 wait_until 60 listening || fail "ejabberd does not listen: $(tail -n 20 "$work/ejabberd.log" "$here/logs/ejabberd.log")"
 
 ask() { erl -noshell -hidden -sname "es_ask_$$" -setcookie "$cookie" -eval "N = '$node', io:format(\"~0p\", [begin $1 end]), halt()."; }
-ask '[rpc:call(N, ejabberd_auth, try_register, [iolist_to_binary(["user", integer_to_list(I)]), <<"localhost">>, <<"secret">>]) || I <- lists:seq(0, 9)]' >"$work/registered"
-grep -q ok "$work/registered" || fail "no users: $(cat "$work/registered")"
+register() {
+  ask '[rpc:call(N, ejabberd_auth, try_register, [iolist_to_binary(["user", integer_to_list(I)]), <<"localhost">>, <<"secret">>]) || I <- lists:seq(0, 9)]' >"$work/registered"
+  grep -q ok "$work/registered"
+}
+wait_until 30 register || fail "no users: $(cat "$work/registered")"
 
 python3 "$source_dir/test/workload/xmpp_load.py" "$port" localhost 10 "${ES_EJABBERD_SECONDS:-36}" >"$work/load.txt" 2>&1 &
 load=$!
