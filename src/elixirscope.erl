@@ -17,7 +17,8 @@ mark(Label, Meta) ->
         error:_ -> {error, not_running}
     end.
 
-%% What is recorded at the moment: #{session, level, events, lost, percent_of_cpu, budget_step, processes, since_ms}.
+%% What is recorded at the moment: #{session, level, events, lost, percent_of_cpu, budget_step, processes,
+%% since_ms}.
 -spec status() -> map() | {error, not_running}.
 status() ->
     elixirscope_agent:ask(status, 5000).

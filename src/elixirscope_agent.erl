@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: MIT
-%% The agent: the process in the user's VM that owns the recording of this node. It greets the recorder, arms when told to, looks after
-%% what it armed each second, and takes everything out again at the end. docs/protocol.md has the words it speaks.
+%% The agent: the process in the user's VM that owns the recording of this node. It greets the recorder, arms
+%% when told to, looks after what it armed each second, and takes everything out again at the end.
+%% docs/protocol.md has the words it speaks.
 -module(elixirscope_agent).
 -export([boot/0, start/1, ask/2, init/2]).
 
@@ -36,14 +37,18 @@
 
 %% ---- entries: called by the VM's boot process, by rpc, by the user's program ----
 
-%% For -eval and boot scripts: reads our environment, takes it away, and starts. Whatever fails, the user's boot goes on.
+%% For -eval and boot scripts: reads our environment, takes it away, and starts. Whatever fails, the user's
+%% boot goes on.
 -spec boot() -> ok.
 boot() ->
     try boot_with(unicode:characters_to_binary(filename:dirname(code:which(?MODULE)))) catch _:_ -> ok end,
     ok.
 
 boot_with(Dir) ->
-    Names = ["ELIXIRSCOPE_SESSION", "ELIXIRSCOPE_NIF", "ELIXIRSCOPE_AFLAGS_BEFORE", "ELIXIRSCOPE_START", "ERL_AFLAGS"],
+    Names = [
+        "ELIXIRSCOPE_SESSION", "ELIXIRSCOPE_NIF", "ELIXIRSCOPE_AFLAGS_BEFORE", "ELIXIRSCOPE_START",
+        "ERL_AFLAGS"
+    ],
     [Session, Nif, Before, Start, Flags] = [os:getenv(Name) || Name <- Names],
     _ = [os:unsetenv(Name) || Name <- Names],
     _ = Before =:= false orelse os:putenv("ERL_AFLAGS", Before),
@@ -62,7 +67,10 @@ from_boot(Dir, Session, Nif, Before, Start, Flags) ->
         start => case Start of "boot" -> boot; _ -> eval end,
         wait_ms => ?BOOT_WAIT_MS,
         environment => [{"ERL_AFLAGS", Flags}, {"ELIXIRSCOPE_SESSION", Session}, {"ELIXIRSCOPE_NIF", Nif}] ++
-            [{"ELIXIRSCOPE_AFLAGS_BEFORE", Before} || Before =/= false] ++ [{"ELIXIRSCOPE_START", Start} || Start =/= false]
+            [
+                {"ELIXIRSCOPE_AFLAGS_BEFORE", Before}
+             || Before =/= false
+            ] ++ [{"ELIXIRSCOPE_START", Start} || Start =/= false]
     }.
 
 %% Starts the agent and waits, for wait_ms at most, until it is armed. Never raises.
@@ -156,7 +164,8 @@ failed(Class, Reason, Stack, St) ->
 meet(#st{options = #{socket := Path}} = St) ->
     case elixirscope_link:connect(Path, ?CONNECT_MS) of
         {ok, Socket} -> greeted(hello(St#st{socket = Socket}));
-        {error, Why} -> leave({error, <<"the recorder cannot be reached: ", (elixirscope_vm:text(Why))/binary>>}, St)
+        {error, Why} ->
+            leave({error, <<"the recorder cannot be reached: ", (elixirscope_vm:text(Why))/binary>>}, St)
     end.
 
 hello(#st{options = Options, socket = Socket, arena = Arena} = St) ->
@@ -201,7 +210,8 @@ open(Arena, Config, #st{options = Options, ledger = Ledger} = St) ->
         ok ->
             case elixirscope_nif:open(Arena) of
                 ok -> opened(Noted);
-                {error, Why} -> cannot(["the session's memory cannot be mapped: ", elixirscope_vm:text(Why)], Noted)
+                {error, Why} ->
+                    cannot(["the session's memory cannot be mapped: ", elixirscope_vm:text(Why)], Noted)
             end;
         {error, Text} ->
             cannot(["the NIF cannot be loaded: ", elixirscope_vm:text(Text)], Noted)
@@ -233,7 +243,9 @@ opened(#st{config = Config, guard = {Guard, _}, census = Census, watch = Watch, 
     Ledger = children(maps:get(children, Config, false), maps:get(environment, St#st.options, []), Ledger1),
     {Arm, Report} = elixirscope_arm:arm(Config, Ledger),
     Census ! {go, [self(), Guard, Census, Watch], maps:get(arm_slice, Config, 100)},
-    _ = maps:get(time_limit_ms, Config, 0) > 0 andalso erlang:send_after(maps:get(time_limit_ms, Config), self(), time_limit),
+    _ = maps:get(time_limit_ms, Config, 0) > 0 andalso erlang:send_after(
+        maps:get(time_limit_ms, Config), self(), time_limit
+    ),
     armed(Report, St#st{arm = Arm, budget = budget(Config)}).
 
 budget(Config) ->
@@ -258,18 +270,24 @@ armed(#{notices := Notices} = Report, #st{arm = Arm, socket = Socket} = St0) ->
     St = answer(ok, St0#st{armed = Told}),
     self() ! tick,
     self() ! poll,
-    process_flag(priority, high), % a module that was loaded is in use at once; walks are done at normal priority
+    %% a module that was loaded is in use at once; walks are done at normal priority
+    process_flag(priority, high),
     loop(St).
 
 %% A message's payload is in its send, where all sends are traced.
 deliver_payload(Arm) ->
-    elixirscope_nif:limits(#{deliver_payload => case elixirscope_arm:whole(Arm) of true -> 0; false -> 1 end}).
+    elixirscope_nif:limits(
+        #{deliver_payload => case elixirscope_arm:whole(Arm) of true -> 0; false -> 1 end}
+    ).
 
 first(Tag, Pid, Timeout) ->
     receive {Tag, Pid, What} -> What after Timeout -> late end.
 
 counted(#{lost := Lost}) when Lost > 0 ->
-    [{census, iolist_to_binary([integer_to_list(Lost), " processes are missing in the census: the ring was full"])}];
+    [{
+        census,
+        iolist_to_binary([integer_to_list(Lost), " processes are missing in the census: the ring was full"])
+    }];
 counted(_) ->
     [].
 
@@ -306,7 +324,9 @@ told({ok, {open, Arena, _}}, #st{arena = Arena, socket = Socket, armed = Armed} 
     _ = elixirscope_link:send(Socket, {armed, Armed}),
     loop(St#st{gone = none});
 told({ok, {open, _, _}}, #st{socket = Socket} = St) ->
-    _ = elixirscope_link:send(Socket, {error, <<"this node is recorded into another session's memory already">>}),
+    _ = elixirscope_link:send(
+        Socket, {error, <<"this node is recorded into another session's memory already">>}
+    ),
     loop(St);
 told({ok, {refuse, _}}, #st{gone = Gone} = St) when Gone =/= none ->
     stop(recorder_gone, St);
@@ -321,7 +341,12 @@ asked(stop, Ref, St) ->
     Ref ! {Ref, ok},
     ok.
 
-status(#st{options = #{socket := Path}, config = Config, arm = Arm, armed = Armed, budget = Budget, since = Since, gone = Gone}) ->
+status(
+    #st{
+        options = #{socket := Path}, config = Config, arm = Arm, armed = Armed, budget = Budget,
+        since = Since, gone = Gone
+    }
+) ->
     maps:merge(maps:with([events, lost], elixirscope_nif:stats()), #{
         session => filename:dirname(Path),
         level => maps:get(level, Config, minimal),
@@ -354,7 +379,9 @@ tick(#st{arm = Arm0, config = Config} = St0) ->
     elixirscope_nif:clock(),
     {Arm, Notices} = elixirscope_arm:check(Arm0),
     deliver_payload(Arm),
-    _ = maps:get(level, Config, minimal) =:= full andalso elixirscope_nif:emit(memory, undefined, maps:from_list(erlang:memory())),
+    _ = maps:get(level, Config, minimal) =:= full andalso elixirscope_nif:emit(
+        memory, undefined, maps:from_list(erlang:memory())
+    ),
     heard(spend(notices(Notices, St0#st{arm = Arm}))).
 
 poll(#st{arm = #{loads := Loads} = Arm0} = St) ->
@@ -378,7 +405,7 @@ drop_loads() ->
 heard(#st{silent = Silent} = St) ->
     case elixirscope_nif:beat() of
         Age when is_integer(Age), Age > ?SILENT_MS, not Silent ->
-            Text = <<"the engine has not been heard of for five seconds: events are lost once the rings are full">>,
+            Text = <<"the engine is silent since five seconds: events are lost once the rings are full">>,
             notice({engine_silent, Text}, St#st{silent = true});
         Age when is_integer(Age), Age < ?TICK_MS, Silent ->
             St#st{silent = false};
@@ -389,7 +416,9 @@ heard(#st{silent = Silent} = St) ->
 %% ---- the budget ----
 
 spend(#st{budget = Budget0} = St) ->
-    {Direction, Percent, Budget} = elixirscope_budget:measure({elixirscope_vm:now_ns(), elixirscope_nif:stats()}, Budget0),
+    {Direction, Percent, Budget} = elixirscope_budget:measure(
+        {elixirscope_vm:now_ns(), elixirscope_nif:stats()}, Budget0
+    ),
     case Direction of
         stay -> St#st{budget = Budget};
         _ -> spent(Direction, Percent, St#st{budget = Budget})
@@ -397,12 +426,18 @@ spend(#st{budget = Budget0} = St) ->
 
 spent(Direction, Percent, #st{budget = Budget, config = Config, arm = Arm0} = St) ->
     Step = elixirscope_budget:step(Budget),
-    Base = maps:merge(#{payload_bytes => 1024, state_bytes => 65536, sample => 65536}, maps:with([payload_bytes, state_bytes, sample], Config)),
+    Base = maps:merge(
+        #{payload_bytes => 1024, state_bytes => 65536, sample => 65536},
+        maps:with([payload_bytes, state_bytes, sample], Config)
+    ),
     elixirscope_nif:limits(elixirscope_budget:limits(Step, Base)),
     Arm = thin(Direction, Step, Arm0),
     What = elixirscope_budget:what(Step),
     _ = elixirscope_nif:emit(budget, undefined, {Step, What, Percent}),
-    Text = io_lib:format("recording took ~.2f % of the CPU (the budget is ~.2f %): recorded is now ~ts", [Percent, maps:get(target, Budget), What]),
+    Text = io_lib:format(
+        "recording took ~.2f % of the CPU (the budget is ~.2f %): recorded is now ~ts",
+        [Percent, maps:get(target, Budget), What]
+    ),
     _ = elixirscope_link:send(St#st.socket, {notice, unicode:characters_to_binary(Text)}),
     St#st{arm = Arm}.
 

@@ -1,14 +1,16 @@
 %% SPDX-License-Identifier: MIT
-%% Trace flags and patterns: switched on at the start, kept up while modules come and go, thinned by the budget, taken away at the end.
-%% Works on a map that the agent holds; every deed is in the guardian's ledger before it is done.
+%% Trace flags and patterns: switched on at the start, kept up while modules come and go, thinned by the
+%% budget, taken away at the end. Works on a map that the agent holds; every deed is in the guardian's ledger
+%% before it is done.
 -module(elixirscope_arm).
 -export([arm/2, loaded/1, poll/1, check/1, thin/2, whole/1, ledger/1, disarm/1]).
 -export_type([arm/0, notice/0]).
 
-%% trace: switches; flags: of every process; selected: processes with more; known: modules seen; armed: module => some of its functions
-%% with a pattern of ours, one global, one local; others: servers whose states are not wanted, none before the first look; watched: modules
-%% that a spec names => checksum; patterns: what is set; named: are calls: and returns: specs on; counts: spec => functions; hints: loads
-%% since the last check; untended: switches that are not ours, or no longer; refused: processes that somebody else traces.
+%% trace: switches; flags: of every process; selected: processes with more; known: modules seen; armed: module
+%% => some of its functions with a pattern of ours, one global, one local; others: servers whose states are
+%% not wanted, none before the first look; watched: modules that a spec names => checksum; patterns: what is
+%% set; named: are calls: and returns: specs on; counts: spec => functions; hints: loads since the last check;
+%% untended: switches that are not ours, or no longer; refused: processes that somebody else traces.
 -type arm() :: map().
 -type notice() :: {What :: atom(), Text :: binary()}.
 
@@ -62,13 +64,20 @@ ledger(#{ledger := Ledger}) -> Ledger.
 %% Is every sender on this node traced? Then deliveries need no payload of their own.
 -spec whole(arm()) -> boolean().
 whole(#{flags := Flags, refused := Refused, untended := Untended}) ->
-    lists:member(send, Flags) andalso Refused =:= [] andalso not lists:any(fun(S) -> lists:member(S, Untended) end, [new, processes]).
+    lists:member(send, Flags) andalso Refused =:= [] andalso not lists:any(
+        fun(S) -> lists:member(S, Untended) end, [new, processes]
+    ).
 
 specs(Config) ->
     [Spec || Spec <- maps:get(specs, Config, []), is_map(Spec), is_map_key(kind, Spec)].
 
 flags(Config) ->
-    lists:usort(level_flags(maps:get(level, Config, minimal)) ++ lists:append([spec_flags(Kind) || #{kind := Kind} <- specs(Config)])).
+    lists:usort(
+        level_flags(maps:get(level, Config, minimal)) ++ lists:append([
+            spec_flags(Kind)
+         || #{kind := Kind} <- specs(Config)
+        ])
+    ).
 
 level_flags(states_only) -> [procs, call];
 level_flags(messages_only) -> [procs, send, 'receive'];
@@ -91,20 +100,30 @@ new_processes(#{trace := Trace, flags := Flags} = Arm) ->
         ok ->
             {Arm, []};
         {foreign, Tracer} ->
-            Text = ["new processes are traced by ", elixirscope_vm:text(Tracer), " already: processes started from now on are not recorded"],
+            Text = [
+                "new processes are traced by ", elixirscope_vm:text(Tracer),
+                " already: processes started from now on are not recorded"
+            ],
             {Arm#{untended := [new]}, [notice(foreign_tracer, Text)]}
     end.
 
-receive_spec(#{trace := Trace, ledger := Ledger, flags := Flags, pending := Pending, untended := Untended} = Arm) ->
+receive_spec(
+    #{trace := Trace, ledger := Ledger, flags := Flags, pending := Pending, untended := Untended} = Arm
+) ->
     Spec = elixirscope_spec:receive_spec(),
     Noted = Arm#{ledger := elixirscope_guard:note('receive', Spec, Ledger)},
-    case (lists:member('receive', Flags) orelse Pending =/= []) andalso elixirscope_trace:receive_set(Trace, Spec) of
+    case (
+        lists:member('receive', Flags) orelse Pending =/= []
+    ) andalso elixirscope_trace:receive_set(Trace, Spec) of
         ok ->
             {Noted, []};
         false ->
             {Arm#{untended := ['receive' | Untended]}, []};
         foreign ->
-            Text = "another tool has a trace specification for 'receive': it is left alone, so deliveries come without their sender",
+            Text = [
+                "another tool has a trace specification for 'receive': it is left alone, ",
+                "so deliveries come without their sender"
+            ],
             {Arm#{untended := ['receive' | Untended]}, [notice(foreign_tracer, Text)]}
     end.
 
@@ -122,11 +141,17 @@ processes(#{trace := Trace, flags := Flags, slice := Slice} = Arm) ->
         end
     end,
     {{Armed, Refused}, Times} = elixirscope_trace:walk(On, {0, []}, ours(Arm), Slice),
-    Sample = lists:sublist([Pid || Pid <- [whereis(Name) || Name <- registered()], elixirscope_trace:mine(Trace, Pid)], ?SAMPLE),
+    Sample = lists:sublist(
+        [Pid || Pid <- [whereis(Name) || Name <- registered()], elixirscope_trace:mine(Trace, Pid)], ?SAMPLE
+    ),
     {Arm#{refused := Refused, sample => Sample, processes => Armed}, Times}.
 
 ours(#{ledger := Ledger}) ->
-    [Pid || Pid <- [maps:get(agent, Ledger, none), maps:get(guard, Ledger, none) | maps:get(helpers, Ledger, [])], is_pid(Pid)].
+    [
+        Pid
+     || Pid <- [maps:get(agent, Ledger, none), maps:get(guard, Ledger, none) | maps:get(helpers, Ledger, [])],
+        is_pid(Pid)
+    ].
 
 report(#{counts := Counts, refused := Refused, processes := Processes}, Times, Total, Notices) ->
     Sorted = lists:sort(Times),
@@ -134,10 +159,14 @@ report(#{counts := Counts, refused := Refused, processes := Processes}, Times, T
         processes => Processes,
         slices => length(Sorted),
         longest_slice_ns => lists:last([0 | Sorted]),
-        p99_slice_ns => case Sorted of [] -> 0; _ -> lists:nth(max(1, length(Sorted) * 99 div 100), Sorted) end,
+        p99_slice_ns => case Sorted of [] ->
+            0; _ -> lists:nth(max(1, length(Sorted) * 99 div 100), Sorted) end,
         total_ns => Total,
         matched => maps:to_list(Counts),
-        refused => [{elixirscope_vm:text(Pid), elixirscope_vm:text(Tracer)} || {Pid, Tracer} <- lists:sublist(Refused, ?LISTED)],
+        refused => [
+            {elixirscope_vm:text(Pid), elixirscope_vm:text(Tracer)}
+         || {Pid, Tracer} <- lists:sublist(Refused, ?LISTED)
+        ],
         notices => Notices
     }.
 
@@ -145,16 +174,24 @@ notice(What, Text) ->
     {What, unicode:characters_to_binary(Text)}.
 
 unmatched(#{want := #{specs := Specs}, counts := Counts}) ->
-    [notice(no_match, elixirscope_spec:why_none(Spec)) || {Text, _} = Spec <- Specs, not is_map_key(Text, Counts)].
+    [
+        notice(no_match, elixirscope_spec:why_none(Spec))
+     || {Text, _} = Spec <- Specs, not is_map_key(Text, Counts)
+    ].
 
 %% ---- single processes: pid: and name: ----
 
 select(#{pending := []} = Arm) ->
     {Arm, []};
 select(#{pending := Pending} = Arm) ->
-    Found = [{Spec, find(Spec)} || Spec <- Pending],
-    Arms = lists:foldl(fun({_, Pid}, A) -> select(Pid, A) end, Arm#{pending := [Spec || {Spec, none} <- Found]}, Found),
-    Texts = [[maps:get(text, Spec, <<>>), " is no process on this node now"] || {Spec, none} <- Found, not is_map_key(told, Spec)],
+    Found = [{Spec, elixirscope_census:find(Spec)} || Spec <- Pending],
+    Arms = lists:foldl(
+        fun({_, Pid}, A) -> select(Pid, A) end, Arm#{pending := [Spec || {Spec, none} <- Found]}, Found
+    ),
+    Texts = [
+        [maps:get(text, Spec, <<>>), " is no process on this node now"]
+     || {Spec, none} <- Found, not is_map_key(told, Spec)
+    ],
     Told = [Spec#{told => true} || Spec <- maps:get(pending, Arms)],
     {Again, Notices} = modules(Arms#{pending := [Spec || #{kind := name} = Spec <- Told]}),
     {Again, [notice(no_match, Text) || Text <- Texts] ++ Notices}.
@@ -174,45 +211,32 @@ select(Pid, #{trace := Trace, selected := Selected, want := Want, known := Known
         known := maps:without(Extra, Known)
     }.
 
-find(#{kind := pid, text := Text}) ->
-    try list_to_pid(binary_to_list(Text)) of
-        Pid when node(Pid) =:= node() ->
-            case is_process_alive(Pid) of
-                true -> Pid;
-                false -> none
-            end;
-        _ ->
-            none
-    catch
-        error:badarg -> none
-    end;
-find(#{kind := name, text := Text}) ->
-    Names = [Name || Binary <- [Text, <<"Elixir.", Text/binary>>], {ok, Name} <- [existing(Binary)]],
-    case [Pid || Name <- Names, Pid <- [whereis(Name)], is_pid(Pid)] of
-        [Pid | _] -> Pid;
-        [] -> none
-    end.
-
-existing(Binary) ->
-    try {ok, binary_to_existing_atom(Binary, utf8)} catch error:_ -> none end.
-
 %% ---- modules ----
 
-%% The functions of gen_server that call callbacks. An OTP that is not known here, or has them no more, has its servers seen through their
-%% own modules.
+%% The functions of gen_server that call callbacks. An OTP that is not known here, or has them no more, has
+%% its servers seen through their own modules.
 servers(New, #{want := Want, flags := Flags, others := Others, armed := Armed} = Arm) ->
     Looked = case Others of none -> erlang:loaded(); _ -> New end,
-    More = [Module || lists:member(call, Flags), Module <- Looked, elixirscope_spec:is_other_server(Module, Want)],
+    More = [
+        Module
+     || lists:member(call, Flags), Module <- Looked, elixirscope_spec:is_other_server(Module, Want)
+    ],
     case lists:member(call, Flags) andalso (Others =:= none orelse More =/= []) of
         true ->
             Left = lists:usort(More ++ case Others of none -> []; _ -> Others end),
-            Plan = [{MFA, {Pattern, callback}} || elixirscope_vm:otp() =< 29, {MFA, Pattern} <- elixirscope_spec:servers(Want, Left)],
+            Plan = [
+                {MFA, {Pattern, callback}}
+             || elixirscope_vm:otp() =< 29, {MFA, Pattern} <- elixirscope_spec:servers(Want, Left)
+            ],
             {Set, _} = set(maps:from_list(Plan), Arm),
             Done = [MFA || {MFA, _} <- Plan, is_map_key(MFA, maps:get(patterns, Set))],
             Has = fun(Functions) -> lists:any(fun({_, F, _}) -> lists:member(F, Functions) end, Done) end,
             Set#{
                 others := Left,
-                want := Want#{init_it := Has([init_it]), servers := Has([try_handle_call]) andalso Has([try_dispatch, try_handle_cast])},
+                want := Want#{
+                    init_it := Has([init_it]),
+                    servers := Has([try_handle_call]) andalso Has([try_dispatch, try_handle_cast])
+                },
                 armed := maps:merge(Armed, maps:from_list([{gen_server, Done} || Done =/= []]))
             };
         false ->
@@ -230,7 +254,10 @@ modules(#{known := Known} = Arm) ->
     end,
     {Seen#{known := Kept}, foreign_patterns(Foreign)}.
 
-module(Module, {#{want := Want, known := Known, counts := Counts, watched := Watched, armed := Armed} = Arm, Foreign}) ->
+module(
+    Module,
+    {#{want := Want, known := Known, counts := Counts, watched := Watched, armed := Armed} = Arm, Foreign}
+) ->
     Behaviours = elixirscope_spec:behaviours(Module),
     _ = Behaviours =/= [] andalso elixirscope_nif:module(Module, Behaviours),
     {Plan, Matched} = elixirscope_spec:plan(Module, Want),
@@ -239,17 +266,26 @@ module(Module, {#{want := Want, known := Known, counts := Counts, watched := Wat
     {
         Set#{
             known := Known#{Module => true},
-            counts := maps:fold(fun(Text, N, Sum) -> Sum#{Text => N + maps:get(Text, Sum, 0)} end, Counts, Matched),
+            counts := maps:fold(
+                fun(Text, N, Sum) -> Sum#{Text => N + maps:get(Text, Sum, 0)} end, Counts, Matched
+            ),
             armed := maps:merge(Armed, Probes),
-            watched := case elixirscope_spec:names(Module, Want) of true -> Watched#{Module => checksum(Module)}; false -> Watched end
+            watched := case elixirscope_spec:names(Module, Want) of true ->
+                Watched#{Module => checksum(Module)}; false -> Watched end
         },
         Others ++ Foreign
     }.
 
 %% Module => what is looked at to see whether its patterns are still there.
 probes(Patterns) ->
-    Typed = maps:from_list([{{Module, Type}, MFA} || {{Module, _, _} = MFA, {{Type, _}, _}} <- maps:to_list(Patterns)]),
-    maps:fold(fun({Module, _}, MFA, Probes) -> Probes#{Module => [MFA | maps:get(Module, Probes, [])]} end, #{}, Typed).
+    Typed = maps:from_list([
+        {{Module, Type}, MFA}
+     || {{Module, _, _} = MFA, {{Type, _}, _}} <- maps:to_list(Patterns)
+    ]),
+    maps:fold(
+        fun({Module, _}, MFA, Probes) -> Probes#{Module => [MFA | maps:get(Module, Probes, [])]} end, #{},
+        Typed
+    ).
 
 checksum(Module) ->
     try erlang:get_module_info(Module, md5) catch error:badarg -> none end.
@@ -261,13 +297,18 @@ set(Plan0, #{trace := Trace, ledger := Ledger, patterns := Patterns, named := Na
         0 ->
             {Arm, []};
         _ ->
-            Noted = elixirscope_guard:note(patterns, maps:map(fun(_, {Pattern, _}) -> Pattern end, Plan), Ledger),
+            Noted = elixirscope_guard:note(
+                patterns, maps:map(fun(_, {Pattern, _}) -> Pattern end, Plan), Ledger
+            ),
             Results = [
                 {MFA, Entry, elixirscope_trace:set(Trace, MFA, Pattern, is_map_key(MFA, Patterns))}
              || {MFA, {Pattern, _} = Entry} <- urgent_first(maps:to_list(Plan))
             ],
             Done = maps:from_list([{MFA, Entry} || {MFA, Entry, 1} <- Results]),
-            {Arm#{ledger := Noted, patterns := maps:merge(Patterns, Done)}, [MFA || {MFA, _, foreign} <- Results]}
+            {
+                Arm#{ledger := Noted, patterns := maps:merge(Patterns, Done)},
+                [MFA || {MFA, _, foreign} <- Results]
+            }
     end.
 
 %% A process may be on its way into one of these.
@@ -278,7 +319,10 @@ urgent_first(Plan) ->
 foreign_patterns([]) ->
     [];
 foreign_patterns(MFAs) ->
-    Text = [integer_to_list(length(MFAs)), " functions carry a trace pattern of another tool and are left alone: ", listed(MFAs)],
+    Text = [
+        integer_to_list(length(MFAs)),
+        " functions carry a trace pattern of another tool and are left alone: ", listed(MFAs)
+    ],
     [notice(foreign_tracer, Text)].
 
 listed(Terms) ->
@@ -305,16 +349,20 @@ check(Arm0) ->
     {Arm, Pending} = select(Arm2),
     {Arm, Changes ++ Cleared ++ Pending}.
 
-%% New modules get their patterns. Patterns that a load dropped are set again; where there was no load, somebody took them away on
-%% purpose: that is said, and left so.
-%% New ones come first: their processes are at work already.
+%% New modules get their patterns. Patterns that a load dropped are set again; where there was no load,
+%% somebody took them away on purpose: that is said, and left so. New ones come first: their processes are at
+%% work already.
 changes(Arm0) ->
     {Arm1, New} = modules(Arm0),
     {Arm, Notices} = lost(Arm1),
     {Arm, New ++ Notices}.
 
 lost(#{armed := Armed, watched := Watched, trace := Trace, hints := Hints, loads := Loads} = Arm) ->
-    Bare = [Module || {Module, MFAs} <- maps:to_list(Armed), not lists:all(fun(MFA) -> elixirscope_trace:is_set(Trace, MFA) =/= false end, MFAs)],
+    Bare = [
+        Module
+     || {Module, MFAs} <- maps:to_list(Armed),
+        not lists:all(fun(MFA) -> elixirscope_trace:is_set(Trace, MFA) =/= false end, MFAs)
+    ],
     Hinted = Hints > 0 orelse Loads =:= off,
     Changed = [Module || Hinted, {Module, Sum} <- maps:to_list(Watched), checksum(Module) =/= Sum],
     Lost = [Module || Module <- Bare, Trace =/= legacy orelse Hinted orelse erlang:check_old_code(Module)],
@@ -347,7 +395,13 @@ rearmed(Reloaded, #{armed := Armed}) ->
     end.
 
 taken([]) -> [];
-taken(Modules) -> [notice(cleared, ["another tool cleared the trace patterns of ", listed(Modules), ": they are recorded no longer"])].
+taken(Modules) ->
+    [
+        notice(
+            cleared,
+            ["another tool cleared the trace patterns of ", listed(Modules), ": they are recorded no longer"]
+        )
+    ].
 
 cleared(What, {#{untended := Untended} = Arm, Notices}) ->
     case lists:member(What, Untended) orelse intact(What, Arm) of
@@ -366,14 +420,19 @@ intact(loads, #{loads := legacy}) ->
 intact(loads, _) ->
     true.
 
-cleared_text(new) -> "another tool cleared the tracing of new processes: those started from now on are not recorded";
-cleared_text(processes) -> "another tool cleared the trace flags of processes: what they do is recorded no longer";
-cleared_text('receive') -> "another tool replaced the trace specification of 'receive': deliveries come without their sender";
-cleared_text(loads) -> "another tool cleared the trace of loads: modules loaded from now on are seen up to half a second late".
+cleared_text(new) ->
+    "another tool cleared the tracing of new processes: those started from now on are not recorded";
+cleared_text(processes) ->
+    "another tool cleared the trace flags of processes: what they do is recorded no longer";
+cleared_text('receive') ->
+    "another tool replaced the trace specification of 'receive': deliveries come without their sender";
+cleared_text(loads) ->
+    "another tool cleared the trace of loads: modules loaded from now on are seen up to half a second late".
 
 %% ---- the budget ----
 
-%% named: specs of calls and returns go or come back. flags: everything but the life of processes goes or comes back.
+%% named: specs of calls and returns go or come back. flags: everything but the life of processes goes or
+%% comes back.
 -spec thin({named | flags, boolean()}, arm()) -> arm().
 thin({named, false}, #{trace := Trace, patterns := Patterns} = Arm) ->
     Named = maps:filter(fun(_, {_, Class}) -> Class =/= callback end, Patterns),
@@ -409,7 +468,10 @@ disarm(#{trace := legacy} = Ledger) ->
     elixirscope_trace:loads_off(maps:get(loads, Ledger, off), maps:get(agent, Ledger)),
     {ok, _} = elixirscope_trace:walk(fun(Pid, ok) -> elixirscope_trace:off(legacy, Pid) end, ok, [], 100),
     elixirscope_trace:receive_clear(legacy, maps:get('receive', Ledger, none)),
-    maps:foreach(fun(MFA, Pattern) -> elixirscope_trace:clear(legacy, MFA, Pattern) end, maps:get(patterns, Ledger, #{})),
+    maps:foreach(
+        fun(MFA, Pattern) -> elixirscope_trace:clear(legacy, MFA, Pattern) end,
+        maps:get(patterns, Ledger, #{})
+    ),
     elixirscope_trace:delivered(legacy);
 disarm(#{trace := Trace} = Ledger) ->
     elixirscope_trace:loads_off(maps:get(loads, Ledger, off), maps:get(agent, Ledger)),

@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: MIT
-%% What recording may cost: measured each second, and held by taking away the dearest first. Decisions only; the agent carries them out.
+%% What recording may cost: measured each second, and held by taking away the dearest first. Decisions only;
+%% the agent carries them out.
 -module(elixirscope_budget).
 -export([new/2, measure/2, step/1, what/1, limits/2]).
 -export_type([budget/0]).
@@ -9,15 +10,21 @@
 -define(UP, 2).         % measurements above the target until the next step
 -define(DOWN, 5).       % below half of it until the step before
 
--type budget() :: #{target := float(), step := 0..?STEPS, above := integer(), below := integer(), last := undefined | tuple()}.
+-type budget() :: #{
+    target := float(), step := 0..?STEPS, above := integer(), below := integer(), last := undefined | tuple()
+}.
 -type stats() :: #{events := integer(), nanos := integer(), _ => _}.
 
 %% Target: percent of the CPU time of all schedulers; 0.0 is off.
 -spec new(number(), pos_integer()) -> budget().
 new(Target, Schedulers) ->
-    #{target => float(Target), schedulers => Schedulers, step => 0, above => 0, below => 0, last => undefined, percent => 0.0}.
+    #{
+        target => float(Target), schedulers => Schedulers, step => 0, above => 0, below => 0,
+        last => undefined, percent => 0.0
+    }.
 
-%% Takes a measurement: {NowNs, Stats of the NIF}. Gives the direction to go, if any, and the percentage measured.
+%% Takes a measurement: {NowNs, Stats of the NIF}. Gives the direction to go, if any, and the percentage
+%% measured.
 -spec measure({integer(), stats()}, budget()) -> {stay | more | less, float(), budget()}.
 measure(Now, #{last := undefined} = Budget) ->
     {stay, 0.0, Budget#{last := Now}};
@@ -36,7 +43,9 @@ decide(Percent, #{target := Target, above := Above, step := Step} = Budget) when
         true -> {less, Budget#{step := Step + 1, above := 0, below := 0}};
         false -> {stay, Budget#{above := Above + 1, below := 0}}
     end;
-decide(Percent, #{target := Target, below := Below, step := Step} = Budget) when Percent < Target / 2, Step > 0 ->
+decide(
+    Percent, #{target := Target, below := Below, step := Step} = Budget
+) when Percent < Target / 2, Step > 0 ->
     case Below + 1 >= ?DOWN of
         true -> {more, Budget#{step := Step - 1, above := 0, below := 0}};
         false -> {stay, Budget#{above := 0, below := Below + 1}}
@@ -58,7 +67,9 @@ what(5) -> <<"no calls: and returns: any more">>;
 what(6) -> <<"only the life of processes, errors and marks">>.
 
 %% The limits of the writer at a step. Base is what was asked for: no step gives more.
--spec limits(0..?STEPS, #{payload_bytes := integer(), state_bytes := integer(), sample := integer()}) -> map().
+-spec limits(
+    0..?STEPS, #{payload_bytes := integer(), state_bytes := integer(), sample := integer()}
+) -> map().
 limits(Step, #{payload_bytes := Payload, state_bytes := State, sample := Sample}) ->
     #{
         payload_bytes => if Step >= 2 -> 0; Step >= 1 -> min(256, Payload); true -> Payload end,

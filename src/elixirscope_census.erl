@@ -1,11 +1,12 @@
 %% SPDX-License-Identifier: MIT
-%% The processes that were there before the recording: who they are, in slices, by questions that are cheap for them. Runs in a process
-%% of its own, for some questions wait until a busy process answers.
+%% The processes that were there before the recording: who they are, in slices, by questions that are cheap
+%% for them. Runs in a process of its own, for some questions wait until a busy process answers.
 -module(elixirscope_census).
--export([start/1, initial_call/1, init/1]).
+-export([start/1, initial_call/1, find/1, init/1]).
 
 -define(ITEMS, [
-    registered_name, initial_call, current_function, status, memory, message_queue_len, group_leader, trap_exit, parent
+    registered_name, initial_call, current_function, status, memory, message_queue_len, group_leader, trap_exit,
+    parent
 ]).
 -define(SMALL, 1048576).     % bytes of a process whose dictionary may be copied
 -define(LINKS_MAX, 64).
@@ -17,7 +18,8 @@
 -define(WAIT_MS, 10).
 -define(WAITS_MAX, 1000).
 
-%% Starts it; it begins with {go, Ours, Slice} and ends with {census, self(), #{processes, lost, ns}} to the agent.
+%% Starts it; it begins with {go, Ours, Slice} and ends with {census, self(), #{processes, lost, ns}} to the
+%% agent.
 -spec start(pid()) -> pid().
 start(Agent) ->
     spawn(?MODULE, init, [Agent]).
@@ -41,7 +43,10 @@ everybody(Ours, Slice) ->
     {Acc, _} = elixirscope_trace:walk(fun(Pid, Acc) -> one(Pid, Keyed, Acc) end, Acc0, Ours, Slice),
     Deadline = elixirscope_vm:now_ns() + ?ASK_ALL_MS * 1000000,
     Supervisors = lists:reverse(maps:get(supervisors, Acc)),
-    maps:without([supervisors, waits], lists:foldl(fun(Entry, A) -> supervisor(Entry, Deadline, A) end, Acc, Supervisors)).
+    maps:without(
+        [supervisors, waits],
+        lists:foldl(fun(Entry, A) -> supervisor(Entry, Deadline, A) end, Acc, Supervisors)
+    ).
 
 one(Pid, Keyed, #{supervisors := Supervisors} = Acc) ->
     case facts(Pid, Keyed) of
@@ -61,19 +66,23 @@ facts(Pid, Keyed) ->
         Items -> facts(Pid, Keyed, maps:from_list(Items))
     end.
 
-facts(Pid, Keyed, #{memory := Memory, initial_call := Called, parent := Parent, registered_name := Name} = Items) ->
+facts(
+    Pid, Keyed, #{memory := Memory, initial_call := Called, parent := Parent, registered_name := Name} = Items
+) ->
     {Links, Words} = more(Pid, Keyed, Memory),
     Facts0 = maps:without([initial_call, parent, registered_name], Items),
     Facts1 = case Name of [] -> Facts0; _ -> Facts0#{registered_name => Name} end,
     Facts = maps:merge(links(Links, Facts1), maps:with(['$ancestors', '$process_label'], Words)),
-    Initial = case Words of #{'$initial_call' := {M, F, A}} when is_atom(M), is_atom(F), is_integer(A) -> {M, F, A}; _ -> Called end,
+    Initial = case Words of #{'$initial_call' := {M, F, A}} when is_atom(M), is_atom(F), is_integer(A) ->
+        {M, F, A}; _ -> Called end,
     {case is_pid(Parent) of true -> Parent; false -> undefined end, Initial, renamed(Facts)}.
 
 %% Links and words of the dictionary: on old emulators only whole, hence of small processes alone.
 more(Pid, Keyed, Memory) ->
     Items =
         case Keyed of
-            true -> [{dictionary, '$initial_call'}, {dictionary, '$ancestors'}, {dictionary, '$process_label'}];
+            true ->
+                [{dictionary, '$initial_call'}, {dictionary, '$ancestors'}, {dictionary, '$process_label'}];
             false when Memory =< ?SMALL -> [dictionary];
             false -> []
         end,
@@ -84,7 +93,10 @@ more(Pid, Keyed, Memory) ->
 
 words(Found) ->
     Whole = proplists:get_value(dictionary, Found, []),
-    Words = [Word || {Key, _} = Word <- Whole, is_atom(Key)] ++ [{Key, Value} || {{dictionary, Key}, Value} <- Found, Value =/= undefined],
+    Words = [Word || {Key, _} = Word <- Whole, is_atom(Key)] ++ [
+        {Key, Value}
+     || {{dictionary, Key}, Value} <- Found, Value =/= undefined
+    ],
     maps:with(['$initial_call', '$ancestors', '$process_label'], maps:from_list(Words)).
 
 links(unknown, Facts) -> Facts;
@@ -112,6 +124,30 @@ initial_call(Pid) ->
         {_, Initial, _} -> Initial
     end.
 
+%% The process that a pid: or name: spec means, now.
+-spec find(map()) -> pid() | none.
+find(#{kind := pid, text := Text}) ->
+    try list_to_pid(binary_to_list(Text)) of
+        Pid when node(Pid) =:= node() ->
+            case is_process_alive(Pid) of
+                true -> Pid;
+                false -> none
+            end;
+        _ ->
+            none
+    catch
+        error:badarg -> none
+    end;
+find(#{kind := name, text := Text}) ->
+    Names = [Name || Binary <- [Text, <<"Elixir.", Text/binary>>], {ok, Name} <- [existing(Binary)]],
+    case [Pid || Name <- Names, Pid <- [whereis(Name)], is_pid(Pid)] of
+        [Pid | _] -> Pid;
+        [] -> none
+    end.
+
+existing(Binary) ->
+    try {ok, binary_to_existing_atom(Binary, utf8)} catch error:_ -> none end.
+
 %% ---- supervisors ----
 
 %% Asked only when they have nothing else to do, and each for a tenth of a second at most.
@@ -123,7 +159,8 @@ supervisor({Pid, {Parent, Initial, Facts}}, Deadline, Acc) ->
         _ -> emit(Pid, {Parent, Initial, Facts}, Acc)
     end.
 
-%% The answer comes to our own pid, not to an alias: it is known there, and not recorded. One that comes late meets a process that is gone.
+%% The answer comes to our own pid, not to an alias: it is known there, and not recorded. One that comes late
+%% meets a process that is gone.
 children(Pid) ->
     Ref = erlang:monitor(process, Pid),
     Pid ! {'$gen_call', {self(), Ref}, which_children},

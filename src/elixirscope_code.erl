@@ -10,19 +10,25 @@
 -spec modules() -> [module()].
 modules() ->
     [
-        elixirscope, elixirscope_agent, elixirscope_arm, elixirscope_budget, elixirscope_census, elixirscope_code,
-        elixirscope_guard, elixirscope_link, elixirscope_logger, elixirscope_nif, elixirscope_spec, elixirscope_trace,
-        elixirscope_vm, elixirscope_watch
+        elixirscope, elixirscope_agent, elixirscope_arm, elixirscope_budget, elixirscope_census,
+        elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_logger, elixirscope_nif,
+        elixirscope_spec, elixirscope_trace, elixirscope_vm, elixirscope_watch
     ].
 
-%% Loads modules that the user named, where the VM would load them at their first call anyway: that call is then seen too.
+%% Loads modules that the user named, where the VM would load them at their first call anyway: that call is
+%% then seen too.
 -spec early([module()]) -> ok.
 early(Modules) ->
     Interactive = code:get_mode() =:= interactive,
-    _ = [code:ensure_loaded(Module) || Interactive, Module <- Modules, not erlang:module_loaded(Module), code:where_is_file(atom_to_list(Module) ++ ".beam") =/= non_existing],
+    _ = [
+        code:ensure_loaded(Module)
+     || Interactive, Module <- Modules, not erlang:module_loaded(Module),
+        code:where_is_file(atom_to_list(Module) ++ ".beam") =/= non_existing
+    ],
     ok.
 
-%% Loads what is not loaded yet from a folder that need not be in the code path; embedded mode loads nothing by itself.
+%% Loads what is not loaded yet from a folder that need not be in the code path; embedded mode loads nothing
+%% by itself.
 -spec load(file:filename_all() | undefined) -> ok | {error, binary()}.
 load(Dir) ->
     From =
@@ -38,9 +44,11 @@ load(Dir) ->
 
 loads(undefined, _) -> false;
 loads(path, Module) -> code:ensure_loaded(Module) =:= {module, Module};
-loads(Dir, Module) -> code:load_abs(unicode:characters_to_list([Dir, $/, atom_to_list(Module)])) =:= {module, Module}.
+loads(Dir, Module) ->
+    code:load_abs(unicode:characters_to_list([Dir, $/, atom_to_list(Module)])) =:= {module, Module}.
 
-%% Does the node have ElixirScope among its own libraries? Then its modules are not ours to remove. Sent modules have no path.
+%% Does the node have ElixirScope among its own libraries? Then its modules are not ours to remove. Sent
+%% modules have no path.
 -spec is_theirs(file:filename_all() | undefined) -> boolean().
 is_theirs(Dir) ->
     case code:is_loaded(elixirscope_agent) of
@@ -60,7 +68,9 @@ forget_path(Dir) ->
 -spec delete([module()]) -> ok.
 delete(Modules) ->
     lists:foreach(
-        fun(Module) -> code:soft_purge(Module) andalso erlang:module_loaded(Module) andalso code:delete(Module) end,
+        fun(Module) ->
+            code:soft_purge(Module) andalso erlang:module_loaded(Module) andalso code:delete(Module)
+        end,
         Modules
     ).
 
@@ -82,8 +92,8 @@ soft_purge(Module, Tries) ->
             soft_purge(Module, Tries - 1)
     end.
 
-%% Removes all of our code once the process Last has ended. What does it is not in our code: erl_eval. A purge asks every process of the
-%% node, so it rests after each one for as long as that took.
+%% Removes all of our code once the process Last has ended. What does it is not in our code: erl_eval. A purge
+%% asks every process of the node, so it rests after each one for as long as that took.
 -spec leave(pid()) -> ok.
 leave(Last) ->
     Text =
@@ -91,7 +101,8 @@ leave(Last) ->
         "Purge = fun Purge(_, 0) -> false; "
         "            Purge(M, N) -> {Micros, Gone} = timer:tc(code, soft_purge, [M]), "
         "                           receive after Micros div 1000 -> ok end, "
-        "                           Gone orelse begin receive after Pause -> ok end, Purge(M, N - 1) end end, "
+        "                           Gone orelse begin receive after Pause ->
+            ok end, Purge(M, N - 1) end end, "
         "[begin code:soft_purge(M), code:delete(M) end || M <- Modules, erlang:module_loaded(M)], "
         "[Purge(M, Tries) || M <- Modules].",
     {ok, Tokens, _} = erl_scan:string(Text),

@@ -1,13 +1,14 @@
 %% SPDX-License-Identifier: MIT
-%% The guardian, and the way out. A ledger says what was done to this VM, written before it is done; clean/1 undoes all of it and then
-%% asks the VM itself. The agent calls it to stop; where the agent is killed, the guardian process does.
+%% The guardian, and the way out. A ledger says what was done to this VM, written before it is done; clean/1
+%% undoes all of it and then asks the VM itself. The agent calls it to stop; where the agent is killed, the
+%% guardian process does.
 -module(elixirscope_guard).
 -export([start/2, note/3, done/1, clean/1, init/2]).
 -export_type([ledger/0]).
 
-%% trace: of elixirscope_trace; patterns: all ever set; receive: its specification; loads, loads_to: the trace of loads and its tracer;
-%% helpers: other processes of ours; logger, nif: are they in; socket: path; env: variables we set and what they were; keep: the modules
-%% are the node's own.
+%% trace: of elixirscope_trace; patterns: all ever set; receive: its specification; loads, loads_to: the trace
+%% of loads and its tracer; helpers: other processes of ours; logger, nif: are they in; socket: path; env:
+%% variables we set and what they were; keep: the modules are the node's own.
 -type ledger() :: map().
 
 -spec start(pid(), ledger()) -> pid().
@@ -52,16 +53,22 @@ watch(Agent, Ref, Ledger) ->
 
 %% The agent is gone and nobody has disarmed.
 alone(Reason, Ledger) ->
-    Text = iolist_to_binary(["the agent ended (", elixirscope_vm:text(Reason), "): everything was taken out"]),
+    Text = iolist_to_binary([
+        "the agent ended (", elixirscope_vm:text(Reason), "): everything was taken out"
+    ]),
     _ = try elixirscope_nif:emit(notice, undefined, {agent_died, Text}) catch error:_ -> lost end,
     Left = clean(Ledger),
-    elixirscope_link:farewell(maps:get(socket, Ledger, undefined), {stopped, #{clean => Left =:= [], left => Left, why => agent_died}}),
+    elixirscope_link:farewell(
+        maps:get(socket, Ledger, undefined),
+        {stopped, #{clean => Left =:= [], left => Left, why => agent_died}}
+    ),
     _ = maps:get(keep, Ledger) orelse elixirscope_code:leave(self()),
     ok.
 
 %% ---- the way out ----
 
-%% Undoes what the ledger says. Gives what is left nevertheless, as sentences: [] is clean. May be called again.
+%% Undoes what the ledger says. Gives what is left nevertheless, as sentences: [] is clean. May be called
+%% again.
 -spec clean(ledger()) -> [binary()].
 clean(Ledger) ->
     Trace = maps:get(trace, Ledger, none),
@@ -79,7 +86,10 @@ clean(Ledger) ->
 %% The modules that are not needed any more when everything is out; the others say so and go last.
 early() ->
     elixirscope_code:modules() --
-        [elixirscope_agent, elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_trace, elixirscope_vm].
+        [
+            elixirscope_agent, elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_trace,
+            elixirscope_vm
+        ].
 
 %% One failure must not keep the rest in.
 step(Fun) ->
@@ -93,7 +103,8 @@ end_process(Pid) ->
 restore({Name, false}) -> os:unsetenv(Name);
 restore({Name, Value}) -> os:putenv(Name, Value).
 
-%% The NIF refuses while a thread is inside. Afterwards such a thread still has to return from our code before that is unmapped.
+%% The NIF refuses while a thread is inside. Afterwards such a thread still has to return from our code before
+%% that is unmapped.
 close_nif(false, _) ->
     true;
 close_nif(true, 0) ->
@@ -122,10 +133,16 @@ left_over(Ledger, Unloaded) ->
     Handlers = try logger:get_handler_ids() catch _:_ -> [] end,
     Monitor = erlang:system_monitor(),
     Helpers = maps:get(helpers, Ledger, []),
-    [<<"the trace specification of 'receive' is still ours">> || elixirscope_trace:receive_is_set(legacy, Receive)] ++
+    [
+        <<"the trace specification of 'receive' is still ours">>
+     || elixirscope_trace:receive_is_set(legacy, Receive)
+    ] ++
         [<<"loads are still traced">> || is_pid(Agent), elixirscope_trace:loads_is_on(Agent)] ++
         [<<"the logger handler is still there">> || lists:member(elixirscope, Handlers)] ++
-        [<<"the system monitor is still ours">> || is_tuple(Monitor), lists:member(element(1, Monitor), Helpers)] ++
+        [
+            <<"the system monitor is still ours">>
+         || is_tuple(Monitor), lists:member(element(1, Monitor), Helpers)
+        ] ++
         [<<"a process of ours is still there">> || Pid <- Helpers, is_process_alive(Pid)] ++
         [<<"the NIF is still loaded">> || not Unloaded] ++
         [

@@ -10,8 +10,8 @@
 -spec connect(binary(), timeout()) -> {ok, port()} | {error, term()}.
 connect(Path, Timeout) ->
     Options = [
-        {inet_backend, inet}, binary, {packet, 4}, {packet_size, ?FRAME_MAX}, {active, once}, {send_timeout, 1000},
-        {send_timeout_close, true}
+        {inet_backend, inet}, binary, {packet, 4}, {packet_size, ?FRAME_MAX}, {active, once},
+        {send_timeout, 1000}, {send_timeout_close, true}
     ],
     try gen_tcp:connect({local, Path}, 0, Options, Timeout) catch _:Why -> {error, Why} end.
 
@@ -32,7 +32,8 @@ send(Socket, Term) ->
 %% What is too much for a frame is cut to its beginning.
 shorter({Tag, Facts}) when is_map(Facts) -> {Tag, maps:map(fun(_, Value) -> shorter(Value) end, Facts)};
 shorter({Tag, Value}) -> {Tag, shorter(Value)};
-shorter(List) when is_list(List), length(List) > ?LIST_MAX -> [shorter(Term) || Term <- lists:sublist(List, ?LIST_MAX)];
+shorter(List) when is_list(List), length(List) > ?LIST_MAX ->
+    [shorter(Term) || Term <- lists:sublist(List, ?LIST_MAX)];
 shorter(Text) when is_binary(Text), byte_size(Text) > 1024 -> binary:part(Text, 0, 1024);
 shorter(Term) -> Term.
 

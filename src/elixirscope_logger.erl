@@ -1,11 +1,12 @@
 %% SPDX-License-Identifier: MIT
-%% A handler of the node's own logger: events of level error and above go into the recording, crash reports with their stack trace.
-%% It runs in the process that logs, so it does little, never waits, and never fails.
+%% A handler of the node's own logger: events of level error and above go into the recording, crash reports
+%% with their stack trace. It runs in the process that logs, so it does little, never waits, and never fails.
 -module(elixirscope_logger).
 -export([add/0, remove/0, log/2]).
 
 -define(TEXT_MAX, 4096).
--define(HEAVY, [state, log, dictionary, messages]). % copies of what the recording has better, or what nobody asked for
+%% copies of what the recording has better, or what nobody asked for
+-define(HEAVY, [state, log, dictionary, messages]).
 
 -spec add() -> ok | {error, term()}.
 add() ->
@@ -30,10 +31,13 @@ log(Event, _Config) ->
         _:_ -> ok
     end.
 
-%% A crash: of a process that proc_lib started, of another one as the emulator tells it, or as Elixir's logger has rewritten either.
+%% A crash: of a process that proc_lib started, of another one as the emulator tells it, or as Elixir's logger
+%% has rewritten either.
 event(#{msg := {report, #{label := {proc_lib, crash}, report := [Info, _]}}} = Event) ->
     {crash, pid(proplists:get_value(pid, Info), Event), crash_report(Info)};
-event(#{msg := {_, [Pid, {Reason, Stack}]}, meta := #{error_logger := #{emulator := true}}} = Event) when is_list(Stack) ->
+event(
+    #{msg := {_, [Pid, {Reason, Stack}]}, meta := #{error_logger := #{emulator := true}}} = Event
+) when is_list(Stack) ->
     {crash, pid(Pid, Event), #{class => error, reason => Reason, stacktrace => Stack}};
 event(#{meta := #{crash_reason := {Reason, Stack}}} = Event) when is_list(Stack) ->
     {crash, pid(none, Event), (about(Event))#{class => error, reason => Reason, stacktrace => Stack}};
@@ -46,7 +50,11 @@ pid(_, _) -> undefined.
 
 crash_report(Info) ->
     {Class, Reason, Stack} = proplists:get_value(error_info, Info),
-    Kept = [Pair || {Key, _} = Pair <- Info, lists:member(Key, [initial_call, registered_name, ancestors, message_queue_len, heap_size])],
+    Kept = [
+        Pair
+     || {Key, _} = Pair <- Info,
+        lists:member(Key, [initial_call, registered_name, ancestors, message_queue_len, heap_size])
+    ],
     (maps:from_list(Kept))#{class => Class, reason => Reason, stacktrace => Stack}.
 
 about(#{level := Level, msg := Message, meta := Meta}) ->

@@ -1,30 +1,43 @@
 %% SPDX-License-Identifier: MIT
-%% Which functions of a module get which match specification. Nothing is switched here: questions about loaded modules, and answers.
+%% Which functions of a module get which match specification. Nothing is switched here: questions about loaded
+%% modules, and answers.
 -module(elixirscope_spec).
--export([want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, why_none/1, receive_spec/0]).
+-export([
+    want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, why_none/1,
+    receive_spec/0
+]).
 -export_type([want/0, plan/0]).
 
-%% states: of whose behaviour modules; names: texts of states: specs; extra: modules of single processes; init_it, servers: are gen_server's
-%% own functions watched, the first one, all of them.
--type want() :: #{states := none | user | all, names := [binary()], extra := [module()], init_it := boolean(), servers := boolean(),
-                  specs := [{Text :: binary(), map()}]}.
+%% states: of whose behaviour modules; names: texts of states: specs; extra: modules of single processes;
+%% init_it, servers: are gen_server's own functions watched, the first one, all of them.
+-type want() :: #{
+    states := none | user | all, names := [binary()], extra := [module()], init_it := boolean(),
+    servers := boolean(), specs := [{Text :: binary(), map()}]
+}.
 -type class() :: callback | returns | calls.
--type plan() :: {#{mfa() => {elixirscope_trace:pattern(), class()}}, #{Text :: binary() => Functions :: pos_integer()}}.
+-type plan() :: {
+    #{mfa() => {elixirscope_trace:pattern(), class()}}, #{Text :: binary() => Functions :: pos_integer()}
+}.
 
 -define(SERVER, [
-    {init, 1, none}, {handle_call, 3, 3}, {handle_cast, 2, 2}, {handle_info, 2, 2}, {handle_continue, 2, 2}, {terminate, 2, 2},
-    {code_change, 3, 2}
+    {init, 1, none}, {handle_call, 3, 3}, {handle_cast, 2, 2}, {handle_info, 2, 2}, {handle_continue, 2, 2},
+    {terminate, 2, 2}, {code_change, 3, 2}
 ]).
 -define(EVENT, [
-    {init, 1, none}, {handle_event, 2, 2}, {handle_call, 2, 2}, {handle_info, 2, 2}, {terminate, 2, 2}, {code_change, 3, 2}
+    {init, 1, none}, {handle_event, 2, 2}, {handle_call, 2, 2}, {handle_info, 2, 2}, {terminate, 2, 2},
+    {code_change, 3, 2}
 ]).
 -define(STATEM, [{init, 1, none}, {handle_event, 4, 4}, {terminate, 3, 3}, {code_change, 4, 3}]).
 %% {gen_server's function, callback, what it is given besides server and state}
 -define(SERVER_CALLS, [
-    {try_handle_call, handle_call, ['$2', '$3']}, {try_handle_cast, handle_cast, ['$2']}, {try_handle_info, handle_info, ['$2']},
+    {
+        try_handle_call, handle_call, ['$2', '$3']
+    }, {try_handle_cast, handle_cast, ['$2']}, {try_handle_info, handle_info, ['$2']},
     {try_handle_continue, handle_continue, ['$2']}
 ]).
--define(SUPERVISORS, [supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor']).
+-define(
+    SUPERVISORS, [supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor']
+).
 -define(NOT_NAMED, [module_info, '__info__']).
 
 -spec want(map()) -> want().
@@ -80,19 +93,28 @@ own(Module) ->
 
 %% calls first, then returns over it: one function has one match specification.
 of_specs(Module, Exports, Specs) ->
-    Ours = [{Kind, Text, Spec} || {Text, #{kind := Kind, module := Name} = Spec} <- Specs, Kind =/= states, named(Module, Name)],
+    Ours = [
+        {Kind, Text, Spec}
+     || {Text, #{kind := Kind, module := Name} = Spec} <- Specs, Kind =/= states, named(Module, Name)
+    ],
     case Ours of
         [] ->
             {#{}, #{}};
         _ ->
             Functions = erlang:get_module_info(Module, functions),
-            lists:foldl(fun(Spec, Plan) -> add_spec(Module, Exports, Functions, Spec, Plan) end, {#{}, #{}}, lists:sort(Ours))
+            lists:foldl(
+                fun(Spec, Plan) -> add_spec(Module, Exports, Functions, Spec, Plan) end, {#{}, #{}},
+                lists:sort(Ours)
+            )
     end.
 
 add_spec(Module, Exports, Functions, {Kind, Text, Spec}, {Patterns, Counts}) ->
     Found = [FA || FA <- Functions, wanted(FA, Spec), traceable(Module, FA)],
     {
-        maps:merge(Patterns, maps:from_list([{{Module, F, A}, named_pattern(Kind, {F, A}, Exports)} || {F, A} <- Found])),
+        maps:merge(
+            Patterns,
+            maps:from_list([{{Module, F, A}, named_pattern(Kind, {F, A}, Exports)} || {F, A} <- Found])
+        ),
         case Found of
             [] -> Counts;
             _ -> Counts#{Text => length(Found)}
@@ -110,8 +132,8 @@ wanted({F, A}, #{function := Name, arity := Arity}) ->
 traceable(Module, {F, A}) ->
     elixirscope_vm:load_trace() orelse not erlang:is_builtin(Module, F, A).
 
-%% Calls keep tail calls, so calls from inside the module may be seen too. A return keeps a frame for each open call: an exported
-%% function is watched from outside only, where its own recursion stays as it is.
+%% Calls keep tail calls, so calls from inside the module may be seen too. A return keeps a frame for each
+%% open call: an exported function is watched from outside only, where its own recursion stays as it is.
 named_pattern(calls, _, _) ->
     {{local, []}, calls};
 named_pattern(returns, FA, Exports) ->
@@ -138,11 +160,17 @@ add_callbacks(Module, Exports, Want, {Patterns, Counts}) ->
                 Kind =/= server orelse not lists:member({F, A}, Central)
             ]),
             Texts = state_texts(Module, Want),
-            Others = maps:filter(fun({_, F, A}, _) -> not lists:member({F, A}, Central -- [{init, 1}]) end, Patterns),
-            {maps:merge(Others, Callbacks), lists:foldl(fun(Text, Cs) -> Cs#{Text => length(Watched)} end, Counts, Texts)}
+            Others = maps:filter(
+                fun({_, F, A}, _) -> not lists:member({F, A}, Central -- [{init, 1}]) end, Patterns
+            ),
+            {
+                maps:merge(Others, Callbacks),
+                lists:foldl(fun(Text, Cs) -> Cs#{Text => length(Watched)} end, Counts, Texts)
+            }
     end.
 
-%% The callbacks of this module that are seen in gen_server itself: they need no pattern, and get none for a calls: spec.
+%% The callbacks of this module that are seen in gen_server itself: they need no pattern, and get none for a
+%% calls: spec.
 central(Module, #{init_it := InitIt, servers := Servers, states := States}) ->
     Server = lists:member(server, lists:append([kind(B) || B <- behaviours(Module)])),
     case Servers andalso Server andalso by_origin(Module, [server], States) of
@@ -187,7 +215,10 @@ kind(_) -> [].
 %% For a module that somebody named and that does not say what it is.
 guessed(Exports) ->
     Has = fun(FA) -> lists:member(FA, Exports) end,
-    case {Has({callback_mode, 0}), Has({handle_event, 2}), Has({handle_call, 3}) orelse Has({handle_cast, 2}) orelse Has({handle_info, 2})} of
+    case {
+        Has({callback_mode, 0}), Has({handle_event, 2}),
+        Has({handle_call, 3}) orelse Has({handle_cast, 2}) orelse Has({handle_info, 2})
+    } of
         {true, _, _} -> [statem];
         {_, true, _} -> [event];
         {_, _, true} -> [server];
@@ -200,7 +231,8 @@ callbacks(event, _) -> ?EVENT;
 callbacks(statem, Exports) ->
     case lists:member({handle_event, 4}, Exports) of
         true -> ?STATEM;
-        %% Its states are functions: any exported one with three arguments may be one, told from others by its first argument.
+        %% Its states are functions: any exported one with three arguments may be one, told from others by its
+        %% first argument.
         false -> [{F, 3, state_function} || {F, 3} <- Exports, F =/= terminate] ++ ?STATEM
     end.
 
@@ -208,7 +240,11 @@ callbacks(statem, Exports) ->
 behaviours(Module) ->
     try erlang:get_module_info(Module, attributes) of
         Attributes ->
-            [B || {Key, List} <- Attributes, Key =:= behaviour orelse Key =:= behavior, is_list(List), B <- List, is_atom(B)]
+            [
+                B
+             || {Key, List} <- Attributes, Key =:= behaviour orelse Key =:= behavior, is_list(List),
+                B <- List, is_atom(B)
+            ]
     catch
         error:badarg -> []
     end.
@@ -218,7 +254,10 @@ behaviours(Module) ->
 %% Arguments go into the event without the state, which the value of the callback before has already brought.
 callback_spec(3, state_function) ->
     Tag = {element, 1, '$1'},
-    Tagged = {'andalso', {is_tuple, '$1'}, {'=:=', {size, '$1'}, 2}, {'orelse', {'=:=', Tag, call}, {'=:=', Tag, timeout}}},
+    Tagged = {
+        'andalso', {is_tuple, '$1'}, {'=:=', {size, '$1'}, 2},
+        {'orelse', {'=:=', Tag, call}, {'=:=', Tag, timeout}}
+    },
     Types = [{'=:=', '$1', Type} || Type <- [cast, info, internal, timeout, state_timeout, enter]],
     [{['$1', '$2', '$3'], [list_to_tuple(['orelse' | Types] ++ [Tagged])], body(['$1', '$2', '$state'])}];
 callback_spec(Arity, State) ->
@@ -239,8 +278,9 @@ body(Shown) ->
 variables(Arity) ->
     lists:sublist(['$1', '$2', '$3', '$4'], Arity).
 
-%% Servers' callbacks, seen where gen_server itself calls them: that module is loaded before any server's own one is, so that not even the
-%% first callbacks are missed, and a reload changes nothing. Others: modules whose states are not wanted. All forms that OTP 25 to 29 have.
+%% Servers' callbacks, seen where gen_server itself calls them: that module is loaded before any server's own
+%% one is, so that not even the first callbacks are missed, and a reload changes nothing. Others: modules
+%% whose states are not wanted. All forms that OTP 25 to 29 have.
 -spec servers(want(), [module()]) -> [{mfa(), elixirscope_trace:pattern()}].
 servers(#{states := none, names := []}, _) ->
     [];
@@ -254,7 +294,9 @@ servers(#{states := none, names := Names}, _) ->
     [first_state(Guards)];
 servers(#{states := States}, Others) ->
     Not = case States of user -> Others ++ ?SUPERVISORS; all -> [] end,
-    Dispatch = [{['$1', '$2', '$3', '_'], [{is_atom, '$1'} | nobody_of(Not, '$1')], body(['$1', '$2', '$3'])}],
+    Dispatch = [{
+        ['$1', '$2', '$3', '_'], [{is_atom, '$1'} | nobody_of(Not, '$1')], body(['$1', '$2', '$3'])
+    }],
     [first_state(nobody_of(Not, '$1')), {{gen_server, try_dispatch, 4}, {local, Dispatch}}] ++
         [
             {{gen_server, Function, length(Args) + 2}, {local, server_spec(Callback, Args, Not)}}
@@ -264,15 +306,22 @@ servers(#{states := States}, Others) ->
 first_state(Guards) ->
     {{gen_server, init_it, 2}, {local, [{['$1', '$2'], Guards, body(['$1', init, '$2'])}]}}.
 
-%% The first argument is the module (OTP 25), or a record that holds it (26 to 28: callback_cache; 29: server_data, the state behind it).
+%% The first argument is the module (OTP 25), or a record that holds it (26 to 28: callback_cache; 29:
+%% server_data, the state behind it).
 server_spec(Callback, Args, Not) ->
     Plain = ['$1' | Args] ++ ['_'],
     Cache = {element, 2, '$1'},
     Data = {element, 5, '$1'},
     [
         {Plain, [{is_atom, '$1'} | nobody_of(Not, '$1')], body(['$1', Callback | Args])},
-        {Plain, [{'=:=', {element, 1, '$1'}, callback_cache} | nobody_of(Not, Cache)], body([Cache, Callback | Args])},
-        {['$1', '_' | Args], [{'=:=', {element, 1, '$1'}, server_data} | nobody_of(Not, Data)], body([Data, Callback | Args])}
+        {
+            Plain, [{'=:=', {element, 1, '$1'}, callback_cache} | nobody_of(Not, Cache)],
+            body([Cache, Callback | Args])
+        },
+        {
+            ['$1', '_' | Args], [{'=:=', {element, 1, '$1'}, server_data} | nobody_of(Not, Data)],
+            body([Data, Callback | Args])
+        }
     ].
 
 %% One look into a map, however many they are: it is made for each callback of every server.
@@ -284,7 +333,10 @@ nobody_of(Modules, Term) ->
 %% A server whose states are not wanted, because it is not the user's.
 -spec is_other_server(module(), want()) -> boolean().
 is_other_server(Module, #{states := user}) ->
-    lists:append([kind(B) || B <- behaviours(Module)]) =:= [server] andalso by_origin(Module, [server], user) =:= [];
+    lists:append([
+        kind(B)
+     || B <- behaviours(Module)
+    ]) =:= [server] andalso by_origin(Module, [server], user) =:= [];
 is_other_server(_, _) ->
     false.
 
@@ -309,7 +361,10 @@ names(Module, #{specs := Specs}) ->
 %% Modules that specs name one by one.
 -spec named_modules(want()) -> [module()].
 named_modules(#{specs := Specs}) ->
-    [Module || {_, #{module := Name}} <- Specs, binary:match(Name, <<"*">>) =:= nomatch, Module <- both(Name)].
+    [
+        Module
+     || {_, #{module := Name}} <- Specs, binary:match(Name, <<"*">>) =:= nomatch, Module <- both(Name)
+    ].
 
 %% Does a spec's module name this one? Elixir's names go with and without "Elixir.", a '*' ends a prefix.
 named(Module, Name) ->

@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: MIT
-%% The VM's trace switches under one face: a session of our own where there is one (OTP 27 and later), else the one set of flags and
-%% patterns all tools of the node share. There, what is somebody else's is never touched.
+%% The VM's trace switches under one face: a session of our own where there is one (OTP 27 and later), else
+%% the one set of flags and patterns all tools of the node share. There, what is somebody else's is never
+%% touched.
 -module(elixirscope_trace).
 -export([open/0, close/1, on/3, off/2, less/3, mine/2, new/3, new_is_mine/1]).
 -export([set/4, clear/3, is_set/2, receive_set/2, receive_clear/2, receive_is_set/2]).
@@ -110,13 +111,14 @@ new_is_mine(Trace) ->
 info(legacy, What, Item) -> erlang:trace_info(What, Item);
 info({own, Session}, What, Item) -> apply(trace, info, [Session, What, Item]).
 
-%% Folds over all processes but a few, and lets others run after every slice: Slice of them, or 150 µs, whichever comes first. Gives
-%% the slices' times.
+%% Folds over all processes but a few, and lets others run after every slice: Slice of them, or 150 µs,
+%% whichever comes first. Gives the slices' times.
 -spec walk(fun((pid(), Acc) -> Acc), Acc, Except :: [pid()], pos_integer()) -> {Acc, [Ns :: integer()]}.
 walk(Fun, Acc, Except, Slice) ->
     roomy(fun() -> walk(Fun, Acc, erlang:processes() -- Except, Slice, []) end).
 
-%% With a heap in which a walk needs no garbage collection: copying a list of 200,000 processes takes milliseconds.
+%% With a heap in which a walk needs no garbage collection: copying a list of 200,000 processes takes
+%% milliseconds.
 roomy(Fun) ->
     Size = process_flag(min_heap_size, min(?ROOM_MAX, 16 * erlang:system_info(process_count))),
     Priority = process_flag(priority, normal),
@@ -205,7 +207,8 @@ receive_set({own, Session}, Spec) ->
 
 -spec receive_clear(trace(), [tuple()]) -> ok.
 receive_clear(Trace, Spec) ->
-    _ = Trace =:= legacy andalso receive_is_set(Trace, Spec) andalso erlang:trace_pattern('receive', true, []),
+    _ = Trace =:= legacy andalso receive_is_set(Trace, Spec) andalso
+        erlang:trace_pattern('receive', true, []),
     ok.
 
 -spec receive_is_set(trace(), [tuple()]) -> boolean().
@@ -279,7 +282,10 @@ left(Patterns) ->
     {Pids, _} = walk(fun(Pid, N) -> N + count(mine(legacy, Pid)) end, 0, [], 100),
     Functions = length([MFA || {MFA, Pattern} <- maps:to_list(Patterns), still(legacy, MFA, Pattern)]),
     [list_to_binary([integer_to_list(Pids), " processes still have our tracer"]) || Pids > 0] ++
-        [list_to_binary([integer_to_list(Functions), " functions still have our pattern"]) || Functions > 0] ++
+        [
+            list_to_binary([integer_to_list(Functions), " functions still have our pattern"])
+         || Functions > 0
+        ] ++
         [<<"new processes still get our tracer">> || new_is_mine(legacy)] ++
         [<<"a trace session of ours still exists">> || lists:any(fun own_name/1, session_list())].
 

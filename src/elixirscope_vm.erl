@@ -5,9 +5,9 @@
 -export([unsafe/1, facts/0, origin/1, text/1, now_ns/0]).
 
 -define(OTP_APPS, [
-    asn1, common_test, compiler, crypto, debugger, dialyzer, diameter, edoc, eldap, erl_docgen, erl_interface, erts, et, eunit,
-    ftp, inets, jinterface, kernel, megaco, mnesia, observer, odbc, os_mon, parsetools, public_key, reltool, runtime_tools, sasl,
-    snmp, ssh, ssl, stdlib, syntax_tools, tftp, tools, wx, xmerl
+    asn1, common_test, compiler, crypto, debugger, dialyzer, diameter, edoc, eldap, erl_docgen, erl_interface,
+    erts, et, eunit, ftp, inets, jinterface, kernel, megaco, mnesia, observer, odbc, os_mon, parsetools,
+    public_key, reltool, runtime_tools, sasl, snmp, ssh, ssl, stdlib, syntax_tools, tftp, tools, wx, xmerl
 ]).
 -define(ELIXIR_APPS, [eex, elixir, ex_unit, hex, iex, logger, mix]).
 
@@ -29,7 +29,8 @@ sessions() ->
     otp() >= 27 andalso code:ensure_loaded(trace) =:= {module, trace} andalso
         erlang:function_exported(trace, session_create, 3).
 
-%% May erlang:finish_loading/1 be traced? A BIF traced by two sessions crashed emulators with sessions before erts 16.2.
+%% May erlang:finish_loading/1 be traced? A BIF traced by two sessions crashed emulators with sessions before
+%% erts 16.2.
 -spec load_trace() -> boolean().
 load_trace() ->
     otp() < 27 orelse erts_at_least([16, 2]).
@@ -51,16 +52,16 @@ unsafe(running) ->
         true ->
             false;
         false ->
-            <<"scheduling is not recorded: before erts 13.2 (OTP 25.3) tracing it can crash the emulator when dirty "
-              "schedulers are used (GH-5984, GH-6448)">>
+            <<"scheduling is not recorded: before erts 13.2 (OTP 25.3) tracing it can crash the emulator when "
+              "dirty schedulers are used (GH-5984, GH-6448)">>
     end;
 unsafe(garbage_collection) ->
     case otp() >= 27 of
         false ->
             false;
         true ->
-            <<"garbage collections are not recorded: on OTP 27 and later the emulator crashes when a second trace session "
-              "asks for them too (otp issue 11624)">>
+            <<"garbage collections are not recorded: on OTP 27 and later the emulator crashes when a second "
+              "trace session asks for them too (GH-11624)">>
     end;
 unsafe(_) ->
     false.
@@ -120,7 +121,8 @@ hide_cookie([]) ->
 cut(Bytes, Max) when byte_size(Bytes) > Max -> binary:part(Bytes, 0, Max);
 cut(Bytes, _) -> Bytes.
 
-%% Whose module it is, by the application its file lies in: a release keeps OTP and its own applications side by side.
+%% Whose module it is, by the application its file lies in: a release keeps OTP and its own applications side
+%% by side.
 -spec origin(module()) -> otp | elixir | user.
 origin(Module) ->
     case code:which(Module) of

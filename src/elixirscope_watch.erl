@@ -1,14 +1,16 @@
 %% SPDX-License-Identifier: MIT
-%% What only a process can be told: the system monitor, and nodes that come and go. A process of its own, so that a flood of such
-%% messages does not keep the agent from its work.
+%% What only a process can be told: the system monitor, and nodes that come and go. A process of its own, so
+%% that a flood of such messages does not keep the agent from its work.
 -module(elixirscope_watch).
 -export([start/1, init/1]).
 
 -define(QUEUE_MAX, 1000).
 -define(PAUSE_MS, 1000).
--define(MONITOR, [{long_gc, 100}, {long_schedule, 100}, {large_heap, 4194304}, busy_port, busy_dist_port]). % ms, ms, words
+%% ms, ms, words
+-define(MONITOR, [{long_gc, 100}, {long_schedule, 100}, {large_heap, 4194304}, busy_port, busy_dist_port]).
 
-%% Starts it; {go, System :: boolean()} makes it begin, it answers {watch, self(), Notices}. It ends with the agent.
+%% Starts it; {go, System :: boolean()} makes it begin, it answers {watch, self(), Notices}. It ends with the
+%% agent.
 -spec start(pid()) -> pid().
 start(Agent) ->
     spawn(?MODULE, init, [Agent]).
@@ -57,8 +59,10 @@ loop(Ref) ->
 
 tell({monitor, Pid, long_gc, Info}) -> elixirscope_nif:emit(long_gc, Pid, maps:from_list(Info));
 tell({monitor, Pid, large_heap, Info}) -> elixirscope_nif:emit(large_heap, Pid, maps:from_list(Info));
-tell({monitor, Pid, long_schedule, Info}) when is_pid(Pid) -> elixirscope_nif:emit(long_schedule, Pid, maps:from_list(Info));
-tell({monitor, Port, long_schedule, Info}) -> elixirscope_nif:emit(long_schedule, undefined, maps:from_list([{port, Port} | Info]));
+tell({monitor, Pid, long_schedule, Info}) when is_pid(Pid) ->
+    elixirscope_nif:emit(long_schedule, Pid, maps:from_list(Info));
+tell({monitor, Port, long_schedule, Info}) ->
+    elixirscope_nif:emit(long_schedule, undefined, maps:from_list([{port, Port} | Info]));
 tell({monitor, Pid, busy_port, Port}) -> elixirscope_nif:emit(busy_port, Pid, {Port, #{}});
 tell({monitor, Pid, busy_dist_port, Port}) -> elixirscope_nif:emit(busy_dist_port, Pid, {Port, #{}});
 tell({nodeup, Node, Info}) -> elixirscope_nif:emit(node_up, undefined, {Node, maps:from_list(Info)});
@@ -70,7 +74,9 @@ flood() ->
     case erlang:process_info(self(), message_queue_len) of
         {message_queue_len, Waiting} when Waiting > ?QUEUE_MAX ->
             rest(),
-            Text = [integer_to_list(drop(0)), " system monitor messages were dropped: there were too many at once"],
+            Text = [
+                integer_to_list(drop(0)), " system monitor messages were dropped: there were too many at once"
+            ],
             _ = elixirscope_nif:emit(notice, undefined, {dropped, iolist_to_binary(Text)}),
             _ = erlang:send_after(?PAUSE_MS, self(), resume),
             ok;

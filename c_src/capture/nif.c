@@ -56,11 +56,34 @@ struct es_library {
 };
 static struct es_library this_library = { .magic = "elixirscope_nif", .session = &es_session };
 
-/* The emulator closes a library while other threads may still be in it (a trace call, a thread's end): ours stays mapped for good. */
-static bool pin(void)
+/* The emulator closes a library while other threads may still be in it (a trace call, a thread's end): ours holds itself, and lets go
+ * only where no session is open and nobody is inside. */
+static void *held;
+static bool leaving;
+
+static bool hold(void)
 {
     Dl_info info;
-    return dladdr(&this_library, &info) && dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    leaving = false;
+    if (!held && dladdr(&this_library, &info))
+        held = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    return held != NULL;
+}
+
+static void let_go(void)
+{
+    if (!es_thread_fence_all() || es_thread_any_inside())
+        return;
+    leaving = true;
+    dlclose(held);
+    held = NULL;
+}
+
+/* Run when the library is unmapped; also when the VM exits, with threads still at work: then nothing may be taken from them. */
+__attribute__((destructor)) static void unmapped(void)
+{
+    if (leaving)
+        es_thread_forget_all();
 }
 
 static atomic_uint modules; /* versions of the module that have this library */
@@ -68,7 +91,7 @@ static atomic_uint modules; /* versions of the module that have this library */
 static int load(ErlNifEnv *env, void **priv_data, ERL_NIF_TERM load_info)
 {
     (void)load_info;
-    if (!pin())
+    if (!hold())
         return 1;
     if (atomic_fetch_add(&modules, 1) == 0) {
         es_atoms_load(env);
@@ -94,8 +117,11 @@ static int upgrade(ErlNifEnv *env, void **priv_data, void **old_priv_data, ERL_N
 static void unload(ErlNifEnv *env, void *priv_data)
 {
     (void)env, (void)priv_data;
-    if (atomic_fetch_sub(&modules, 1) == 1)
-        es_session_close();
+    if (atomic_fetch_sub(&modules, 1) != 1)
+        return;
+    int rc = es_session_close();
+    if (rc == 0 || rc == -ENOENT)
+        let_go();
 }
 
 static ErlNifFunc functions[] = {

@@ -127,6 +127,9 @@ bool es_thread_any_inside(void);
 /* Has every running thread pass a memory fence. False where the system can't. */
 bool es_thread_fence_all(void);
 
+/* Frees what all threads keep. For good: the library is being unmapped, and nobody is inside. */
+void es_thread_forget_all(void);
+
 /* Makes the calling thread inside, until es_thread_leave(). NULL where it is already (a tracer that traces itself), and where there is
  * no memory for it. */
 static inline struct es_thread *es_thread_enter(void)

@@ -145,3 +145,13 @@ bool es_thread_fence_all(void)
     return false;
 #endif
 }
+
+void es_thread_forget_all(void)
+{
+    if (key_is_made)
+        pthread_key_delete(key);
+    for (struct es_thread *t = atomic_load(&threads), *next; t; t = next) {
+        next = t->next;
+        free(t);
+    }
+}

@@ -278,7 +278,7 @@ static void say_armed(struct es_track *track, const struct es_agent_message *mes
         es_recorder_tell(recorder, "recording %s (process %d): %lld processes traced in %s, longest step %s", track->hello.node, track->dir.vm,
                      (long long)message->processes, es_cli_duration(message->total_ns, &total),
                      es_cli_duration(message->longest_slice_ns, &longest));
-    for (size_t i = 0; i < message->n_matched; i++)
+    for (size_t i = 0; i < message->n_matched && recorder->capture->n_specs > 0; i++)
         if (message->matched[i].functions > 0) /* the agent's notices tell of the others, and why */
             es_recorder_tell(recorder, "%s matches %lld functions", message->matched[i].spec, (long long)message->matched[i].functions);
     for (size_t i = 0; i < message->n_listed; i++)

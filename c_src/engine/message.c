@@ -30,7 +30,7 @@ static bool is_own_call(const struct es_input *in)
 /* The alias a reply is sent to is the reference it carries; references are numbered alike in both places. */
 static bool is_alias_of(es_ref peer, uint64_t corr) { return corr && peer == es_ref_make(ES_REF_OTHER, corr | 1); }
 
-struct route { es_ref to; bool remote; }; /* to 0: only its content tells; remote: nobody here will get it */
+struct route { es_ref to, name; bool remote; }; /* to 0: only its content tells; remote: nobody here will get it */
 
 static struct route by_other(struct es_core *core, const struct es_input *in)
 {
@@ -38,7 +38,7 @@ static struct route by_other(struct es_core *core, const struct es_input *in)
     if (other && other->address == ES_ADDRESS_REMOTE)
         return (struct route){.remote = true};
     if (other && other->address == ES_ADDRESS_NAME)
-        return (struct route){.to = es_processes_whereis(&core->processes, other->name, in->time)};
+        return (struct route){.to = es_processes_whereis(&core->processes, other->name, in->time), .name = other->name};
     return (struct route){.to = is_alias_of(in->view.peer, in->view.corr) ? es_pairs_owner(&core->pairs, in->view.corr) : 0};
 }
 
@@ -84,7 +84,7 @@ int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct 
     if (route.to)
         return es_pairs_sent(&core->pairs, proc, &m, 0);
     m.to = es_lane_of_content(m.hash, m.corr);
-    return es_pairs_sent(&core->pairs, proc, &m, in->view.peer);
+    return es_pairs_sent(&core->pairs, proc, &m, route.name ? route.name : in->view.peer);
 }
 
 /* ---- deliveries ---------------------------------------------------------------------------------------------------- */
@@ -92,6 +92,13 @@ int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct 
 static bool in_doubt(const struct es_core *core, int64_t time)
 {
     return core->pairs.lost && (core->pairs.losing || time < core->pairs.doubt_until);
+}
+
+/* The last thing that comes from a process: so nothing that it sent is still under way. */
+static bool is_exit_signal(const struct es_core *core, const struct es_proc *sender, const struct es_input *in)
+{
+    return sender && (sender->flags & ES_P_DEAD) && sender->row.exit_seq && sender->contents == 0 &&
+           !es_lane_find(&core->pairs, sender->pid, in->view.pid);
 }
 
 /* No send fits. What a dead process causes are its exit signals; else it is said why nothing is known. */
@@ -103,7 +110,7 @@ static void explain(struct es_core *core, const struct es_proc *sender, const st
         finding->state = ES_CAUSE_LATE;
     } else if (doubt) {
         finding->state = ES_CAUSE_LOST;
-    } else if (sender && (sender->flags & ES_P_DEAD) && sender->row.exit_seq) {
+    } else if (is_exit_signal(core, sender, in)) {
         *finding = (struct es_finding){ES_CAUSE_PAIRED, sender->row.exit_seq, sender->row.exited, sender->pid};
     } else if (in->view.peer && (!sender || !(sender->flags & ES_P_SENDS))) {
         finding->state = ES_CAUSE_UNTRACED;
@@ -128,7 +135,7 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
         return 0;
     struct es_proc *sender = es_proc_find(&core->processes, in->view.peer);
     struct es_message m = {.from = in->view.peer, .to = in->view.pid, .hash = in->view.hash, .corr = in->view.corr, .seq = core->next_seq,
-                           .time = in->time, .late = in->flags & ES_E_LATE};
+                           .time = in->time, .late = in->flags & ES_E_LATE, .last = last};
     struct es_sent sent;
     switch (core->by_content ? es_pairs_delivered_openly(&core->pairs, &m, &sent)
                              : es_pairs_delivered(&core->pairs, sender, proc, &m, &sent)) {

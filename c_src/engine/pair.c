@@ -51,8 +51,6 @@ void es_pairs_losing(struct es_pairs *pairs, bool losing)
     pairs->lost = pairs->lost || losing;
 }
 
-static bool is_doubtful(const struct es_pairs *pairs, const struct es_lane *lane) { return lane->epoch != pairs->epoch; }
-
 static bool was_born_since(const struct es_proc *proc, uint64_t seq) { return proc && proc->row.spawn_seq > seq; }
 
 /* A message that is not known may be under way between these two. */
@@ -85,7 +83,7 @@ static void drop_older(struct es_pairs *pairs, struct es_lane *lane, struct es_l
 
 /* ---- sends --------------------------------------------------------------------------------------------------------- */
 
-static struct es_lane *new_lane(struct es_pairs *pairs, const struct es_proc *sender, const struct es_message *m)
+struct es_lane *es_pairs_lane(struct es_pairs *pairs, const struct es_proc *sender, const struct es_message *m)
 {
     bool full = pairs->used >= ES_LANES_MAX || pairs->nodes_used >= ES_NODES_MAX;
     if (full || (pairs->used > pairs->mask / 8 * 5 && pairs->mask >= 4095))
@@ -105,7 +103,7 @@ int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct e
         es_lanes_sweep(pairs, m->time);
         lane = es_lane_find(pairs, m->from, m->to);
     }
-    if (!lane && !(lane = new_lane(pairs, sender, m)))
+    if (!lane && !(lane = es_pairs_lane(pairs, sender, m)))
         return es_fail(-ENOMEM, "no memory for messages under way");
     if (m->late && es_lane_suspect(pairs, lane, m->seq, m->time) < 0)
         return -ENOMEM;
@@ -120,7 +118,7 @@ int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct e
 int es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m)
 {
     struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
-    if (!lane && !(lane = new_lane(pairs, NULL, m)))
+    if (!lane && !(lane = es_pairs_lane(pairs, NULL, m)))
         return es_fail(-ENOMEM, "no memory for messages under way");
     return es_lane_suspect(pairs, lane, m->seq, m->time);
 }
@@ -247,7 +245,7 @@ static enum es_match deliver(struct es_pairs *pairs, struct es_lane *lane, struc
 {
     if (m->late) /* those behind it may have been delivered before it */
         es_lane_suspect(pairs, lane, m->seq, m->time);
-    if (is_doubtful(pairs, lane) && (m->late || !is_over(pairs, lane, sender, receiver, m->time)))
+    if (es_lane_is_doubtful(pairs, lane) && (m->late || !is_over(pairs, lane, sender, receiver, m->time)))
         return deliver_doubtful(pairs, lane, m, ret_sent);
     if (receiver->census_seq > lane->first.seq)
         return deliver_after_census(pairs, lane, receiver, m, ret_sent);
@@ -256,44 +254,6 @@ static enum es_match deliver(struct es_pairs *pairs, struct es_lane *lane, struc
         return ES_MATCH_NONE;
     take(pairs, lane, found, ret_sent);
     return ES_MATCH_CERTAIN;
-}
-
-/* Of the same content to several addresses it is not known which of them the receiver is. */
-static enum es_match deliver_content(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_message *m,
-                                     struct es_sent *ret_sent)
-{
-    bool several = false;
-    for (uint32_t node = lane->next; m->corr == 0 && !several && node != ES_TABLE_NONE; node = pairs->nodes[node].next)
-        several = pairs->nodes[node].sent.hash != lane->first.hash;
-    bool certain = !several && (m->corr != 0 || (!is_doubtful(pairs, lane) && !m->late));
-    *ret_sent = lane->first;
-    es_lane_pop(pairs, lane);
-    sender->contents--;
-    if (lane->first.seq == 0)
-        es_lane_remove(pairs, lane);
-    return certain ? ES_MATCH_CERTAIN : ES_MATCH_DOUBTFUL;
-}
-
-/* An earlier send of the same content, to an address, may have been meant for this receiver. What is much earlier was not. Where there is
- * one, it is not known which of the two came, nor which will come next. */
-static bool had_rival(struct es_pairs *pairs, struct es_lane *rival, struct es_proc *sender, const struct es_message *m,
-                      const struct es_sent *sent)
-{
-    bool found = false;
-    while (rival->first.seq && rival->first.seq < sent->seq) {
-        found = found || rival->first.time >= sent->time - ES_QUIET_NS;
-        pairs->undelivered++;
-        sender->contents--;
-        es_lane_pop(pairs, rival);
-    }
-    if (rival->first.seq == 0)
-        es_lane_remove(pairs, rival);
-    struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
-    if (found && !lane && (lane = es_lane_add(pairs, m->from, m->to)) == NULL)
-        return true;
-    if (found)
-        es_lane_suspect(pairs, lane, m->seq, m->time);
-    return found;
 }
 
 static void note_drained(struct es_proc *receiver, const struct es_sent *sent)
@@ -309,73 +269,19 @@ enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender,
     struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
     if (lane) {
         match = deliver(pairs, lane, sender, receiver, m, ret_sent);
-        if (lane->first.seq == 0 && !is_doubtful(pairs, lane))
+        if (lane->first.seq == 0 && !es_lane_is_doubtful(pairs, lane))
             es_lane_remove(pairs, lane);
     }
     if (sender && sender->contents > 0) {
         lane = es_lane_find(pairs, m->from, es_lane_of_content(m->hash, m->corr));
         if (lane && match == ES_MATCH_NONE)
-            match = deliver_content(pairs, lane, sender, m, ret_sent);
-        else if (lane && had_rival(pairs, lane, sender, m, ret_sent))
+            match = es_content_delivered(pairs, lane, sender, m, ret_sent);
+        else if (lane && es_content_rivals(pairs, lane, sender, m, ret_sent))
             match = ES_MATCH_DOUBTFUL;
     }
     if (match == ES_MATCH_CERTAIN)
         note_drained(receiver, ret_sent);
     return match;
-}
-
-/* ---- deliveries without a sender ----------------------------------------------------------------------------------- */
-
-int es_pairs_sent_openly(struct es_pairs *pairs, const struct es_message *m)
-{
-    struct es_message by = *m;
-    by.from = m->to;
-    by.to = es_lane_of_content(m->hash, m->corr);
-    struct es_lane *lane = es_lane_find(pairs, by.from, by.to);
-    if (!lane && !(lane = new_lane(pairs, NULL, &by)))
-        return es_fail(-ENOMEM, "no memory for messages under way");
-    struct es_sent sent = {.hash = m->from, .corr = m->corr, .seq = m->seq, .time = m->time};
-    return es_lane_push(pairs, lane, &sent) < 0 ? es_fail(-ENOMEM, "no memory for messages under way") : 0;
-}
-
-/* Brings the first send of this sender to the head of the lane; those before it move back by one. */
-static bool bring_forward(struct es_pairs *pairs, struct es_lane *lane, es_ref sender)
-{
-    uint32_t node = lane->next, steps = 0;
-    if (lane->first.hash == sender)
-        return true;
-    for (; node != ES_TABLE_NONE && pairs->nodes[node].sent.hash != sender; node = pairs->nodes[node].next)
-        steps++;
-    if (node == ES_TABLE_NONE)
-        return false;
-    struct es_sent moved = lane->first;
-    lane->first = pairs->nodes[node].sent;
-    for (node = lane->next, steps++; steps > 0; node = pairs->nodes[node].next, steps--) {
-        struct es_sent here = pairs->nodes[node].sent;
-        pairs->nodes[node].sent = moved;
-        moved = here;
-    }
-    return true;
-}
-
-enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_message *m, struct es_sent *ret_sent)
-{
-    struct es_lane *lane = es_lane_find(pairs, m->to, es_lane_of_content(m->hash, m->corr));
-    if (!lane)
-        lane = es_lane_find(pairs, ES_ANYONE, es_lane_of_content(m->hash, m->corr));
-    if (!lane)
-        return ES_MATCH_NONE;
-    bool several = false;
-    for (uint32_t node = lane->next; m->from == 0 && !several && node != ES_TABLE_NONE; node = pairs->nodes[node].next)
-        several = pairs->nodes[node].sent.hash != lane->first.hash;
-    if (m->from && !bring_forward(pairs, lane, m->from))
-        return ES_MATCH_NONE;
-    bool certain = !several && !is_doubtful(pairs, lane);
-    *ret_sent = lane->first;
-    es_lane_pop(pairs, lane);
-    if (lane->first.seq == 0)
-        es_lane_remove(pairs, lane);
-    return certain ? ES_MATCH_CERTAIN : ES_MATCH_DOUBTFUL;
 }
 
 /* ---- owners of references ------------------------------------------------------------------------------------------ */

@@ -65,6 +65,7 @@ struct es_message {
     uint64_t to, hash, corr, seq;
     int64_t time;
     bool late;
+    bool last;                /* a delivery that waits no longer for its send */
 };
 
 int es_pairs_init(struct es_pairs *pairs, struct es_processes *processes);
@@ -113,7 +114,16 @@ int es_pairs_each(const struct es_pairs *pairs, int (*each)(const struct es_lane
 /* Replaying a recording: this delivery took the send with number `seq`. */
 void es_pairs_confirm(struct es_pairs *pairs, const struct es_message *m, uint64_t seq);
 
+/* ---- lanes of content (content.c): of what was sent to a name or an alias that does not say who gets it ---- */
+enum es_match es_content_delivered(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_message *m,
+                                   struct es_sent *ret_sent);
+/* A send was found in the lane of its process: whether an earlier one of the same content may have been meant instead. */
+bool es_content_rivals(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_message *m,
+                       const struct es_sent *sent);
+
 /* ---- lanes (lane.c) ---- */
+static inline bool es_lane_is_doubtful(const struct es_pairs *pairs, const struct es_lane *lane) { return lane->epoch != pairs->epoch; }
+struct es_lane *es_pairs_lane(struct es_pairs *pairs, const struct es_proc *sender, const struct es_message *m); /* a new one */
 struct es_lane *es_lane_find(const struct es_pairs *pairs, es_ref from, uint64_t to);
 struct es_lane *es_lane_add(struct es_pairs *pairs, es_ref from, uint64_t to); /* NULL: no memory */
 void es_lane_remove(struct es_pairs *pairs, struct es_lane *lane);

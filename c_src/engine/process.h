@@ -57,7 +57,7 @@ struct es_processes {
     uint32_t *dirty;
     uint32_t n_dirty, dirty_room;
     struct es_table names;        /* atom -> place in `registered` */
-    struct es_registered { es_ref name, pid; int64_t changed, gone; } *registered; /* gone: since when `pid` has it no longer */
+    struct es_registered { es_ref name, pid, before; int64_t changed, gone; } *registered; /* gone: since when `pid` has it no longer */
     uint32_t n_registered, registered_room;
 };
 
@@ -91,6 +91,10 @@ int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int
 /* Whom a message to the name went to at this time: who has it, or was the last to have it, as names that nobody has cannot be sent to.
  * 0: unknown, or the name changed hands so shortly before that it may have been either. */
 es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time);
+
+/* The last two that had the name, 0 = none; and whether this process may be one who ever had it. */
+void es_processes_owners(const struct es_processes *p, es_ref name, es_ref ret_owners[2]);
+bool es_processes_may_have(const struct es_processes *p, es_ref name, es_ref pid);
 
 /* ---- what their events say (process_events.c) ---- */
 struct es_event;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "store/kinds.h"
 #include "store/owner.h"
 #include "store/reader_inner.h"
 
@@ -58,6 +59,12 @@ int es_recording_open(const char *path, struct es_recording **ret_recording)
     if (r < 0) {
         es_recording_close(rec);
         return r;
+    }
+    const char *kinds = es_recording_meta(rec, "kinds");
+    r = kinds ? es_kinds_check(kinds) : es_fail(-EBADMSG, "it does not say its kinds of events");
+    if (r < 0) {
+        es_recording_close(rec);
+        return es_fail(r, "cannot read %s", path);
     }
     note_warning(rec, warning, had_log);
     rec->was_live = es_recording_live(rec);

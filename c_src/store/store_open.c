@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "store/kinds.h"
 #include "store/owner.h"
 #include "store/store_inner.h"
 
@@ -86,32 +87,70 @@ static void hex(const uint8_t id[16], char text[33])
         sprintf(text + 2 * i, "%02x", id[i]);
 }
 
-static int create_tables(sqlite3 *db)
+static int set_meta(sqlite3 *db, const char *key, const char *value)
 {
-    char pragmas[128], group[128];
-    snprintf(group, sizeof group, "INSERT INTO groups VALUES(1, 1, %lld - 1, 0, %lld, x'')", (long long)-INT64_MAX,
-             (long long)es_group_hash(1, "", 0));
-    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", ES_APPLICATION_ID,
-             ES_FORMAT_VERSION);
-    int r = es_sql_exec(db, "BEGIN IMMEDIATE");
-    if (r == 0)
-        r = es_sql_exec(db, pragmas);
-    for (size_t i = 0; r == 0 && i < es_sql_n_tables; i++)
-        r = es_sql_exec(db, es_sql_tables[i].sql);
-    if (r == 0)
-        r = es_sql_exec(db, group);
-    return r == 0 ? es_sql_exec(db, "COMMIT") : r;
+    char *sql = sqlite3_mprintf("INSERT OR REPLACE INTO meta VALUES(%Q, %Q)", key, value);
+    int r = sql ? es_sql_exec(db, sql) : es_fail(-ENOMEM, "no memory to write a fact");
+    sqlite3_free(sql);
+    return r;
 }
 
-static int note_owner(struct es_store *store)
+/* Who writes from now on, and for which session. */
+static int set_owner(const struct es_store *store)
 {
     char owner[ES_OWNER_TEXT], session[33];
     es_owner_self(owner);
     hex(store->options.session, session);
-    int r = es_store_meta(store, "writer", owner);
+    int r = set_meta(store->db, "writer", owner);
     if (r == 0)
-        r = es_store_meta(store, "session", session);
-    return r == 0 ? es_store_meta(store, "closed", "0") : r;
+        r = set_meta(store->db, "session", session);
+    return r == 0 ? set_meta(store->db, "closed", "0") : r;
+}
+
+static int set_first_facts(const struct es_store *store)
+{
+    char now[32], kinds[ES_KINDS_TEXT], rows[256];
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    snprintf(now, sizeof now, "%lld", (long long)ts.tv_sec * 1000000000 + ts.tv_nsec);
+    es_kinds_write(kinds);
+    snprintf(rows, sizeof rows,
+             "INSERT INTO groups VALUES(1, 1, %lld - 1, 0, %lld, x'');"
+             "INSERT INTO position VALUES(1, 1, %lld - 1, 0, x'')",
+             (long long)-INT64_MAX, (long long)es_group_hash(1, "", 0), (long long)-INT64_MAX);
+    int r = set_meta(store->db, "created", now);
+    if (r == 0)
+        r = set_meta(store->db, "kinds", kinds);
+    if (r == 0)
+        r = es_sql_exec(store->db, rows);
+    return r == 0 ? set_owner(store) : r;
+}
+
+/* In one transaction: who comes while this is under way sees nothing or a whole recording without events. */
+static int create_tables(const struct es_store *store)
+{
+    char pragmas[128];
+    snprintf(pragmas, sizeof pragmas, "BEGIN IMMEDIATE; PRAGMA application_id = %d; PRAGMA user_version = %d",
+             ES_APPLICATION_ID, ES_FORMAT_VERSION);
+    int r = es_sql_exec(store->db, pragmas);
+    for (size_t i = 0; r == 0 && i < es_sql_n_tables; i++)
+        r = es_sql_exec(store->db, es_sql_tables[i].sql);
+    if (r == 0)
+        r = set_first_facts(store);
+    if (r == 0)
+        r = es_sql_exec(store->db, "COMMIT");
+    /* From now on the file is a recording, even without its log. */
+    if (r == 0)
+        sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return r;
+}
+
+static int take_over(const struct es_store *store)
+{
+    int r = es_sql_exec(store->db, "BEGIN IMMEDIATE");
+    if (r == 0)
+        r = set_owner(store);
+    return r == 0 ? es_sql_exec(store->db, "COMMIT") : r;
 }
 
 static int note_log_pages(void *store, sqlite3 *db, const char *name, int pages)
@@ -185,25 +224,11 @@ int es_store_create(const struct es_store_options *options, struct es_store **re
     }
     r = es_sql_open_writer(store->path, &store->db);
     if (r == 0)
-        r = create_tables(store->db);
+        r = create_tables(store);
     if (r == 0)
         r = prepare(store);
     if (r == 0)
-        r = note_owner(store);
-    if (r == 0) {
-        char now[32];
-        struct timespec ts;
-        clock_gettime(CLOCK_REALTIME, &ts);
-        snprintf(now, sizeof now, "%lld", (long long)ts.tv_sec * 1000000000 + ts.tv_nsec);
-        r = es_store_meta(store, "created", now);
-    }
-    if (r == 0)
-        r = es_store_commit(store, NULL);
-    if (r == 0) {
-        /* From now on the file is a recording, even without its log. */
-        sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         r = es_checkpoint_start(&store->checkpoint, store->path);
-    }
     if (r < 0) {
         r = es_fail(r, "cannot create %s", options->path);
         es_store_free(store);
@@ -353,7 +378,7 @@ int es_store_resume(const struct es_store_options *options, struct es_store **re
     if (r == 0)
         r = restore(store);
     if (r == 0)
-        r = note_owner(store);
+        r = take_over(store);
     if (r == 0)
         r = es_checkpoint_start(&store->checkpoint, store->path);
     if (r < 0) {

@@ -2,9 +2,14 @@
 %% Runs in the recorded VM: things to record, and questions to that VM about what is left in it.
 -module(agent_target).
 -behaviour(gen_server).
--export([start/0, start/1, add/3, twice/1, loop/1, apply_local/1, init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([
+    start/0, start/1, add/3, twice/1, loop/1, apply_local/1, init/1, handle_call/3, handle_cast/2,
+    handle_info/2
+]).
 -export([handle_continue/2, terminate/2]).
--export([traces/0, things/0, idle/1, spawn_idle/1, foreign/1, foreign_tracer/1, log_lines/0, count_log/2, log/2]).
+-export([
+    traces/0, things/0, idle/1, spawn_idle/1, foreign/1, foreign_tracer/1, log_lines/0, count_log/2, log/2
+]).
 -export([in_vm/1, fail/1]).
 
 %% ---- a server ----
@@ -16,7 +21,8 @@ add(Server, Key, N) -> gen_server:call(Server, {add, Key, N}).
 init({continue, _} = Arguments) -> {ok, #{arguments => Arguments}, Arguments};
 init(Arguments) -> {ok, #{arguments => Arguments, items => #{}}}.
 handle_continue(N, State) -> {noreply, State#{continued => N}}.
-handle_call({add, Key, N}, _, #{items := Items} = State) -> {reply, twice(N), State#{items := Items#{Key => N}}};
+handle_call({add, Key, N}, _, #{items := Items} = State) ->
+    {reply, twice(N), State#{items := Items#{Key => N}}};
 handle_call(crash, _, _) -> error(wanted).
 handle_cast(_, State) -> {noreply, State}.
 handle_info(_, State) -> {noreply, State}.
@@ -44,7 +50,11 @@ traces() ->
             Item <- [traced, meta],
             {_, Is} <- [erlang:trace_info({M, F, A}, Item)],
             not lists:member(Is, [false, [], undefined])
-        ] ++ [finish || {meta, Meta} <- [erlang:trace_info({erlang, finish_loading, 1}, meta)], not lists:member(Meta, [false, []])],
+        ] ++ [
+            finish
+         || {meta, Meta} <- [erlang:trace_info({erlang, finish_loading, 1}, meta)],
+            not lists:member(Meta, [false, []])
+        ],
         'receive' => erlang:trace_info('receive', match_spec),
         send => erlang:trace_info(send, match_spec),
         sessions =>
@@ -67,7 +77,10 @@ things() ->
         path => code:get_path(),
         environment => lists:sort([E || E <- os:getenv(), lists:prefix("E", E)]),
         %% the logger itself keeps a word on a handler that was
-        terms => [Key || {Key, _} <- persistent_term:get(), not (is_tuple(Key) andalso element(1, Key) =:= logger_config)],
+        terms => [
+            Key
+         || {Key, _} <- persistent_term:get(), not (is_tuple(Key) andalso element(1, Key) =:= logger_config)
+        ],
         processes => length([P || P <- processes(), is_ours(P)])
     }.
 

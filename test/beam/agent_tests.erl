@@ -6,11 +6,13 @@
 
 all_test_() ->
     Tests = [
-        fun boots_and_leaves/0, fun attaches_and_leaves/0, fun boots_without_recorder/0, fun is_refused/0, fun twice_is_an_error/0,
-        fun foreign_tracer_is_left_alone/0, fun killed_agent/0, fun killed_guardian/0, fun recorder_gone/0, fun taken_over/0,
-        fun time_limit/0, fun loaded_again/0, fun loaded_later/0, fun first_callback/0, fun cleared_by_others/0, fun specs/0, fun one_process/0,
-        fun states/0, fun machine_states/0, fun messages/0, fun errors/0, fun system_monitor_of_others/0, fun census/0,
-        fun budget/0, fun own_words/0, fun children/0, fun own_library/0, fun again_and_again/0, fun everything_is_recorded_once/0, fun many_processes/0
+        fun boots_and_leaves/0, fun attaches_and_leaves/0, fun boots_without_recorder/0, fun is_refused/0,
+        fun twice_is_an_error/0, fun foreign_tracer_is_left_alone/0, fun killed_agent/0,
+        fun killed_guardian/0, fun recorder_gone/0, fun taken_over/0, fun time_limit/0, fun loaded_again/0,
+        fun loaded_later/0, fun first_callback/0, fun cleared_by_others/0, fun specs/0, fun one_process/0,
+        fun states/0, fun machine_states/0, fun messages/0, fun errors/0, fun system_monitor_of_others/0,
+        fun census/0, fun budget/0, fun own_words/0, fun children/0, fun own_library/0,
+        fun again_and_again/0, fun everything_is_recorded_once/0, fun many_processes/0
     ],
     [{atom_to_list(element(2, erlang:fun_info(Test, name))), {timeout, 120, Test}} || Test <- Tests].
 
@@ -55,7 +57,13 @@ stop(#{session := Session, vm := Vm}) ->
 nothing_left(Vm) ->
     until(fun() -> maps:get(modules, do(Vm, agent_target, things, [])) =:= [] end),
     until(fun() -> maps:get(processes, do(Vm, agent_target, things, [])) =:= 0 end),
-    until(fun() -> [] =:= [N || N <- maps:get(names, do(Vm, agent_target, things, [])), lists:prefix("elixirscope", atom_to_list(N))] end),
+    until(
+        fun() -> [] =:= [
+            N
+         || N <- maps:get(names, do(Vm, agent_target, things, [])),
+            lists:prefix("elixirscope", atom_to_list(N))
+        ] end
+    ),
     ?assertMatch(
         #{
             processes := [],
@@ -78,7 +86,9 @@ boots_and_leaves() ->
     booted(#{level => full}, fun(#{hello := Hello, armed := Armed, vm := Vm} = T) ->
         ?assertMatch(#{protocol := 1, start := eval, schedulers := 2, node := <<"nonode@nohost">>}, Hello),
         Otp = list_to_binary(erlang:system_info(otp_release)),
-        ?assertMatch(#{otp := Otp, os_pid := _, erts := _, elixir := _, command := [_ | _], creation := _}, Hello),
+        ?assertMatch(
+            #{otp := Otp, os_pid := _, erts := _, elixir := _, command := [_ | _], creation := _}, Hello
+        ),
         ?assertMatch(#{processes := N, slices := S, refused := []} when N > 30 andalso S > 0, Armed),
         Things = do(Vm, agent_target, things, []),
         ?assertEqual([], [P || P <- maps:get(path, Things), P =:= agent_vm:ebin()]),
@@ -131,19 +141,26 @@ is_refused() ->
 twice_is_an_error() ->
     attached(#{}, fun(#{session := #{dir := Dir} = Session, vm := Vm} = T) ->
         {error, Text} = agent_vm:attach(Session, Vm, #{load => false}),
-        ?assertEqual({0, length(Dir)}, binary:match(binary:part(Text, byte_size(Text), -length(Dir)), list_to_binary(Dir))),
+        ?assertEqual(
+            {0, length(Dir)},
+            binary:match(binary:part(Text, byte_size(Text), -length(Dir)), list_to_binary(Dir))
+        ),
         stop(T)
     end).
 
 killed_agent() ->
     attached(#{level => full}, fun(#{session := Session, vm := Vm}) ->
-        true = do(Vm, erlang, apply, [fun erlang:exit/2, [do(Vm, erlang, whereis, [elixirscope_agent]), kill]]),
+        true = do(
+            Vm, erlang, apply, [fun erlang:exit/2, [do(Vm, erlang, whereis, [elixirscope_agent]), kill]]
+        ),
         _ = agent_vm:frames(Session),
         {Guard, Stopped} = last_word(Session),
         ?assertMatch(#{clean := true, left := [], why := agent_died}, Stopped),
         gen_tcp:close(Guard),
         nothing_left(Vm),
-        ?assertMatch([_], [N || #{payload := {agent_died, _}} = N <- of_kind(notice, agent_vm:records(Session))])
+        ?assertMatch(
+            [_], [N || #{payload := {agent_died, _}} = N <- of_kind(notice, agent_vm:records(Session))]
+        )
     end).
 
 last_word(#{listener := Listener} = Session) ->
@@ -183,7 +200,9 @@ taken_over() ->
 
 time_limit() ->
     attached(#{level => balanced, time_limit_ms => 300}, fun(#{session := Session, vm := Vm}) ->
-        ?assertMatch(#{clean := true, why := time_limit}, proplists:get_value(stopped, agent_vm:frames(Session))),
+        ?assertMatch(
+            #{clean := true, why := time_limit}, proplists:get_value(stopped, agent_vm:frames(Session))
+        ),
         nothing_left(Vm)
     end).
 
@@ -205,13 +224,17 @@ foreign_tracer_is_left_alone() ->
     #{refused := Refused} = agent_vm:open(Session, #{level => balanced}),
     case sessions() of
         true -> ?assertEqual([], Refused);
-        false -> ?assertEqual([{list_to_binary(pid_to_list(Traced)), list_to_binary(pid_to_list(Tracer))}], Refused)
+        false ->
+            ?assertEqual(
+                [{list_to_binary(pid_to_list(Traced)), list_to_binary(pid_to_list(Tracer))}], Refused
+            )
     end,
     ?assertEqual(Was, do(Vm, agent_target, foreign_tracer, [Traced])),
     send(Session, {stop, test}),
     ?assertMatch(#{clean := true}, proplists:get_value(stopped, agent_vm:frames(Session))),
     ?assertEqual(Was, do(Vm, agent_target, foreign_tracer, [Traced])),
-    ?assertEqual([], do(Vm, agent_target, log_lines, [])), % the VM itself complains where a process has two tracers
+    %% the VM itself complains where a process has two tracers
+    ?assertEqual([], do(Vm, agent_target, log_lines, [])),
     agent_vm:stop_vm(Vm),
     agent_vm:close(Session).
 
@@ -219,7 +242,9 @@ sessions() ->
     list_to_integer(erlang:system_info(otp_release)) >= 27.
 
 cleared_by_others() ->
-    attached(#{level => balanced, specs => [calls(<<"agent_target">>, <<"twice">>, 1)]}, fun load_target/1, fun(#{session := Session, vm := Vm} = T) ->
+    attached(#{
+        level => balanced, specs => [calls(<<"agent_target">>, <<"twice">>, 1)]
+    }, fun load_target/1, fun(#{session := Session, vm := Vm} = T) ->
         do(Vm, erlang, trace, [all, false, [all]]),
         do(Vm, erlang, trace_pattern, [{'_', '_', '_'}, false, [local]]),
         case sessions() of
@@ -230,7 +255,9 @@ cleared_by_others() ->
                 ?assertMatch([_ | _], of_kind(call, agent_vm:records(Session)));
             false ->
                 Texts = [expect(Session, notice) || _ <- [1, 2, 3]],
-                ?assertEqual([], [Text || Text <- Texts, binary:match(Text, <<"another tool cleared">>) =:= nomatch]),
+                ?assertEqual(
+                    [], [Text || Text <- Texts, binary:match(Text, <<"another tool cleared">>) =:= nomatch]
+                ),
                 ?assertMatch(#{processes := [], new := [{flags, []}, _]}, do(Vm, agent_target, traces, []))
         end,
         stop(T)
@@ -270,14 +297,19 @@ loaded_again() ->
         Text = expect(Session, notice),
         ?assertMatch({_, _}, binary:match(Text, <<"agent_target">>)),
         4 = do(Vm, agent_target, add, [Server, b, 2]),
-        Values = [V || #{function := try_handle_call, payload := V} <- of_kind(return, agent_vm:records(Session))],
+        Values = [
+            V
+         || #{function := try_handle_call, payload := V} <- of_kind(return, agent_vm:records(Session))
+        ],
         ?assertMatch([{ok, {reply, 2, #{items := _}}}, {ok, {reply, 4, #{items := #{b := 2}}}}], Values),
         stop(T)
     end).
 
 loaded_later() ->
     Specs = [calls(<<"agent_targ*">>, <<"*">>, -1)],
-    attached(#{level => states_only, specs => Specs}, fun(#{session := Session, vm := Vm, armed := #{notices := Notices}} = T) ->
+    attached(#{level => states_only, specs => Specs}, fun(
+        #{session := Session, vm := Vm, armed := #{notices := Notices}} = T
+    ) ->
         ?assertMatch([_], [N || N <- Notices, binary:match(N, <<"is not loaded">>) =/= nomatch]),
         Functions = fun() -> do(Vm, maps, get, [functions, do(Vm, elixirscope, status, [])]) end,
         Before = Functions(),
@@ -287,7 +319,13 @@ loaded_later() ->
         2 = do(Vm, agent_target, add, [Server, a, 1]),
         Records = agent_vm:records(Session),
         ?assertMatch([_ | _], [R || #{function := add} = R <- of_kind(call, Records)]),
-        ?assertMatch([_], [R || #{function := try_handle_call, payload := {ok, {reply, 2, _}}} = R <- of_kind(return, Records)]),
+        ?assertMatch(
+            [_],
+            [
+                R
+             || #{function := try_handle_call, payload := {ok, {reply, 2, _}}} = R <- of_kind(return, Records)
+            ]
+        ),
         %% a callback is not recorded twice
         ?assertEqual([], [R || #{function := handle_call} = R <- of_kind(call, Records)]),
         stop(T)
@@ -314,7 +352,9 @@ spec(Kind, Module, Function, Arity) ->
 specs() ->
     Specs = [
         calls(<<"agent_target">>, <<"private">>, 1), calls(<<"agent_tar*">>, <<"twice">>, -1),
-        spec(returns, <<"agent_target">>, <<"apply_local">>, 1), spec(returns, <<"agent_target">>, <<"loop">>, 1),
+        spec(
+            returns, <<"agent_target">>, <<"apply_local">>, 1
+        ), spec(returns, <<"agent_target">>, <<"loop">>, 1),
         calls(<<"agent_target">>, <<"twice">>, 7), calls(<<"agent_target">>, <<"nowhere">>, -1),
         calls(<<"NoSuch.Module">>, <<"*">>, -1), spec(states, <<"lists">>, <<"*">>, -1)
     ],
@@ -335,7 +375,10 @@ specs() ->
         8 = do(Vm, agent_target, apply_local, [7]),
         ?assert(do(Vm, agent_target, loop, [100000]) < 1000), % its own tail calls stay tail calls
         Records = agent_vm:records(Session),
-        ?assertMatch([#{payload := [7]}, #{payload := [7]}], [R || #{module := agent_target, function := F} = R <- of_kind(call, Records), F =/= loop]),
+        ?assertMatch(
+            [#{payload := [7]}, #{payload := [7]}],
+            [R || #{module := agent_target, function := F} = R <- of_kind(call, Records), F =/= loop]
+        ),
         ?assertMatch([#{payload := 8}], [R || #{function := apply_local} = R <- of_kind(return, Records)]),
         ?assertMatch([#{arity := 1}], [R || #{function := loop} = R <- of_kind(call, Records)]),
         stop(T)
@@ -344,7 +387,9 @@ specs() ->
 %% One process is recorded whole while the others are not, also one that gets its name later.
 one_process() ->
     Name = #{kind => name, module => <<>>, function => <<>>, arity => -1, text => <<"the_one">>},
-    attached(#{specs => [Name]}, fun load_target/1, fun(#{session := Session, vm := Vm, armed := #{notices := Notices}} = T) ->
+    attached(#{specs => [Name]}, fun load_target/1, fun(
+        #{session := Session, vm := Vm, armed := #{notices := Notices}} = T
+    ) ->
         ?assertMatch([_], [N || N <- Notices, binary:match(N, <<"the_one">>) =/= nomatch]),
         {ok, One} = do(Vm, agent_target, start, []),
         {ok, Other} = do(Vm, agent_target, start, []),
@@ -355,7 +400,9 @@ one_process() ->
         Records = agent_vm:records(Session),
         Pid = agent_vm:term(One),
         ?assertEqual([Pid], lists:usort([P || #{pid := P} <- of_kind(deliver, Records)])),
-        ?assertEqual([Pid], lists:usort([P || #{pid := P, function := handle_call} <- of_kind(return, Records)])),
+        ?assertEqual(
+            [Pid], lists:usort([P || #{pid := P, function := handle_call} <- of_kind(return, Records)])
+        ),
         stop(T)
     end).
 
@@ -363,27 +410,46 @@ states() ->
     attached(#{level => states_only}, fun load_target/1, fun(#{session := Session, vm := Vm} = T) ->
         {ok, Server} = do(Vm, agent_target, start, [#{given => 1}]),
         6 = do(Vm, agent_target, add, [Server, cart, 3]),
-        {'EXIT', _} = do(Vm, agent_target, in_vm, [{gen_server, call, [Server, crash]}]) =:= ok orelse {'EXIT', x},
+        {'EXIT', _} = do(
+            Vm, agent_target, in_vm, [{gen_server, call, [Server, crash]}]
+        ) =:= ok orelse {'EXIT', x},
         until(fun() -> not do(Vm, erlang, is_process_alive, [Server]) end),
         Records = agent_vm:records(Session),
         Pid = agent_vm:term(Server),
         Mine = [R || {_, #{pid := P}} = R <- Records, P =:= Pid],
         %% the first state from gen_server itself, and only once
-        ?assertMatch([#{payload := [agent_target, init, #{given := 1}]}], [C || #{function := init_it} = C <- of_kind(call, Mine)]),
-        ?assertMatch([#{payload := {ok, {ok, #{arguments := #{given := 1}}}}}], [R || #{function := init_it} = R <- of_kind(return, Mine)]),
+        ?assertMatch(
+            [#{payload := [agent_target, init, #{given := 1}]}],
+            [C || #{function := init_it} = C <- of_kind(call, Mine)]
+        ),
+        ?assertMatch(
+            [#{payload := {ok, {ok, #{arguments := #{given := 1}}}}}],
+            [R || #{function := init_it} = R <- of_kind(return, Mine)]
+        ),
         ?assertEqual([], [C || #{function := init} = C <- of_kind(call, Mine)]),
         %% arguments without the state, which is in the value
         [#{payload := [agent_target, handle_call, {add, cart, 3}, {_, _}], flags := Flags} | _] =
             [C || #{function := try_handle_call} = C <- of_kind(call, Mine)],
         ?assert(lists:member(callback, Flags)),
         ?assertMatch(
-            [#{payload := {ok, {reply, 6, #{items := #{cart := 3}}}}}, #{payload := {'EXIT', error, wanted, _}}],
+            [
+                #{payload := {ok, {reply, 6, #{items := #{cart := 3}}}}},
+                #{payload := {'EXIT', error, wanted, _}}
+            ],
             [R || #{function := try_handle_call} = R <- of_kind(return, Mine)]
         ),
-        ?assertMatch([#{payload := [{wanted, _}, '$state']}], [C || #{function := terminate} = C <- of_kind(call, Mine)]),
+        ?assertMatch(
+            [#{payload := [{wanted, _}, '$state']}],
+            [C || #{function := terminate} = C <- of_kind(call, Mine)]
+        ),
         %% the engine learns of behaviours, OTP's own states are not recorded at this level
-        ?assertMatch([_ | _], [M || #{peer := agent_target, payload := [gen_server]} = M <- of_kind(module, Records)]),
-        ?assertEqual([], [C || #{module := M} = C <- of_kind(call, Records), M =:= kernel_config orelse M =:= supervisor]),
+        ?assertMatch(
+            [_ | _], [M || #{peer := agent_target, payload := [gen_server]} = M <- of_kind(module, Records)]
+        ),
+        ?assertEqual(
+            [],
+            [C || #{module := M} = C <- of_kind(call, Records), M =:= kernel_config orelse M =:= supervisor]
+        ),
         stop(T)
     end).
 
@@ -395,9 +461,15 @@ machine_states() ->
         Pid = agent_vm:term(Machine),
         Mine = [R || {_, #{pid := P}} = R <- agent_vm:records(Session), P =:= Pid],
         ?assertMatch([#{payload := {ok, off, 0}}], [R || #{function := init} = R <- of_kind(return, Mine)]),
-        ?assertMatch([#{payload := [{call, _}, push, '$state']}], [C || #{function := off} = C <- of_kind(call, Mine)]),
-        ?assertMatch([#{payload := {next_state, on, 1, _}}], [R || #{function := off} = R <- of_kind(return, Mine)]),
-        ?assertMatch([#{payload := {next_state, off, 1, _}}], [R || #{function := on} = R <- of_kind(return, Mine)]),
+        ?assertMatch(
+            [#{payload := [{call, _}, push, '$state']}], [C || #{function := off} = C <- of_kind(call, Mine)]
+        ),
+        ?assertMatch(
+            [#{payload := {next_state, on, 1, _}}], [R || #{function := off} = R <- of_kind(return, Mine)]
+        ),
+        ?assertMatch(
+            [#{payload := {next_state, off, 1, _}}], [R || #{function := on} = R <- of_kind(return, Mine)]
+        ),
         ?assertEqual([], [C || #{function := helper} = C <- of_kind(call, Mine)]),
         stop(T)
     end).
@@ -409,7 +481,11 @@ messages() ->
         Records = agent_vm:records(Session),
         Pid = agent_vm:term(Server),
         [#{pid := From, hash := Hash, payload := {'$gen_call', _, {add, a, 1}}}] =
-            [S || #{peer := P, payload := {'$gen_call', _, {add, a, 1}}} = S <- of_kind(send, Records), P =:= Pid],
+            [
+                S
+             || #{peer := P, payload := {'$gen_call', _, {add, a, 1}}} = S <- of_kind(send, Records),
+                P =:= Pid
+            ],
         [#{peer := Sender, hash := Same}] = [D || #{pid := P} = D <- of_kind(deliver, Records), P =:= Pid],
         ?assertEqual({From, Hash}, {Sender, Same}),
         stop(T)
@@ -424,9 +500,18 @@ errors() ->
         until(fun() -> length(of_kind(crash, agent_vm:records(Session))) >= 2 end),
         Records = agent_vm:records(Session),
         Crashes = of_kind(crash, Records),
-        [#{payload := #{class := error, reason := wanted, stacktrace := [{agent_target, handle_call, 3, _} | _]}}] =
+        [
+            #{
+                payload := #{
+                    class := error, reason := wanted, stacktrace := [{agent_target, handle_call, 3, _} | _]
+                }
+            }
+        ] =
             [C || #{pid := P} = C <- Crashes, P =:= agent_vm:term(Server)],
-        ?assertMatch([#{payload := #{reason := on_purpose, stacktrace := [_ | _]}}], [C || #{pid := P} = C <- Crashes, P =:= agent_vm:term(Plain)]),
+        ?assertMatch(
+            [#{payload := #{reason := on_purpose, stacktrace := [_ | _]}}],
+            [C || #{pid := P} = C <- Crashes, P =:= agent_vm:term(Plain)]
+        ),
         Logs = of_kind(log, Records),
         ?assertMatch([_], [L || #{payload := #{text := <<"numbers 1 and 2">>, level := error}} = L <- Logs]),
         ?assertMatch([_], [L || #{payload := #{report := #{label := {gen_server, terminate}}}} = L <- Logs]),
@@ -449,14 +534,30 @@ census() ->
     Records = agent_vm:records(Session),
     Census = of_kind(census, Records),
     ?assertEqual(N, length(Census)),
-    [#{module := agent_target, function := init, arity := 1, payload := Facts}] = [C || #{pid := P} = C <- Census, P =:= agent_vm:term(Server)],
-    ?assertMatch(#{memory := _, message_queue_len := 0, status := waiting, links := [], link_count := 0, trap_exit := false}, Facts),
+    [
+        #{module := agent_target, function := init, arity := 1, payload := Facts}
+    ] = [C || #{pid := P} = C <- Census, P =:= agent_vm:term(Server)],
+    ?assertMatch(
+        #{
+            memory := _, message_queue_len := 0, status := waiting, links := [], link_count := 0,
+            trap_exit := false
+        },
+        Facts
+    ),
     KernelSup = agent_vm:term(do(Vm, erlang, whereis, [kernel_sup])),
-    [#{module := supervisor, function := kernel, payload := #{registered_name := kernel_sup, children := Children}}] =
+    [
+        #{
+            module := supervisor, function := kernel,
+            payload := #{registered_name := kernel_sup, children := Children}
+        }
+    ] =
         [C || #{pid := P} = C <- Census, P =:= KernelSup],
     ?assert(lists:keymember(code_server, 1, Children)),
     %% asking the supervisors is not part of the recording
-    Own = [agent_vm:term(P) || P <- [do(Vm, erlang, whereis, [Name]) || Name <- [elixirscope_agent, elixirscope_guard]]],
+    Own = [
+        agent_vm:term(P)
+     || P <- [do(Vm, erlang, whereis, [Name]) || Name <- [elixirscope_agent, elixirscope_guard]]
+    ],
     ?assertEqual([], [R || {Kind, #{pid := P} = R} <- Records, Kind =/= notice, lists:member(P, Own)]),
     stop(#{session => Session, vm => Vm}),
     agent_vm:stop_vm(Vm),
@@ -471,10 +572,14 @@ budget() ->
         ok = agent_vm:attach(Session, Vm),
         Vm
     end,
-    with(#{drain => true}, Start, #{level => balanced, budget => 0.001}, fun(#{session := Session, vm := Vm} = T) ->
+    with(#{drain => true}, Start, #{level => balanced, budget => 0.001}, fun(
+        #{session := Session, vm := Vm} = T
+    ) ->
         {ok, Server} = do(Vm, agent_target, start, []),
         Load = do(Vm, agent_target, in_vm, [{agent_load, run, [Server]}]),
-        Notice = fun(Words) -> expect(Session, notice, fun(Text) -> binary:match(Text, Words) =/= nomatch end) end,
+        Notice = fun(Words) -> expect(
+            Session, notice, fun(Text) -> binary:match(Text, Words) =/= nomatch end
+        ) end,
         _ = Notice(<<"payloads up to 256">>),
         _ = Notice(<<"no payloads">>),
         _ = Notice(<<"one message and call in four">>),
@@ -490,7 +595,11 @@ budget() ->
         _ = Notice(<<"no calls">>),
         case sessions() of
             true -> ok;
-            false -> ?assertEqual({flags, [call, procs, 'receive', send]}, sorted(do(Vm, erlang, trace_info, [Server, flags])))
+            false ->
+                ?assertEqual(
+                    {flags, [call, procs, 'receive', send]},
+                    sorted(do(Vm, erlang, trace_info, [Server, flags]))
+                )
         end,
         stop(T)
     end).
@@ -509,14 +618,18 @@ own_words() ->
             [{<<"checkout">>, #{user := 7}}, {<<"from outside">>, _}],
             lists:sort([Payload || #{payload := Payload} <- of_kind(mark, agent_vm:records(Session))])
         ),
-        ?assertMatch(#{level := balanced, events := _, lost := 0, budget_step := 0}, do(Vm, elixirscope, status, [])),
+        ?assertMatch(
+            #{level := balanced, events := _, lost := 0, budget_step := 0}, do(Vm, elixirscope, status, [])
+        ),
         ok = do(Vm, elixirscope, stop, []),
         ?assertMatch(#{clean := true, why := asked}, proplists:get_value(stopped, agent_vm:frames(Session))),
         nothing_left(Vm)
     end).
 
 children() ->
-    Start = fun(Session) -> agent_vm:boot(Session, [{"ELIXIRSCOPE_AFLAGS_BEFORE", "-kernel net_ticktime 60"}]) end,
+    Start = fun(Session) -> agent_vm:boot(
+        Session, [{"ELIXIRSCOPE_AFLAGS_BEFORE", "-kernel net_ticktime 60"}]
+    ) end,
     with(#{}, Start, #{children => true}, fun(#{session := #{dir := Dir}, vm := Vm} = T) ->
         ?assertEqual(Dir, do(Vm, os, getenv, ["ELIXIRSCOPE_SESSION"])),
         ?assertMatch("-pa" ++ _, do(Vm, os, getenv, ["ERL_AFLAGS"])),
@@ -537,7 +650,10 @@ everything_is_recorded_once() ->
     until(fun() -> do(Vm, erlang, process_info, [Spawner, status]) =:= {status, waiting} end),
     Pids = do(Vm, agent_load, spawned, [Spawner]),
     Records = agent_vm:records(Session),
-    Born = maps:from_list([{Pid, true} || {Kind, #{pid := Pid}} <- Records, Kind =:= census orelse Kind =:= spawned]),
+    Born = maps:from_list([
+        {Pid, true}
+     || {Kind, #{pid := Pid}} <- Records, Kind =:= census orelse Kind =:= spawned
+    ]),
     ?assertEqual([], [Pid || Pid <- Pids, not is_map_key(agent_vm:term(Pid), Born)]),
     stop(#{session => Session, vm => Vm}),
     agent_vm:stop_vm(Vm),
@@ -593,7 +709,8 @@ round(N, Vm) ->
     end,
     agent_vm:close(Session).
 
-%% A node with many processes, AGENT_MANY of them: all armed, all counted, and nothing left. The log says how long it took.
+%% A node with many processes, AGENT_MANY of them: all armed, all counted, and nothing left. The log says how
+%% long it took.
 many_processes() ->
     Many = list_to_integer(os:getenv("AGENT_MANY", "20000")),
     Session0 = agent_vm:session(#{drain => true}),
@@ -603,7 +720,9 @@ many_processes() ->
     {Session, _} = agent_vm:hello(Session0),
     Armed = #{processes := N} = agent_vm:open(Session, #{level => balanced}),
     ?assert(N >= Many),
-    io:format(user, "~p~n", [maps:with([processes, slices, longest_slice_ns, p99_slice_ns, total_ns], Armed)]),
+    io:format(
+        user, "~p~n", [maps:with([processes, slices, longest_slice_ns, p99_slice_ns, total_ns], Armed)]
+    ),
     until(fun() -> maps:get(events, do(Vm, elixirscope, status, [])) >= N end), % the census goes on behind it
     {Us, _} = timer:tc(fun() -> stop(#{session => Session, vm => Vm}) end),
     io:format(user, "out again, checked and unloaded: ~p ms~n", [Us div 1000]),

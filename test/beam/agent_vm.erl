@@ -1,9 +1,12 @@
 %% SPDX-License-Identifier: MIT
-%% For tests of the agent: a recorder that only listens, and a VM to record, reached over its standard input and output so that no
-%% distribution is in the way. The arena and the NIF are the real ones.
+%% For tests of the agent: a recorder that only listens, and a VM to record, reached over its standard input
+%% and output so that no distribution is in the way. The arena and the NIF are the real ones.
 -module(agent_vm).
 -export([session/0, session/1, boot/1, boot/2, attach/2, attach/3, plain/0, plain/1, stop_vm/1, close/1]).
--export([hello/1, open/2, open/3, send/2, expect/2, expect/3, frames/1, hang_up/1, listen_again/1, do/4, records/1, of_kind/2, term/1]).
+-export([
+    hello/1, open/2, open/3, send/2, expect/2, expect/3, frames/1, hang_up/1, listen_again/1, do/4, records/1,
+    of_kind/2, term/1
+]).
 -export([until/1, ebin/0]).
 
 -define(WAIT, 20000).
@@ -33,7 +36,9 @@ session(Options) ->
 listen(#{dir := Dir} = Session) ->
     Path = filename:join(Dir, "agent.sock"),
     _ = file:delete(Path),
-    {ok, Listener} = gen_tcp:listen(0, [{ifaddr, {local, Path}}, binary, {packet, 4}, {active, false}, {backlog, 5}]),
+    {ok, Listener} = gen_tcp:listen(
+        0, [{ifaddr, {local, Path}}, binary, {packet, 4}, {active, false}, {backlog, 5}]
+    ),
     Session#{listener => Listener}.
 
 close(#{listener := Listener, socket := Socket, drain := Drain, dir := Dir}) ->
@@ -48,7 +53,8 @@ boot(Session) ->
     boot(Session, []).
 
 boot(#{dir := Dir}, Environment) ->
-    Eval = "-pa \"" ++ ebin() ++ "\" -eval \"try code:load_file(elixirscope_agent), elixirscope_agent:boot() catch _:_ -> ok end\"",
+    Code = "try code:load_file(elixirscope_agent), elixirscope_agent:boot() catch _:_ -> ok end",
+    Eval = lists:append(["-pa \"", ebin(), "\" -eval \"", Code, "\""]),
     vm([{"ERL_AFLAGS", Eval}, {"ELIXIRSCOPE_SESSION", Dir}, {"ELIXIRSCOPE_NIF", nif()} | Environment], []).
 
 plain() ->
@@ -76,7 +82,10 @@ attach(Session, Peer) ->
     attach(Session, Peer, #{}).
 
 attach(#{dir := Dir}, Peer, Options) ->
-    Modules = [list_to_atom(filename:rootname(filename:basename(F))) || F <- filelib:wildcard(ebin() ++ "/elixirscope*.beam")],
+    Modules = [
+        list_to_atom(filename:rootname(filename:basename(F)))
+     || F <- filelib:wildcard(ebin() ++ "/elixirscope*.beam")
+    ],
     case maps:get(load, Options, true) of
         true ->
             [{module, M} = do(Peer, code, load_binary, [M, "elixirscope", beam(M)]) || M <- Modules];
@@ -114,7 +123,10 @@ open(Session, Config) ->
     open(Session, Config, #{}).
 
 open(#{arena := Arena} = Session, Config, More) ->
-    Defaults = #{level => minimal, specs => [], time_limit_ms => 0, budget => 0.0, nif => list_to_binary(nif()), children => false, arm_slice => 100},
+    Defaults = #{
+        level => minimal, specs => [], time_limit_ms => 0, budget => 0.0, nif => list_to_binary(nif()),
+        children => false, arm_slice => 100
+    },
     send(Session, {open, list_to_binary(Arena), maps:merge(maps:merge(Defaults, Config), More)}),
     expect(Session, armed).
 
@@ -180,7 +192,8 @@ plain_record(Other) ->
     Other.
 
 %% A tuple that was cut has fewer elements than its arity says: no term for binary_to_term/1.
-plain_field(payload, Bytes) when is_binary(Bytes) -> try binary_to_term(Bytes) catch error:badarg -> {cut, Bytes} end;
+plain_field(payload, Bytes) when is_binary(Bytes) ->
+    try binary_to_term(Bytes) catch error:badarg -> {cut, Bytes} end;
 plain_field(_, {atom, Text}) when is_binary(Text) -> binary_to_atom(Text, utf8);
 plain_field(_, Value) -> Value.
 

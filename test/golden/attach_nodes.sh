@@ -23,7 +23,7 @@ Flags = lists:usort([element(2, I) || P <- processes(), I <- [erlang:trace_info(
 {Loaded, Old, Names, Flags, erlang:trace_info(new, flags), erlang:system_monitor(), lists:member(elixirscope, logger:get_handler_ids())}.
 X
 }
-clean='{ok, {[], [], [], [[]], {flags,[]}, undefined, false}}'
+clean='{ok, {[], [], [], [[]], {flags, []}, undefined, false}}'
 clean_soon() { [ "$(left)" = "$clean" ]; }
 short=es_short_$$ long=es_long_$$@127.0.0.1
 serve -sname $short short

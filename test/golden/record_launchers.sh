@@ -18,7 +18,7 @@ recorded() { # NAME EXPECTED-CODE COMMAND...
   expect "losses of $name" "$(json "$name.scope" "['losses']['total']")" 0
   echo "$name: $events events"
 }
-own_flags='io:format("~p ~p ~p~n", [os:getenv("ERL_AFLAGS"), os:getenv("ELIXIRSCOPE_SESSION"), [P || P <- code:get_path(), string:find(P, "elixirscope") =/= nomatch]]), halt(3).'
+own_flags='io:format("~p ~p ~p~n", [os:getenv("ERL_AFLAGS"), os:getenv("ELIXIRSCOPE_SESSION"), [P || P <- code:get_path(), string:find(P, "shm") =/= nomatch]]), halt(3).'
 
 recorded erl 3 erl -noshell -eval "$own_flags"
 expect "environment and code path of erl" "$(cat erl.out)" "false false []"

@@ -17,7 +17,7 @@ up() { [ "$(ask 'IO.puts(:up)')" = up ]; }
 "$scope" record -o start.scope -- $app start >"$work/recorder.log" 2>&1 &
 recorder=$!
 wait_until 60 up || fail "the release does not start"
-expect "what the release sees" "$(ask 'IO.inspect({System.get_env("ERL_AFLAGS"), System.get_env("ELIXIRSCOPE_SESSION"), Enum.filter(:code.get_path(), &(to_string(&1) =~ "elixirscope"))})')" '{nil, nil, []}'
+expect "what the release sees" "$(ask 'IO.inspect({System.get_env("ERL_AFLAGS"), System.get_env("ELIXIRSCOPE_SESSION"), Enum.filter(:code.get_path(), &(to_string(&1) =~ "shm"))})')" '{nil, nil, []}'
 $app stop >/dev/null
 wait $recorder
 expect "exit code" $? 0

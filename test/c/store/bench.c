@@ -41,7 +41,7 @@ static double cpu(void)
 }
 
 static struct es_event *made;
-static uint8_t payload[1 << 16];
+static uint8_t states[32][2048], templates[16][2048]; /* of servers; of the messages and values of a function */
 
 static es_ref process(uint64_t n) { return es_ref_pid((uint32_t)(200 + n), 0); }
 static es_ref atom(uint64_t n) { return es_ref_make(ES_REF_ATOM, n * 64 + 11); }
@@ -102,7 +102,7 @@ static void make_random_calls(void) { make_calls(1000, 100, false); }
 static void make_scattered(void) { make_calls(10000, 1, false); }
 
 /* Requests and replies between clients and servers: send, deliver, call, state, return, send, deliver. */
-static void make_messages_with(uint32_t bytes, bool states)
+static void make_messages_with(uint32_t bytes, bool changing)
 {
     uint64_t time = 0, corr = 0;
     for (uint32_t i = 0; i + 8 <= MADE; i += 8) {
@@ -141,9 +141,9 @@ static void make_messages_with(uint32_t bytes, bool states)
              .function = atom(9),
              .arity = 3,
              .thread = 2,
-             .hash = states ? dice(UINT64_MAX) : 77,
-             .flags = states ? 0 : ES_E_STATE_SAME,
-             .payload_len = states ? bytes * 4 : 0},
+             .hash = changing ? dice(UINT64_MAX) : 77,
+             .flags = changing ? 0 : ES_E_STATE_SAME,
+             .payload_len = changing ? bytes * 4 : 0},
             {.kind = ES_K_RETURN,
              .pid = process(server),
              .module = atom(1000 + function),
@@ -221,6 +221,21 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* A state of which one field has changed; or a message or value of its function's shape with a few fields of its own. */
+static const uint8_t *payload_of(const struct es_event *e)
+{
+    static uint8_t bytes[2048];
+    uint64_t id = dice(UINT64_MAX);
+    if (e->kind == ES_K_STATE) {
+        uint8_t *one = states[es_ref_pid_number(e->pid) % 32];
+        memcpy(one + 16 * dice(e->payload_len / 16), &id, 8);
+        return one;
+    }
+    memcpy(bytes, templates[(e->function / 64 + e->kind) % 16], e->payload_len);
+    memcpy(bytes + 16, &id, 8 < e->payload_len - 16 ? 8 : 4);
+    return bytes;
+}
+
 struct result {
     double seconds, commit_half, commit_most, open, decode, decode_light;
     uint64_t bytes, payload;
@@ -244,7 +259,7 @@ static void write_events(const char *path, uint64_t n, struct result *result)
         if (e.cause)
             e.cause += round * MADE;
         if (e.payload_len) {
-            e.payload = payload + (seq * 37) % (sizeof payload - 4096);
+            e.payload = payload_of(&e);
             result->payload += e.payload_len;
         }
         check(es_store_event(store, &e), "event");
@@ -297,8 +312,10 @@ int main(int argc, char **argv)
     made = calloc(MADE, sizeof *made);
     if (argc < 2 || !made)
         return 1;
-    for (size_t i = 0; i < sizeof payload; i++)
-        payload[i] = (uint8_t)(dice(4) ? dice(6) * 17 : dice(256));
+    for (size_t i = 0; i < sizeof states; i++)
+        ((uint8_t *)states)[i] = (uint8_t)(dice(3) ? 'a' + dice(20) : dice(256));
+    for (size_t i = 0; i < sizeof templates; i++)
+        ((uint8_t *)templates)[i] = (uint8_t)(dice(3) ? 'a' + dice(20) : dice(256));
     printf("%-16s %8s %8s %9s %9s %9s %9s %9s %9s %7s\n", "mix", "B/event", "payload", "M event/s", "commit50",
            "commitmax", "open", "decode", "light", "RSS MB");
     for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {

@@ -367,6 +367,25 @@ static void a_newer_version(void **state)
     assert_non_null(strstr(es_error_hint(), "newer"));
 }
 
+/* The same version, but a kind of event that we do not have, or have otherwise. */
+static void other_kinds(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {
+        "update meta set value = value || \" 60:teleport:3\" where key = \"kinds\"",
+        "update meta set value = replace(value, \"11:send:\", \"11:sent:\") where key = \"kinds\"",
+        "update meta set value = replace(value, \"1:spawn:23\", \"1:spawn:21\") where key = \"kinds\"",
+    };
+    struct es_recording *rec;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        char command[1024];
+        save(scope_path, original, original_len);
+        snprintf(command, sizeof command, "sqlite3 %s '%s'", scope_path, changes[i]);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(es_recording_open(scope_path, &rec), -EPROTONOSUPPORT);
+    }
+}
+
 enum seen { SEEN_ALL, SEEN_PART, SEEN_WARNING = 4, SEEN_NOTHING = 100 };
 
 /* Runs in a child that may not write: root is no test of permissions. */
@@ -428,6 +447,7 @@ int main(void)
                                        T(foreign_files),
                                        T(foreign_tables),
                                        T(a_newer_version),
+                                       T(other_kinds),
                                        T(finished_in_a_read_only_directory),
                                        T(crashed_in_a_read_only_directory)};
     return cmocka_run_group_tests_name("store damage", tests, NULL, NULL);
