@@ -49,28 +49,25 @@ boot_with(Dir) ->
         "ELIXIRSCOPE_SESSION", "ELIXIRSCOPE_NIF", "ELIXIRSCOPE_AFLAGS_BEFORE", "ELIXIRSCOPE_START",
         "ERL_AFLAGS"
     ],
-    [Session, Nif, Before, Start, Flags] = [os:getenv(Name) || Name <- Names],
+    Found = [{Name, os:getenv(Name)} || Name <- Names],
     _ = [os:unsetenv(Name) || Name <- Names],
+    [{_, Session}, {_, _}, {_, Before} | _] = Found,
     _ = Before =:= false orelse os:putenv("ERL_AFLAGS", Before),
     ok = load(Dir),
     elixirscope_code:forget_path(Dir),
     case Session of
         false -> elixirscope_code:leave(spawn(erlang, self, []));
-        _ -> start(from_boot(Dir, Session, Nif, Before, Start, Flags))
+        _ -> start(from_boot(Dir, Found))
     end.
 
-from_boot(Dir, Session, Nif, Before, Start, Flags) ->
+from_boot(Dir, [{_, Session}, {_, Nif}, {_, _}, {_, Start}, {_, _}] = Found) ->
     #{
         socket => iolist_to_binary([unicode:characters_to_binary(Session), "/agent.sock"]),
         dir => Dir,
         nif => unicode:characters_to_binary(Nif),
         start => case Start of "boot" -> boot; _ -> eval end,
         wait_ms => ?BOOT_WAIT_MS,
-        environment => [{"ERL_AFLAGS", Flags}, {"ELIXIRSCOPE_SESSION", Session}, {"ELIXIRSCOPE_NIF", Nif}] ++
-            [
-                {"ELIXIRSCOPE_AFLAGS_BEFORE", Before}
-             || Before =/= false
-            ] ++ [{"ELIXIRSCOPE_START", Start} || Start =/= false]
+        environment => [{Name, Value} || {Name, Value} <- Found, Value =/= false]
     }.
 
 %% Starts the agent and waits, for wait_ms at most, until it is armed. Never raises.

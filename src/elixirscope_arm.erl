@@ -64,20 +64,15 @@ ledger(#{ledger := Ledger}) -> Ledger.
 %% Is every sender on this node traced? Then deliveries need no payload of their own.
 -spec whole(arm()) -> boolean().
 whole(#{flags := Flags, refused := Refused, untended := Untended}) ->
-    lists:member(send, Flags) andalso Refused =:= [] andalso not lists:any(
-        fun(S) -> lists:member(S, Untended) end, [new, processes]
-    ).
+    lists:member(send, Flags) andalso Refused =:= [] andalso
+        not lists:member(new, Untended) andalso not lists:member(processes, Untended).
 
 specs(Config) ->
     [Spec || Spec <- maps:get(specs, Config, []), is_map(Spec), is_map_key(kind, Spec)].
 
 flags(Config) ->
-    lists:usort(
-        level_flags(maps:get(level, Config, minimal)) ++ lists:append([
-            spec_flags(Kind)
-         || #{kind := Kind} <- specs(Config)
-        ])
-    ).
+    OfLevel = level_flags(maps:get(level, Config, minimal)),
+    lists:usort(OfLevel ++ lists:append([spec_flags(Kind) || #{kind := Kind} <- specs(Config)])).
 
 level_flags(states_only) -> [procs, call];
 level_flags(messages_only) -> [procs, send, 'receive'];
@@ -112,9 +107,8 @@ receive_spec(
 ) ->
     Spec = elixirscope_spec:receive_spec(),
     Noted = Arm#{ledger := elixirscope_guard:note('receive', Spec, Ledger)},
-    case (
-        lists:member('receive', Flags) orelse Pending =/= []
-    ) andalso elixirscope_trace:receive_set(Trace, Spec) of
+    Wanted = lists:member('receive', Flags) orelse Pending =/= [],
+    case Wanted andalso elixirscope_trace:receive_set(Trace, Spec) of
         ok ->
             {Noted, []};
         false ->
@@ -147,11 +141,8 @@ processes(#{trace := Trace, flags := Flags, slice := Slice} = Arm) ->
     {Arm#{refused := Refused, sample => Sample, processes => Armed}, Times}.
 
 ours(#{ledger := Ledger}) ->
-    [
-        Pid
-     || Pid <- [maps:get(agent, Ledger, none), maps:get(guard, Ledger, none) | maps:get(helpers, Ledger, [])],
-        is_pid(Pid)
-    ].
+    Pids = [maps:get(agent, Ledger, none), maps:get(guard, Ledger, none) | maps:get(helpers, Ledger, [])],
+    [Pid || Pid <- Pids, is_pid(Pid)].
 
 report(#{counts := Counts, refused := Refused, processes := Processes}, Times, Total, Notices) ->
     Sorted = lists:sort(Times),
@@ -159,8 +150,7 @@ report(#{counts := Counts, refused := Refused, processes := Processes}, Times, T
         processes => Processes,
         slices => length(Sorted),
         longest_slice_ns => lists:last([0 | Sorted]),
-        p99_slice_ns => case Sorted of [] ->
-            0; _ -> lists:nth(max(1, length(Sorted) * 99 div 100), Sorted) end,
+        p99_slice_ns => lists:nth(max(1, length(Sorted) * 99 div 100), Sorted ++ [0]),
         total_ns => Total,
         matched => maps:to_list(Counts),
         refused => [
@@ -217,11 +207,9 @@ select(Pid, #{trace := Trace, selected := Selected, want := Want, known := Known
 %% its servers seen through their own modules.
 servers(New, #{want := Want, flags := Flags, others := Others, armed := Armed} = Arm) ->
     Looked = case Others of none -> erlang:loaded(); _ -> New end,
-    More = [
-        Module
-     || lists:member(call, Flags), Module <- Looked, elixirscope_spec:is_other_server(Module, Want)
-    ],
-    case lists:member(call, Flags) andalso (Others =:= none orelse More =/= []) of
+    Calls = lists:member(call, Flags),
+    More = [Module || Calls, Module <- Looked, elixirscope_spec:is_other_server(Module, Want)],
+    case Calls andalso (Others =:= none orelse More =/= []) of
         true ->
             Left = lists:usort(More ++ case Others of none -> []; _ -> Others end),
             Plan = [
@@ -270,8 +258,7 @@ module(
                 fun(Text, N, Sum) -> Sum#{Text => N + maps:get(Text, Sum, 0)} end, Counts, Matched
             ),
             armed := maps:merge(Armed, Probes),
-            watched := case elixirscope_spec:names(Module, Want) of true ->
-                Watched#{Module => checksum(Module)}; false -> Watched end
+            watched := maps:merge(Watched, checksums(Module, elixirscope_spec:names(Module, Want)))
         },
         Others ++ Foreign
     }.
@@ -286,6 +273,9 @@ probes(Patterns) ->
         fun({Module, _}, MFA, Probes) -> Probes#{Module => [MFA | maps:get(Module, Probes, [])]} end, #{},
         Typed
     ).
+
+checksums(Module, true) -> #{Module => checksum(Module)};
+checksums(_, false) -> #{}.
 
 checksum(Module) ->
     try erlang:get_module_info(Module, md5) catch error:badarg -> none end.
@@ -394,14 +384,11 @@ rearmed(Reloaded, #{armed := Armed}) ->
         Modules -> [notice(rearmed, ["loaded again, and traced again: ", listed(Modules)])]
     end.
 
-taken([]) -> [];
+taken([]) ->
+    [];
 taken(Modules) ->
-    [
-        notice(
-            cleared,
-            ["another tool cleared the trace patterns of ", listed(Modules), ": they are recorded no longer"]
-        )
-    ].
+    Text = ["another tool cleared the trace patterns of ", listed(Modules), ": they are recorded no longer"],
+    [notice(cleared, Text)].
 
 cleared(What, {#{untended := Untended} = Arm, Notices}) ->
     case lists:member(What, Untended) orelse intact(What, Arm) of
@@ -443,7 +430,8 @@ thin({named, true}, Arm) ->
     {Full, _} = modules(Arm#{named := true, known := #{}, counts := #{}}),
     Full;
 thin({flags, false}, #{flags := Flags} = Arm) ->
-    switch(Arm, fun(Trace, Pid) -> elixirscope_trace:less(Trace, Pid, Flags -- [procs]) end, [procs]);
+    Less = lists:usort(Flags ++ ?SELECTED_FLAGS) -- [procs],
+    switch(Arm, fun(Trace, Pid) -> elixirscope_trace:less(Trace, Pid, Less) end, [procs]);
 thin({flags, true}, #{wanted := Wanted, selected := Selected} = Arm) ->
     On = fun(Trace, Pid) ->
         Flags = case Selected of #{Pid := _} -> Wanted ++ ?SELECTED_FLAGS; _ -> Wanted end,

@@ -66,16 +66,19 @@ facts(Pid, Keyed) ->
         Items -> facts(Pid, Keyed, maps:from_list(Items))
     end.
 
-facts(
-    Pid, Keyed, #{memory := Memory, initial_call := Called, parent := Parent, registered_name := Name} = Items
-) ->
+facts(Pid, Keyed, #{memory := Memory, parent := Parent} = Items) ->
     {Links, Words} = more(Pid, Keyed, Memory),
-    Facts0 = maps:without([initial_call, parent, registered_name], Items),
-    Facts1 = case Name of [] -> Facts0; _ -> Facts0#{registered_name => Name} end,
-    Facts = maps:merge(links(Links, Facts1), maps:with(['$ancestors', '$process_label'], Words)),
-    Initial = case Words of #{'$initial_call' := {M, F, A}} when is_atom(M), is_atom(F), is_integer(A) ->
-        {M, F, A}; _ -> Called end,
-    {case is_pid(Parent) of true -> Parent; false -> undefined end, Initial, renamed(Facts)}.
+    Facts = links(Links, maps:without([initial_call, parent, registered_name], Items)),
+    Named = maps:merge(Facts, maps:filter(fun(_, Name) -> Name =/= [] end, maps:with([registered_name], Items))),
+    {
+        case is_pid(Parent) of true -> Parent; false -> undefined end,
+        initial(Words, Items),
+        renamed(maps:merge(Named, maps:with(['$ancestors', '$process_label'], Words)))
+    }.
+
+%% What a behaviour or task says of itself goes before what the VM knows.
+initial(#{'$initial_call' := {M, F, A}}, _) when is_atom(M), is_atom(F), is_integer(A) -> {M, F, A};
+initial(_, #{initial_call := MFA}) -> MFA.
 
 %% Links and words of the dictionary: on old emulators only whole, hence of small processes alone.
 more(Pid, Keyed, Memory) ->

@@ -104,7 +104,7 @@ restore({Name, false}) -> os:unsetenv(Name);
 restore({Name, Value}) -> os:putenv(Name, Value).
 
 %% The NIF refuses while a thread is inside. Afterwards such a thread still has to return from our code before
-%% that is unmapped.
+%% its module goes.
 close_nif(false, _) ->
     true;
 close_nif(true, 0) ->

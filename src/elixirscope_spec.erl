@@ -30,14 +30,12 @@
 -define(STATEM, [{init, 1, none}, {handle_event, 4, 4}, {terminate, 3, 3}, {code_change, 4, 3}]).
 %% {gen_server's function, callback, what it is given besides server and state}
 -define(SERVER_CALLS, [
-    {
-        try_handle_call, handle_call, ['$2', '$3']
-    }, {try_handle_cast, handle_cast, ['$2']}, {try_handle_info, handle_info, ['$2']},
-    {try_handle_continue, handle_continue, ['$2']}
+    {try_handle_call, handle_call, ['$2', '$3']}, {try_handle_cast, handle_cast, ['$2']},
+    {try_handle_info, handle_info, ['$2']}, {try_handle_continue, handle_continue, ['$2']}
 ]).
--define(
-    SUPERVISORS, [supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor']
-).
+-define(SUPERVISORS, [
+    supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor'
+]).
 -define(NOT_NAMED, [module_info, '__info__']).
 
 -spec want(map()) -> want().
@@ -172,7 +170,7 @@ add_callbacks(Module, Exports, Want, {Patterns, Counts}) ->
 %% The callbacks of this module that are seen in gen_server itself: they need no pattern, and get none for a
 %% calls: spec.
 central(Module, #{init_it := InitIt, servers := Servers, states := States}) ->
-    Server = lists:member(server, lists:append([kind(B) || B <- behaviours(Module)])),
+    Server = lists:member(server, kinds_of(Module)),
     case Servers andalso Server andalso by_origin(Module, [server], States) of
         [server] -> [{init, 1}, {handle_call, 3}, {handle_cast, 2}, {handle_info, 2}, {handle_continue, 2}];
         _ -> [{init, 1} || InitIt]
@@ -187,7 +185,7 @@ state_texts(Module, #{specs := Specs}) ->
 %% The kinds of behaviour of a module whose states are wanted.
 kinds(Module, Exports, #{extra := Extra, names := Names} = Want) ->
     Named = lists:member(Module, Extra) orelse lists:any(fun(Name) -> named(Module, Name) end, Names),
-    Kinds = lists:usort(lists:append([kind(B) || B <- behaviours(Module)])),
+    Kinds = kinds_of(Module),
     if
         Kinds =:= [], Named -> guessed(Exports);
         Named -> Kinds;
@@ -205,6 +203,9 @@ by_origin(Module, Kinds, user) ->
         _ -> []
     end.
 
+kinds_of(Module) ->
+    lists:usort(lists:append([kind(B) || B <- behaviours(Module)])).
+
 kind(gen_server) -> [server];
 kind('Elixir.GenServer') -> [server];
 kind(gen_event) -> [event];
@@ -215,10 +216,8 @@ kind(_) -> [].
 %% For a module that somebody named and that does not say what it is.
 guessed(Exports) ->
     Has = fun(FA) -> lists:member(FA, Exports) end,
-    case {
-        Has({callback_mode, 0}), Has({handle_event, 2}),
-        Has({handle_call, 3}) orelse Has({handle_cast, 2}) orelse Has({handle_info, 2})
-    } of
+    Server = lists:any(Has, [{handle_call, 3}, {handle_cast, 2}, {handle_info, 2}]),
+    case {Has({callback_mode, 0}), Has({handle_event, 2}), Server} of
         {true, _, _} -> [statem];
         {_, true, _} -> [event];
         {_, _, true} -> [server];
@@ -294,9 +293,8 @@ servers(#{states := none, names := Names}, _) ->
     [first_state(Guards)];
 servers(#{states := States}, Others) ->
     Not = case States of user -> Others ++ ?SUPERVISORS; all -> [] end,
-    Dispatch = [{
-        ['$1', '$2', '$3', '_'], [{is_atom, '$1'} | nobody_of(Not, '$1')], body(['$1', '$2', '$3'])
-    }],
+    Guards = [{is_atom, '$1'} | nobody_of(Not, '$1')],
+    Dispatch = [{['$1', '$2', '$3', '_'], Guards, body(['$1', '$2', '$3'])}],
     [first_state(nobody_of(Not, '$1')), {{gen_server, try_dispatch, 4}, {local, Dispatch}}] ++
         [
             {{gen_server, Function, length(Args) + 2}, {local, server_spec(Callback, Args, Not)}}
@@ -333,10 +331,7 @@ nobody_of(Modules, Term) ->
 %% A server whose states are not wanted, because it is not the user's.
 -spec is_other_server(module(), want()) -> boolean().
 is_other_server(Module, #{states := user}) ->
-    lists:append([
-        kind(B)
-     || B <- behaviours(Module)
-    ]) =:= [server] andalso by_origin(Module, [server], user) =:= [];
+    kinds_of(Module) =:= [server] andalso by_origin(Module, [server], user) =:= [];
 is_other_server(_, _) ->
     false.
 

@@ -226,14 +226,15 @@ static int take_other(struct es_core *core, struct es_proc *proc, struct es_inpu
     return r < 0 ? r : note_event(core, &event, proc != NULL);
 }
 
-/* Calls, returns and exceptions of all functions. */
-static int take_call(struct es_core *core, struct es_proc *proc, struct es_input *in)
+/* Calls, returns and exceptions of all functions. The input stays as it is: whoever holds it frees its payload. */
+static int take_call(struct es_core *core, struct es_proc *proc, const struct es_input *in)
 {
-    int r = es_server_translate(&core->states, &core->names, proc, &in->view);
+    struct es_input shown = *in;
+    int r = es_server_translate(&core->states, &core->names, proc, &shown.view);
     if (r < 0)
         return r;
-    bool callback = in->view.kind != ES_K_CALL && (in->view.flags & ES_R_CALLBACK);
-    return callback ? take_return(core, proc, in) : take_other(core, proc, in);
+    bool callback = shown.view.kind != ES_K_CALL && (shown.view.flags & ES_R_CALLBACK);
+    return callback ? take_return(core, proc, &shown) : take_other(core, proc, &shown);
 }
 
 static int take(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)

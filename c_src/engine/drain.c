@@ -32,7 +32,7 @@ int es_drain_init(struct es_drain *drain, struct es_arena *arena, struct es_core
     for (uint32_t i = 0; i < drain->n; i++) {
         uint64_t tail = atomic_load_explicit(&arena->rings[i].head->tail, memory_order_acquire);
         drain->sources[i] = (struct es_source){.ring = &arena->rings[i], .index = i, .next = tail, .scanned = tail, .committed = tail,
-                                               .bad_at = ES_NOWHERE, .loss_from = ES_NOWHERE};
+                                               .bad_at = ES_NOWHERE, .loss_from = ES_NOWHERE, .untold_from = ES_NOWHERE};
     }
     return 0;
 }

@@ -27,7 +27,8 @@ struct es_source {               /* a ring, as read */
     uint64_t key;                /* place in the order of the record at `next`: its stamp, but never falling */
     uint64_t told[ES_KIND_MAX];  /* losses the recording tells already */
     uint64_t ahead;              /* of them that matter for pairing: in records that are scanned, but not handed on */
-    uint64_t loss_from;          /* stamp from which on such are lost; ES_NOWHERE: none are */
+    uint64_t loss_from;          /* stamp from which on such are lost, as those records say; ES_NOWHERE: none are */
+    uint64_t untold_from;        /* the same of losses that only the counters know yet */
     uint32_t malformed;
 };
 
@@ -42,7 +43,7 @@ struct es_drain {
     uint64_t watermark;          /* everything below can be given its place */
     uint64_t given;              /* everything below has it: who comes now is late */
     uint64_t unclaimed_told;     /* losses of threads without a ring */
-    uint64_t losing_from;        /* the smallest loss_from of all */
+    uint64_t losing_from;        /* the smallest loss_from or untold_from of all */
     uint64_t first_seen;         /* our stamp when events waited for a first calibration */
     bool wall_known, uncalibrated;
 };

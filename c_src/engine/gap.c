@@ -101,8 +101,10 @@ static void find_losing(struct es_drain *drain)
     uint64_t unclaimed = atomic_load_explicit(&drain->arena->head->unclaimed_lost, memory_order_relaxed);
     drain->losing_from = unclaimed != drain->unclaimed_told ? drain->given : ES_NOWHERE;
     for (uint32_t i = 0; i < drain->n; i++)
-        if (drain->sources[i].loss_from < drain->losing_from)
-            drain->losing_from = drain->sources[i].loss_from;
+        for (int k = 0; k < 2; k++) {
+            uint64_t from = k ? drain->sources[i].untold_from : drain->sources[i].loss_from;
+            drain->losing_from = from < drain->losing_from ? from : drain->losing_from;
+        }
     if (drain->losing_from == ES_NOWHERE)
         es_pairs_losing(&drain->core->pairs, false);
 }
@@ -114,8 +116,7 @@ void es_gap_look(struct es_drain *drain)
         uint64_t counted = 0, told = mattering(source->told) + source->ahead;
         for (size_t k = 0; source->used && k < sizeof matter; k++)
             counted += counter(source, matter[k]);
-        if (source->used && counted != told && source->last_stamp < source->loss_from)
-            source->loss_from = source->last_stamp;
+        source->untold_from = source->used && counted != told ? source->last_stamp : ES_NOWHERE;
     }
     find_losing(drain);
 }
@@ -132,7 +133,7 @@ int es_gap_lost(struct es_drain *drain, struct es_source *source, const struct e
         source->told[kind] += gap.lost[kind];
     }
     source->ahead -= sum < source->ahead ? sum : source->ahead;
-    source->loss_from = source->ahead ? view->stamp : ES_NOWHERE; /* the next look sees what is still untold */
+    source->loss_from = source->ahead ? view->stamp : ES_NOWHERE;
     gap.to = gap.time = es_clock_map_time(&drain->clock, view->stamp);
     gap.from = es_clock_map_line(&drain->clock, loss.since);
     int r = es_gap_tell(drain->core, &gap);

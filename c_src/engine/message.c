@@ -119,10 +119,10 @@ static void explain(struct es_core *core, const struct es_proc *sender, const st
     }
 }
 
-/* Whether the send may still come: it would, of a process whose sends are recorded and that lives. */
-static bool may_come(const struct es_proc *sender, const struct es_input *in)
+/* Whether the send may still come: it would, of a process that lives, were it not lost. */
+static bool may_come(const struct es_core *core, const struct es_proc *sender, const struct es_input *in)
 {
-    return sender && !(in->flags & ES_E_LATE) && !((sender->flags & ES_P_DEAD) && sender->held == 0);
+    return sender && !core->pairs.losing && !(in->flags & ES_E_LATE) && !((sender->flags & ES_P_DEAD) && sender->held == 0);
 }
 
 int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding,
@@ -148,7 +148,7 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     case ES_MATCH_NONE:
         break;
     }
-    *ret_waits = !last && (anonymous || may_come(sender, in));
+    *ret_waits = !last && (anonymous || may_come(core, sender, in));
     if (*ret_waits)
         return 0;
     explain(core, sender, in, ret_finding);

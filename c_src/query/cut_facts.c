@@ -134,7 +134,7 @@ static int copy_losses(struct es_cut_work *work)
 /* All but what a store says of its own file. */
 static int copy_meta(const char *key, const char *value, void *context)
 {
-    static const char *const own[] = {"writer", "session", "closed", "created", "ended", "end", "end_reason", "warning"};
+    static const char *const own[] = {"writer", "session", "closed", "created", "ended", "end", "end_reason", "kinds", "warning"};
     struct es_cut_work *work = context;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (strcmp(key, own[i]) == 0)

@@ -565,6 +565,49 @@ census() ->
 
 %% ---- the budget ----
 
+%% Two seconds above the target for a step down, five below half of it for a step up; never past the ends.
+budget_decisions_test() ->
+    Second = 1000000000,
+    Spend = fun({Percent, Expected}, {N, Nanos, Budget0}) ->
+        Sum = Nanos + round(Percent * 4 * Second / 100), % four schedulers
+        {Direction, Measured, Budget} =
+            elixirscope_budget:measure({N * Second, #{events => 0, nanos => Sum}}, Budget0),
+        ?assertEqual(Expected, Direction),
+        ?assert(abs(Measured - Percent) < 0.001),
+        {N + 1, Sum, Budget}
+    end,
+    {stay, 0.0, First} = elixirscope_budget:measure(
+        {0, #{events => 0, nanos => 0}}, elixirscope_budget:new(1, 4)
+    ),
+    Down = lists:append(lists:duplicate(6, [{2.0, stay}, {2.0, less}])) ++ [{2.0, stay}, {2.0, stay}],
+    {_, _, Last} = After = lists:foldl(Spend, {1, 0, First}, Down),
+    ?assertEqual(6, elixirscope_budget:step(Last)),
+    Between = [{0.4, stay}, {0.4, stay}, {0.4, stay}, {0.4, stay}, {0.7, stay}, {1.5, stay}, {0.7, stay}],
+    Up = lists:append(lists:duplicate(6, [{0.1, stay}, {0.1, stay}, {0.1, stay}, {0.1, stay}, {0.1, more}])),
+    {_, _, Back} = lists:foldl(Spend, After, Between ++ Up ++ [{0.1, stay} || _ <- lists:seq(1, 9)]),
+    ?assertEqual(0, elixirscope_budget:step(Back)),
+    %% the floor of the VM counts too: 4,000,000 events of 250 ns are a second
+    {stay, 25.0, _} = elixirscope_budget:measure({Second, #{events => 4000000, nanos => 0}}, First),
+    %% no target, no steps
+    {_, _, Off} = elixirscope_budget:measure({0, #{events => 0, nanos => 0}}, elixirscope_budget:new(0.0, 1)),
+    {stay, _, Off1} = elixirscope_budget:measure({Second, #{events => 0, nanos => Second}}, Off),
+    {stay, _, _} = elixirscope_budget:measure({2 * Second, #{events => 0, nanos => 2 * Second}}, Off1).
+
+%% No step gives more than what was asked for.
+budget_limits_test() ->
+    Base = #{payload_bytes => 100, state_bytes => 1000, sample => 65536},
+    ?assertEqual(Base, elixirscope_budget:limits(0, Base)),
+    ?assertEqual(Base, elixirscope_budget:limits(1, Base)),
+    ?assertEqual(Base#{payload_bytes := 0}, elixirscope_budget:limits(2, Base)),
+    ?assertMatch(
+        #{payload_bytes := 256, state_bytes := 65536},
+        elixirscope_budget:limits(1, Base#{payload_bytes := 1024, state_bytes := 65536})
+    ),
+    ?assertMatch(
+        #{state_bytes := 4096, sample := 16384}, elixirscope_budget:limits(3, Base#{state_bytes := 65536})
+    ),
+    ?assertEqual(#{payload_bytes => 0, state_bytes => 0, sample => 2048}, elixirscope_budget:limits(6, Base)).
+
 budget() ->
     Start = fun(Session) ->
         Vm = agent_vm:plain(),

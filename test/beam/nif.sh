@@ -10,7 +10,7 @@ NIF_WORK=$(mktemp -d /dev/shm/elixirscope-nif.XXXXXX) # arenas live in memory
 trap 'rm -rf "$NIF_WORK"' EXIT
 ${CC:-cc} -std=gnu11 -O1 -D_GNU_SOURCE -I"$source_dir/c_src" -o "$NIF_WORK/ring_dump" "$source_dir"/test/beam/ring_dump.c "$source_dir"/c_src/wire/*.c
 erlc -Werror +debug_info -o "$NIF_WORK" "$source_dir"/test/beam/nif_*.erl "$source_dir"/src/elixirscope_nif.erl
-test=${1:-nif_tests}
+test=${1:-[nif_tests, nif_hard_tests]}
 case $test in *:*) test="{generator, fun ${test%%(*}/0}" ;; esac
 # shellcheck disable=SC2086
 env ${NIF_PRELOAD:+LD_PRELOAD=$NIF_PRELOAD} erl -noshell ${NIF_ERL_FLAGS:-} -pa "$NIF_WORK" -eval "

@@ -124,6 +124,45 @@ static void write_named(struct es_writer *w, const uint8_t *raw, const uint8_t *
     es_write_bytes(w, raw, (size_t)(end - raw));
 }
 
+/* One term, in plain format. A tuple whose end was cut has as many elements here as were written, the cut being the last. */
+static void convert(struct es_reader *r, struct es_writer *w);
+
+static void convert_tuple(struct es_reader *r, struct es_writer *w, uint32_t arity)
+{
+    es_write_u8(w, ES_T_LARGE_TUPLE);
+    uint8_t *count = w->at;
+    es_write_bytes(w, "\0\0\0", 4);
+    bool rest = false;
+    uint32_t n = 0;
+    for (; n < arity && !rest; n++) {
+        rest = es_reader_left(r) > 2 && r->at[0] == ES_T_CUT && (r->at[2] & ES_CUT_REST);
+        convert(r, w);
+    }
+    for (int i = 0; i < 4; i++)
+        count[i] = (uint8_t)(n >> (24 - 8 * i));
+}
+
+static void convert(struct es_reader *r, struct es_writer *w)
+{
+    const uint8_t *raw = r->at;
+    struct es_token token = { 0 };
+    es_token_next(r, &token);
+    bool named = token.type == ES_TOK_PID || token.type == ES_TOK_PORT || token.type == ES_TOK_REF;
+    uint32_t inside = token.type == ES_TOK_LIST ? token.count + 1 : token.type == ES_TOK_MAP ? 2 * token.count : token.type == ES_TOK_EXPORT ? 3 : 0;
+    if (token.type == ES_TOK_ATOM_REF)
+        write_atom(w, token.word);
+    else if (token.type == ES_TOK_CUT)
+        write_cut(w, &token.cut);
+    else if (token.type == ES_TOK_TUPLE)
+        convert_tuple(r, w, token.count);
+    else if (named && !token.node.text)
+        write_named(w, raw, r->at, &token);
+    else
+        es_write_bytes(w, raw, (size_t)(r->at - raw));
+    while (inside-- > 0)
+        convert(r, w);
+}
+
 static int print_term(const uint8_t *payload, size_t len)
 {
     struct es_reader r;
@@ -136,19 +175,7 @@ static int print_term(const uint8_t *payload, size_t len)
     es_writer_init(&w, bytes, room);
     es_write_u8(&w, 131);
     es_reader_init(&r, payload, len);
-    while (es_reader_left(&r) > 0) {
-        const uint8_t *raw = r.at;
-        struct es_token token = { 0 };
-        es_token_next(&r, &token);
-        if (token.type == ES_TOK_ATOM_REF)
-            write_atom(&w, token.word);
-        else if (token.type == ES_TOK_CUT)
-            write_cut(&w, &token.cut);
-        else if ((token.type == ES_TOK_PID || token.type == ES_TOK_PORT || token.type == ES_TOK_REF) && !token.node.text)
-            write_named(&w, raw, r.at, &token);
-        else
-            es_write_bytes(&w, raw, (size_t)(r.at - raw));
-    }
+    convert(&r, &w);
     print_hex(bytes, (size_t)(w.at - bytes));
     free(bytes);
     return w.full ? -ENOSPC : 0;
