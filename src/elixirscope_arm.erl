@@ -246,7 +246,7 @@ module(
     Module,
     {#{want := Want, known := Known, counts := Counts, watched := Watched, armed := Armed} = Arm, Foreign}
 ) ->
-    Behaviours = elixirscope_spec:behaviours(Module),
+    Behaviours = elixirscope_spec:shown_behaviours(Module),
     _ = Behaviours =/= [] andalso elixirscope_nif:module(Module, Behaviours),
     {Plan, Matched} = elixirscope_spec:plan(Module, Want),
     {Set, Others} = set(Plan, Arm),

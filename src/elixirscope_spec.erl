@@ -3,7 +3,7 @@
 %% modules, and answers.
 -module(elixirscope_spec).
 -export([
-    want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, why_none/1,
+    want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, shown_behaviours/1, why_none/1,
     receive_spec/0
 ]).
 -export_type([want/0, plan/0]).
@@ -173,7 +173,7 @@ central(Module, #{init_it := InitIt, servers := Servers, states := States}) ->
     Server = lists:member(server, kinds_of(Module)),
     case Servers andalso Server andalso by_origin(Module, [server], States) of
         [server] -> [{init, 1}, {handle_call, 3}, {handle_cast, 2}, {handle_info, 2}, {handle_continue, 2}];
-        _ -> [{init, 1} || InitIt]
+        _ -> [{init, 1} || InitIt, Server]
     end.
 
 state_texts(Module, #{specs := Specs}) ->
@@ -185,7 +185,7 @@ state_texts(Module, #{specs := Specs}) ->
 %% The kinds of behaviour of a module whose states are wanted.
 kinds(Module, Exports, #{extra := Extra, names := Names} = Want) ->
     Named = lists:member(Module, Extra) orelse lists:any(fun(Name) -> named(Module, Name) end, Names),
-    Kinds = kinds_of(Module),
+    Kinds = declared_or_like(Module, Exports),
     if
         Kinds =:= [], Named -> guessed(Exports);
         Named -> Kinds;
@@ -202,6 +202,25 @@ by_origin(Module, Kinds, user) ->
         user -> Kinds;
         _ -> []
     end.
+
+%% Behaviours of other libraries (p1_server …) have gen_server's callbacks: a module that says that it is some behaviour's, and has them, is
+%% taken for one.
+declared_or_like(Module, Exports) ->
+    case kinds_of(Module) of
+        [] ->
+            Like = behaviours(Module) =/= [] andalso [{init, 1}, {handle_call, 3}, {handle_cast, 2}] -- Exports =:= [],
+            [server || Like];
+        Kinds ->
+            Kinds
+    end.
+
+%% What the engine is told of a module.
+-spec shown_behaviours(module()) -> [module()].
+shown_behaviours(Module) ->
+    Behaviours = behaviours(Module),
+    Like = Behaviours =/= [] andalso kinds_of(Module) =:= [] andalso
+        try declared_or_like(Module, erlang:get_module_info(Module, exports)) =:= [server] catch error:badarg -> false end,
+    Behaviours ++ [gen_server || Like].
 
 kinds_of(Module) ->
     lists:usort(lists:append([kind(B) || B <- behaviours(Module)])).

@@ -102,14 +102,28 @@ elixir_on_disk() ->
             end
     end.
 
-%% The command line as the system knows it, without the cookie.
+%% The command line as the system knows it, without the cookie, what erl itself puts there, and what we put there.
 command() ->
     Words =
         case file:read_file("/proc/self/cmdline") of
             {ok, Line} when Line =/= <<>> -> binary:split(Line, <<0>>, [global, trim]);
             _ -> [text(Word) || Word <- init:get_plain_arguments()]
         end,
-    [cut(Word, 1024) || Word <- hide_cookie(lists:sublist(Words, 200))].
+    [cut(Word, 1024) || Word <- hide_cookie(plain_words(lists:sublist(Words, 200)))].
+
+plain_words([Flag, _ | Words]) when Flag =:= <<"-root">>; Flag =:= <<"-bindir">>; Flag =:= <<"-progname">>; Flag =:= <<"-home">> ->
+    plain_words(Words);
+plain_words([<<"--">> | Words]) ->
+    plain_words(Words);
+plain_words([<<"-eval">>, Text | Words]) ->
+    case binary:match(Text, <<"ELIXIRSCOPE_SESSION">>) of
+        nomatch -> [<<"-eval">>, Text | plain_words(Words)];
+        _ -> plain_words(Words)
+    end;
+plain_words([Word | Words]) ->
+    [Word | plain_words(Words)];
+plain_words([]) ->
+    [].
 
 hide_cookie([Flag, _ | Words]) when Flag =:= <<"-setcookie">>; Flag =:= <<"--cookie">> ->
     [Flag, <<"***">> | hide_cookie(Words)];

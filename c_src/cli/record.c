@@ -91,8 +91,9 @@ static int command_code(const struct es_recorder *recorder)
 /* Before the summary: what is worth saying of how the command ended. */
 static void say_how_it_ended(const struct es_recorder *recorder)
 {
-    if (WIFSIGNALED(recorder->status) && recorder->n_tracks > 0 && recorder->tracks[0]->vm_lost)
-        es_recorder_warn(recorder, "the VM was killed by signal %d (%s); all it had recorded until then is kept", WTERMSIG(recorder->status),
+    if (WIFSIGNALED(recorder->status) && recorder->n_tracks > 0)
+        es_recorder_warn(recorder, "the %s was killed by signal %d (%s); all that was recorded until then is kept",
+                         recorder->tracks[0]->dir.vm == recorder->command ? "VM" : "command", WTERMSIG(recorder->status),
                          strsignal(WTERMSIG(recorder->status)));
     if (recorder->refused > 0)
         es_recorder_warn(recorder, "%u more Erlang VM%s started by the command and not recorded (--children records those that the first one starts)",

@@ -39,7 +39,6 @@ struct es_track {
     const char *why;        /* it ended: for people and JSON */
     bool armed, failed, engine_seen;
     struct es_arming arming;
-    bool vm_lost;           /* the VM died without a word */
 };
 
 struct es_recorder {

@@ -173,7 +173,7 @@ static void drain(struct es_track *track)
         es_link_close(&track->link);
     struct es_arena_head *head = track->arena.head;
     atomic_store(&head->enabled, 0);
-    if (!track->vm_lost) /* else the engine sees for itself, and the recording says, that the VM is gone */
+    if (es_track_vm_lives(track)) /* else the engine sees for itself, and the recording says, that the VM is gone */
         atomic_store(&head->stop, 1);
     track->state = track->engine.ended ? ES_TRACK_DONE : ES_TRACK_DRAINING;
 }
@@ -231,7 +231,6 @@ static void look_whether_vm_left(struct es_track *track, int64_t now)
     bool alive = es_track_vm_lives(track);
     if (alive && !atomic_load(&track->arena.head->vm_done) && now < track->deadline)
         return;
-    track->vm_lost = !alive;
     track->why = alive ? "the agent left" : "the VM ended";
     if (alive)
         es_recorder_warn(track->recorder, "the agent left its VM, which goes on without it: the recording ends here");

@@ -10,7 +10,7 @@
 #include "engine/engine.h"
 #include "engine/server.h"
 
-#define SHORTEST_WAIT_US 50u
+#define SHORTEST_WAIT_US 20u
 #define LONGEST_WAIT_US 2000u
 
 int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms)

@@ -22,6 +22,25 @@ static bool read_key(const struct es_names *names, const struct es_token *token,
     return true;
 }
 
+/* A list of texts, such as a command line: one text with spaces between. False for everything else. */
+static bool read_words(const uint8_t *term, size_t len, struct es_text *value)
+{
+    struct es_reader r;
+    struct es_token list, word;
+    es_reader_init(&r, term, len);
+    if (es_token_next(&r, &list) < 0 || list.type != ES_TOK_LIST)
+        return false;
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (es_token_next(&r, &word) < 0 || word.type != ES_TOK_BINARY || word.bits != 8 || memchr(word.bytes, 0, word.len)) {
+            es_text_clear(value);
+            return false;
+        }
+        es_text_add(value, " ", i > 0);
+        es_text_add(value, (const char *)word.bytes, word.len);
+    }
+    return value->len < VALUE_MAX;
+}
+
 /* Texts as they are, everything else in Erlang's notation. */
 static bool read_value(const struct es_names *names, const uint8_t *term, size_t len, struct es_text *value)
 {
@@ -37,7 +56,8 @@ static bool read_value(const struct es_names *names, const uint8_t *term, size_t
         text = es_names_text(token.word, &text_len, (void *)(uintptr_t)names);
     if (text && text_len <= VALUE_MAX && !memchr(text, 0, text_len)) {
         es_text_add(value, (const char *)text, text_len);
-    } else {
+    } else if (!read_words(term, len, value)) {
+        es_text_clear(value);
         struct es_print print = {.erlang = true, .max_bytes = VALUE_MAX, .atoms = es_names_text, .context = (void *)(uintptr_t)names};
         if (es_term_print(term, len, &print, value) < 0)
             return false;

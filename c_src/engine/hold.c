@@ -39,12 +39,11 @@ static int grow(struct es_hold *hold)
 int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t wait)
 {
     struct es_hold *hold = &core->hold;
-    if (hold->n >= ES_HELD_MAX || hold->bytes >= ES_HELD_BYTES) {
-        struct es_input again = *in;
-        bool waits;
-        int r = es_hold_release(core, UINT64_MAX);
-        es_pairs_doubt(&core->pairs, core->next_seq, in->time); /* sends may come that were given up */
-        return r < 0 ? r : es_core_again(core, &again, true, &waits);
+    while (hold->n >= ES_HELD_MAX || (hold->n > 0 && hold->bytes >= ES_HELD_BYTES)) {
+        hold->items[0].due = 0; /* the oldest has waited long enough */
+        int r = es_hold_release(core, core->last_key);
+        if (r < 0)
+            return r;
     }
     uint8_t *payload = malloc(in->view.payload_len + 1);
     if (!payload || (hold->n == hold->room && grow(hold) < 0)) {

@@ -134,6 +134,7 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)
         return 0;
     struct es_proc *sender = es_proc_find(&core->processes, in->view.peer);
+    last = last || !(anonymous || may_come(core, sender, in));
     struct es_message m = {.from = in->view.peer, .to = in->view.pid, .hash = in->view.hash, .corr = in->view.corr, .seq = core->next_seq,
                            .time = in->time, .late = in->flags & ES_E_LATE, .last = last};
     struct es_sent sent;
@@ -148,8 +149,8 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     case ES_MATCH_NONE:
         break;
     }
-    *ret_waits = !last && (anonymous || may_come(core, sender, in));
-    if (*ret_waits)
+    *ret_waits = !last;
+    if (!last)
         return 0;
     explain(core, sender, in, ret_finding);
     return ret_finding->state == ES_CAUSE_UNKNOWN && !core->by_content ? es_pairs_give_up(&core->pairs, &m) : 0;

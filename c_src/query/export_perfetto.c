@@ -87,6 +87,7 @@ static void add_args(struct es_exporter *x, const struct es_event *event)
     if (event->payload_len > 0) {
         struct es_print print = x->query->print[x->request->erlang];
         print.max_bytes = PAYLOAD_BYTES;
+        print.arguments = event->kind == ES_K_CALL || event->kind == ES_K_SPAWN;
         es_text_clear(&p->text);
         es_term_print(event->payload, event->payload_len, &print, &p->text);
         es_text_puts(&x->out, ",\"payload\":");
@@ -140,13 +141,13 @@ static void add_moment(struct es_exporter *x, const struct es_event *event, uint
 /* A short span, and the begin or end of an arrow that is bound to it. */
 static void add_arrow(struct es_exporter *x, const struct es_event *event, uint64_t thread)
 {
-    bool begins = event->kind == ES_K_SEND || event->kind == ES_K_SPAWN;
+    bool begins = event->kind == ES_K_SEND || event->kind == ES_K_SPAWN || event->kind == ES_K_EXIT;
     add_span(x, event, &(struct span){.place = {'X', NODE, thread, event->time}, .end = event->time, .kind = true});
     if (!begins && event->cause == 0)
         return;
     open_event(x, &(struct place){begins ? 's' : 'f', NODE, thread, event->time});
-    es_text_printf(&x->out, ",\"name\":\"%s\",\"cat\":\"%s\",\"id\":%" PRIu64 "%s}", es_family_names[es_kind_table[event->kind].family],
-                   es_family_names[es_kind_table[event->kind].family], begins ? event->seq : event->cause, begins ? "" : ",\"bp\":\"e\"");
+    es_text_printf(&x->out, ",\"name\":\"cause\",\"cat\":\"cause\",\"id\":%" PRIu64 "%s}", begins ? event->seq : event->cause,
+                   begins ? "" : ",\"bp\":\"e\"");
 }
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
@@ -267,7 +268,10 @@ static int perfetto_event(struct es_exporter *x, const struct es_event *event)
     case ES_K_GC_MINOR_END:
     case ES_K_GC_MAJOR_START:
     case ES_K_GC_MAJOR_END: add_collection(x, event, thread, lane); break;
-    case ES_K_EXIT: end_open(x, event, thread, lane); /* fall through */
+    case ES_K_EXIT:
+        end_open(x, event, thread, lane);
+        add_arrow(x, event, thread); /* to those it is linked with and monitored by */
+        break;
     default: add_moment(x, event, thread);
     }
     return 0;

@@ -48,8 +48,8 @@ void es_shown_fill(struct es_query *query, const struct es_event *event, const s
     add_name_of(query, event->peer, event->time, show->erlang, &ret->peer_name);
     es_query_print_ref(query, event->module, show->erlang, &ret->module);
     add_function(query, event->function, &ret->function);
-    if (show->payload && event->payload_len > 0)
-        es_query_print_term(query, event->payload, event->payload_len, show->erlang, &ret->payload);
+    if (show->payload)
+        es_query_print_payload(query, event, show->erlang, &ret->payload);
     add_flags(event, ret);
     ret->has_arity = event->module != ES_REF_NONE;
     ret->parent = es_query_parent(query, event);

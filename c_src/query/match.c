@@ -158,7 +158,6 @@ bool es_match_text(struct es_match *match, const struct es_event *event)
     add_name_of(match, event->peer, event->time);
     es_query_print_fun(match->query, event, match->filter.erlang, all);
     es_text_puts(all, "\n");
-    if (event->payload_len > 0)
-        es_query_print_term(match->query, event->payload, event->payload_len, match->filter.erlang, all);
+    es_query_print_payload(match->query, event, match->filter.erlang, all);
     return all->bytes && strstr(all->bytes, match->text) != NULL;
 }

@@ -151,7 +151,7 @@ void es_query_fill(struct es_query *query, struct es_event *event)
 {
     const struct es_event *cause;
     if (event->kind != ES_K_DELIVER || event->payload_len > 0 || event->cause == 0 || es_query_stored(query, event->cause, &cause) < 0 ||
-        cause->payload_len == 0)
+        (cause->kind != ES_K_SEND && cause->kind != ES_K_SEND_DEAD) || cause->payload_len == 0) /* the reason of an exit is not its message */
         return;
     event->payload = cause->payload;
     event->payload_len = cause->payload_len;
@@ -175,6 +175,14 @@ int es_query_event(struct es_query *query, uint64_t seq, const struct es_event *
 void es_query_print_term(struct es_query *query, const uint8_t *bytes, size_t len, bool erlang, struct es_text *out)
 {
     es_term_print(bytes, len, &query->print[erlang], out); /* what is malformed says so in the text */
+}
+
+void es_query_print_payload(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out)
+{
+    struct es_print print = query->print[erlang];
+    print.arguments = event->kind == ES_K_CALL || event->kind == ES_K_SPAWN;
+    if (event->payload_len > 0)
+        es_term_print(event->payload, event->payload_len, &print, out);
 }
 
 /* The name of a module, function or process as it stands in code; without the colon of Elixir's other atoms. */

@@ -82,6 +82,8 @@ int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, s
 struct es_text;  /* term/text.h */
 void es_query_print_ref(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);
 void es_query_print_term(struct es_query *query, const uint8_t *bytes, size_t len, bool erlang, struct es_text *out);
+/* The payload of an event, nothing where it has none; arguments as a list, also where they could be characters or keywords. */
+void es_query_print_payload(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
 /* "MyApp.Cart.add/2" or "'Elixir.MyApp.Cart':add/2" */
 void es_query_print_fun(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
 

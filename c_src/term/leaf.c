@@ -115,7 +115,7 @@ void es_print_export(struct es_printer *p, struct es_reader *r)
 
 static void print_string(struct es_printer *p, const struct es_token *token)
 {
-    bool text = token->len > 0;
+    bool text = token->len > 0 && !(p->print->arguments && p->bytes + 3 == token->bytes); /* not the arguments themselves */
     for (size_t i = 0; i < token->len && text; i++)
         text = es_charlist_printable(token->bytes[i], p->print->erlang);
     struct es_quoting quoting = {p->print->erlang ? '"' : '\'', p->print->erlang, p->limit};

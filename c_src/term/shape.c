@@ -108,7 +108,8 @@ static int open_frame(struct scan *s, const struct es_token *token)
     struct frame *f = &s->frames[s->depth];
     *f = (struct frame){.type = token->type, .shape = (uint32_t)s->p->shapes.n};
     f->left = is_list ? (uint64_t)token->count + 1 : is_map ? (uint64_t)token->count * 2 : token->count;
-    f->text = is_list && token->count > 0;
+    bool arguments = s->p->print->arguments && s->depth == 0;
+    f->text = is_list && token->count > 0 && !arguments;
     f->pairs = f->text && !s->p->print->erlang;
     f->keys = is_map && token->count > 0 && !s->p->print->erlang;
     f->in_list = token->type == ES_TOK_TUPLE && s->depth > 0 && s->frames[s->depth - 1].pairs && token->count == 2;

@@ -27,6 +27,7 @@ typedef const uint8_t *(*es_atom_lookup)(uint64_t word, size_t *ret_len, void *c
 
 struct es_print {
     bool erlang;            /* else Elixir */
+    bool arguments;         /* the term is a list of arguments: never shown as characters or keywords */
     size_t max_bytes;       /* of output, 0 = unlimited; then ends with … */
     es_atom_lookup atoms;
     void *context;

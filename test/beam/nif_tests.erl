@@ -295,7 +295,7 @@ random_term(Depth) ->
 
 %% What a term was cut to says what is missing.
 cuts_test_() -> ?T(begin
-    Limits = #{payload_bytes => 16384, max_elements => 10, max_depth => 5, work => 100000},
+    Limits = #{payload_bytes => 16384, max_elements => 10, max_depth => 6, work => 100000},
     Long = lists:seq(1000, 1999),
     Closed = lists:seq(1, 10000),
     Cases = [{Long, fun(T) -> {First, {'$cut', list, 0, 990, _, _}} = split(T), First =:= lists:sublist(Long, 10) end},

@@ -91,12 +91,15 @@ static void make_file(void)
     fclose(file);
 }
 
+static void remove_file(void) { unlink(path); }
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
     struct es_batch batch;
     snprintf(path, sizeof path, "/dev/shm/fuzz_scope_%d.scope", (int)getpid());
+    atexit(remove_file);
     make_file();
     encoder = es_encoder_new();
     decoder = es_decoder_new();
@@ -227,7 +230,8 @@ static void read_changed_columns(const uint8_t *data, size_t size)
         size_t len = encoder->raw[id].len;
         copies[id] = malloc(len + 1);
         need(copies[id] != NULL);
-        memcpy(copies[id], encoder->raw[id].bytes, len);
+        if (len)
+            memcpy(copies[id], encoder->raw[id].bytes, len);
         stored.column[id] =
             (struct es_stored){.data = copies[id], .len = len, .raw_len = (uint32_t)len, .codec = ES_CODEC_RAW};
     }

@@ -49,7 +49,7 @@ refused() { # PATTERN ARGUMENT...
 }
 refused 'the cookie is not' --cookie wrong $short
 refused 'does not know it; it knows: .*es_short' --cookie $cookie no_such_node
-refused 'no port mapper' --cookie $cookie ${short}@127.77.77.77
+ERL_EPMD_PORT=1 refused 'no port mapper' --cookie $cookie $short
 
 "$scope" attach --cookie $cookie -o first.scope $short 2>"$work/recorder.log" &
 first=$!
@@ -80,17 +80,17 @@ if [ -n "${ELIXIRSCOPE_BUILD:-}" ]; then
   mkdir home && cp -r "$ELIXIRSCOPE_BUILD/ebin" "$ELIXIRSCOPE_BUILD/priv" home/
   erl -noshell -eval '[begin
       {ok, M, Chunks} = beam_lib:all_chunks(F),
-      <<Head:12/binary, _:32, Rest/binary>> = proplists:get_value("Code", Chunks),
+      <<Head:8/binary, _:32, Rest/binary>> = proplists:get_value("Code", Chunks),
       {ok, B} = beam_lib:build_module(lists:keyreplace("Code", 1, Chunks, {"Code", <<Head/binary, 9999:32, Rest/binary>>})),
       {error, _} = code:load_binary(M, "x", B), ok = file:write_file(F, B)
-    end || F <- filelib:wildcard("home/ebin/elixirscope*.beam")], halt().' 2>err || fail "the modules cannot be changed: $(cat err)"
+    end || F <- filelib:wildcard("home/ebin/elixirscope*.beam")], halt().' >err 2>&1 || fail "the modules cannot be changed: $(cat err)"
   ELIXIRSCOPE_HOME=$work/home "$scope" attach --cookie $cookie --for 500ms -o compiled.scope $long 2>"$work/recorder.log" || fail "attach with modules of another emulator"
   [ "$(json compiled.scope "['events']['by_kind']['send']")" -gt 50 ] || fail "nothing was recorded with them"
 fi
 
 # A node of another user: root may, and the rings and the shared object are that user's.
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
-  mkdir other && chmod 755 "$work" && chown 65534 other
+  mkdir other && chmod 755 "$work" && chmod 711 "$ELIXIRSCOPE_SHM" && chown 65534 other
   HOME=$work/other setpriv --reuid 65534 --clear-groups erl -noshell -sname es_other_$$ -setcookie $cookie -eval 'file:write_file("'"$work"'/other/up", "x"), receive after infinity -> ok end.' >other.log 2>&1 &
   wait_until 30 test -s other/up || fail "the other user's node does not start: $(cat other.log)"
   "$scope" attach --cookie $cookie --for 500ms -o other.scope es_other_$$ 2>"$work/recorder.log" || fail "attach to another user's node"

@@ -32,8 +32,10 @@ kill -TERM $recorder
 wait $recorder
 expect "exit code" $? 0
 expect "sessions that keep the boot script" "$(session_dirs)" 1
+ask 'Process.register(spawn(fn -> Process.sleep(:infinity) end), :before_restart)'
+restarted() { [ "$(ask 'IO.puts(Process.whereis(:before_restart) == nil)')" = true ]; }
 $app restart >/dev/null
-wait_until 60 up || fail "the daemon does not come up after init:restart()"
+wait_until 60 restarted || fail "the daemon does not come up after init:restart()"
 expect "the agent after a restart" "$(ask 'IO.inspect(:code.is_loaded(:elixirscope_agent))')" false
 $app stop >/dev/null
 removed() { "$scope" recover >/dev/null && [ "$(session_dirs)" = 0 ]; }

@@ -36,7 +36,9 @@ static int make(void **state)
     }
     shop_payload();
     es_write_atom(&shop_term, "killed", 6);
-    shop_add((struct es_event){.kind = ES_K_EXIT, .pid = shop_pid(7)});
+    uint64_t exit = shop_add((struct es_event){.kind = ES_K_EXIT, .pid = shop_pid(7)});
+    shop_add((struct es_event){.kind = ES_K_DELIVER, .pid = shop_pid(5), .peer = shop_pid(7), .cause = exit, .cause_state = ES_CAUSE_PAIRED,
+                               .flags = ES_E_NO_PAYLOAD});
     shop_add(shop_fun(ES_K_RETURN, 5, "lists", "stray"));
     shop_add((struct es_event){.kind = ES_K_NOTICE});
     assert_ok(es_store_name(shop_store, shop_atom("Elixir.Till"), shop_pid(5), INT64_MIN, INT64_MAX));
@@ -97,10 +99,10 @@ static void perfetto(void **state)
     export_to(ES_EXPORT_PERFETTO, shop_file("x.json"), shop_filter());
     assert_string_equal(told("python3", "perfetto.py", shop_file("x.json")),
         "name <0.5.0> Till\nname <0.6.0>\nname <0.7.0>\nname dirty schedulers\nname recorder\nname scheduler 1\nname schedulers\nname shop@host\n"
-        "X 10\ni 4\nB 1\nE 1\ns 3\nf 3\nb 1\ne 1\n"
-        "<0.5.0> Till: send <0.6.0> 1, spawn <0.7.0> Shop.Cart.init/1 1, deliver <0.6.0> 1\n"
+        "X 12\ni 3\nB 1\nE 1\ns 4\nf 4\nb 1\ne 1\n"
+        "<0.5.0> Till: send <0.6.0> 1, spawn <0.7.0> Shop.Cart.init/1 1, deliver <0.6.0> 1, deliver <0.7.0> 1\n"
         "<0.6.0>: deliver Till 1, exception Shop.Cart.handle_call/2 8000, Shop.Cart.add/2 6000, send Till 1, gc_minor_end 1000\n"
-        "<0.7.0>: spawned Till 1\n"
+        "<0.7.0>: spawned Till 1, exit 1\n"
         "scheduler 1: Till 1000\n");
     struct es_filter some = shop_filter();
     some.kinds = UINT64_C(1) << ES_K_RETURN | UINT64_C(1) << ES_K_SEND;

@@ -22,7 +22,11 @@ static void exact(void **state)
     shop_message(5, 6, 42);
     shop_payload();
     es_write_list(&shop_term, 1);
-    shop_write_atom("Elixir.Shop.Cart");
+    es_write_tuple(&shop_term, 2);
+    shop_write_atom("key");
+    es_write_list(&shop_term, 1);
+    es_write_int(&shop_term, 'a');
+    es_write_nil(&shop_term);
     es_write_nil(&shop_term);
     struct es_event call = shop_fun(ES_K_CALL, 6, "Elixir.Shop.Cart", "-add/2-fun-0-");
     call.flags = ES_E_CALLBACK | ES_E_CUT;
@@ -47,7 +51,7 @@ static void exact(void **state)
             "\"arity\":null,\"cause\":1,\"parent\":null,\"payload\":\"{order,42}\",\"peer_name\":\"till\",\"cause_state\":\"paired\","
             "\"hash\":\"000000000000002b\"" WALL(1000));
     is_json(query, 3, false, HEAD(3, 5890, "call") ",\"pid\":\"<0.6.0>\",\"name\":null,\"peer\":null,\"module\":\"Shop.Cart\","
-            "\"function\":\"-add/2-fun-0-\",\"arity\":2,\"cause\":null,\"parent\":null,\"payload\":\"[Shop.Cart]\",\"flags\":[\"cut\",\"callback\"],"
+            "\"function\":\"-add/2-fun-0-\",\"arity\":2,\"cause\":null,\"parent\":null,\"payload\":\"[{:key, 'a'}]\",\"flags\":[\"cut\",\"callback\"],"
             "\"thread\":3" WALL(2000));
     is_json(query, 4, true, "{\"seq\":4,\"time\":-576460751234564890,\"kind\":\"return\",\"pid\":\"<0.6.0>\",\"name\":null,\"peer\":null,"
             "\"module\":\"'Elixir.Shop.Cart'\",\"function\":\"-add/2-fun-0-\",\"arity\":2,\"cause\":null,\"parent\":3,"

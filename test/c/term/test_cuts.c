@@ -164,6 +164,34 @@ static void cuts(void **state)
     }
 }
 
+/* The arguments of f(104, 105) are not a text, those of f({a, 1}) are no keywords; what is inside of them may be. */
+static void arguments(void **state)
+{
+    (void)state;
+    static const char *const expected[2][3] = {{"[104, 105]", "[104, 105]", "[{:a, 'hi'}]"}, {"[104,105]", "[104,105]", "[{a,\"hi\"}]"}};
+    for (int i = 0; i < 6; i++) {
+        struct es_text out = {0};
+        begin();
+        if (i / 2 == 0) {
+            put("6b00026869"); /* as a string */
+        } else {
+            es_write_list(&w, i / 2 == 1 ? 2 : 1);
+            if (i / 2 == 1) {
+                es_write_int(&w, 104);
+                es_write_int(&w, 105);
+            } else {
+                es_write_tuple(&w, 2);
+                atom("a");
+                put("6b00026869");
+            }
+            es_write_nil(&w);
+        }
+        assert_int_equal(es_term_print(bytes, written(), &(struct es_print){.erlang = i % 2, .arguments = true}, &out), 0);
+        assert_string_equal(out.bytes, expected[i % 2][i / 2]);
+        es_text_fini(&out);
+    }
+}
+
 static void cut_list(void **state)
 {
     (void)state;
@@ -438,7 +466,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(atom_references), cmocka_unit_test(identifiers),          cmocka_unit_test(cuts),
-        cmocka_unit_test(cut_list),        cmocka_unit_test(cut_tuple_and_map),    cmocka_unit_test(odd_structs),
+        cmocka_unit_test(arguments), cmocka_unit_test(cut_list),        cmocka_unit_test(cut_tuple_and_map),    cmocka_unit_test(odd_structs),
         cmocka_unit_test(strings_that_deceive), cmocka_unit_test(ends_at_max_bytes), cmocka_unit_test(depth),
         cmocka_unit_test(broken),          cmocka_unit_test(json_text),
     };
