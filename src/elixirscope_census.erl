@@ -5,8 +5,8 @@
 -export([start/1, initial_call/1, find/1, init/1]).
 
 -define(ITEMS, [
-    registered_name, initial_call, current_function, status, memory, message_queue_len, group_leader, trap_exit,
-    parent
+    registered_name, initial_call, current_function, status, memory, message_queue_len, group_leader,
+    trap_exit, parent
 ]).
 -define(SMALL, 1048576).     % bytes of a process whose dictionary may be copied
 -define(LINKS_MAX, 64).
@@ -69,11 +69,11 @@ facts(Pid, Keyed) ->
 facts(Pid, Keyed, #{memory := Memory, parent := Parent} = Items) ->
     {Links, Words} = more(Pid, Keyed, Memory),
     Facts = links(Links, maps:without([initial_call, parent, registered_name], Items)),
-    Named = maps:merge(Facts, maps:filter(fun(_, Name) -> Name =/= [] end, maps:with([registered_name], Items))),
+    Name = maps:filter(fun(_, Value) -> Value =/= [] end, maps:with([registered_name], Items)),
     {
         case is_pid(Parent) of true -> Parent; false -> undefined end,
         initial(Words, Items),
-        renamed(maps:merge(Named, maps:with(['$ancestors', '$process_label'], Words)))
+        renamed(maps:merge(maps:merge(Facts, Name), maps:with(['$ancestors', '$process_label'], Words)))
     }.
 
 %% What a behaviour or task says of itself goes before what the VM knows.

@@ -124,8 +124,8 @@ close_nif(true, Tries) ->
 
 left(none, Ledger, Unloaded) ->
     left_over(Ledger, Unloaded);
-left(_, Ledger, Unloaded) ->
-    elixirscope_trace:left(maps:get(patterns, Ledger, #{})) ++ left_over(Ledger, Unloaded).
+left(Trace, Ledger, Unloaded) ->
+    elixirscope_trace:left(Trace, maps:get(patterns, Ledger, #{})) ++ left_over(Ledger, Unloaded).
 
 left_over(Ledger, Unloaded) ->
     Receive = maps:get('receive', Ledger, none),

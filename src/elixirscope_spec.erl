@@ -3,8 +3,8 @@
 %% modules, and answers.
 -module(elixirscope_spec).
 -export([
-    want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, shown_behaviours/1, why_none/1,
-    receive_spec/0
+    want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, shown_behaviours/1,
+    why_none/1, receive_spec/0
 ]).
 -export_type([want/0, plan/0]).
 
@@ -203,12 +203,14 @@ by_origin(Module, Kinds, user) ->
         _ -> []
     end.
 
-%% Behaviours of other libraries (p1_server …) have gen_server's callbacks: a module that says that it is some behaviour's, and has them, is
-%% taken for one.
+%% Behaviours of other libraries (p1_server …) have gen_server's callbacks: a module that says that it is some
+%% behaviour's, and has them, is taken for one.
 declared_or_like(Module, Exports) ->
     case kinds_of(Module) of
         [] ->
-            Like = behaviours(Module) =/= [] andalso [{init, 1}, {handle_call, 3}, {handle_cast, 2}] -- Exports =:= [],
+            Like = behaviours(Module) =/= [] andalso [
+                {init, 1}, {handle_call, 3}, {handle_cast, 2}
+            ] -- Exports =:= [],
             [server || Like];
         Kinds ->
             Kinds
@@ -219,7 +221,10 @@ declared_or_like(Module, Exports) ->
 shown_behaviours(Module) ->
     Behaviours = behaviours(Module),
     Like = Behaviours =/= [] andalso kinds_of(Module) =:= [] andalso
-        try declared_or_like(Module, erlang:get_module_info(Module, exports)) =:= [server] catch error:badarg -> false end,
+        try declared_or_like(
+            Module, erlang:get_module_info(Module, exports)
+        ) =:= [server] catch error:badarg ->
+            false end,
     Behaviours ++ [gen_server || Like].
 
 kinds_of(Module) ->

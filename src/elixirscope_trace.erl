@@ -5,7 +5,7 @@
 -module(elixirscope_trace).
 -export([open/0, close/1, on/3, off/2, less/3, mine/2, new/3, new_is_mine/1]).
 -export([set/4, clear/3, is_set/2, receive_set/2, receive_clear/2, receive_is_set/2]).
--export([loads_on/2, loads_off/2, loads_is_on/1, delivered/1, left/1, walk/4]).
+-export([loads_on/2, loads_off/2, loads_is_on/1, delivered/1, left/2, walk/4]).
 -export_type([trace/0, pattern/0]).
 
 -define(TRACER, {tracer, elixirscope_nif, []}).
@@ -283,27 +283,23 @@ delivered(Trace) ->
     after case Ref of none -> 0; _ -> 2000 end -> ok
     end.
 
-%% What of ours the VM still knows, as sentences. Asked of the VM, not of what we believe.
--spec left(#{mfa() => pattern()}) -> [binary()].
-left(Patterns) ->
+%% What of ours the VM still knows, as sentences. Asked of the VM, not of what we believe. A session's flags
+%% and patterns go with it.
+-spec left(trace(), #{mfa() => pattern()}) -> [binary()].
+left({own, _}, _) ->
+    [
+        <<"a trace session of ours still exists">>
+     || lists:any(fun own_name/1, apply(trace, session_info, [all]))
+    ];
+left(legacy, Patterns) ->
     {Pids, _} = walk(fun(Pid, N) -> N + count(mine(legacy, Pid)) end, 0, [], 100),
     Functions = length([MFA || {MFA, Pattern} <- maps:to_list(Patterns), still(legacy, MFA, Pattern)]),
     [list_to_binary([integer_to_list(Pids), " processes still have our tracer"]) || Pids > 0] ++
-        [
-            list_to_binary([integer_to_list(Functions), " functions still have our pattern"])
-         || Functions > 0
-        ] ++
-        [<<"new processes still get our tracer">> || new_is_mine(legacy)] ++
-        [<<"a trace session of ours still exists">> || lists:any(fun own_name/1, session_list())].
+        [list_to_binary([integer_to_list(Functions), " functions have our pattern"]) || Functions > 0] ++
+        [<<"new processes still get our tracer">> || new_is_mine(legacy)].
 
 count(true) -> 1;
 count(false) -> 0.
-
-session_list() ->
-    case elixirscope_vm:sessions() of
-        true -> apply(trace, session_info, [all]);
-        false -> []
-    end.
 
 own_name({elixirscope, _}) -> true;
 own_name({elixirscope_loads, _}) -> true;

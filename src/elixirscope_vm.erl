@@ -102,7 +102,8 @@ elixir_on_disk() ->
             end
     end.
 
-%% The command line as the system knows it, without the cookie, what erl itself puts there, and what we put there.
+%% The command line as the system knows it, without the cookie, what erl itself puts there, and what we put
+%% there.
 command() ->
     Words =
         case file:read_file("/proc/self/cmdline") of
@@ -111,7 +112,9 @@ command() ->
         end,
     [cut(Word, 1024) || Word <- hide_cookie(plain_words(lists:sublist(Words, 200)))].
 
-plain_words([Flag, _ | Words]) when Flag =:= <<"-root">>; Flag =:= <<"-bindir">>; Flag =:= <<"-progname">>; Flag =:= <<"-home">> ->
+plain_words([Flag, _ | Words]) when
+    Flag =:= <<"-root">>; Flag =:= <<"-bindir">>; Flag =:= <<"-progname">>; Flag =:= <<"-home">>
+->
     plain_words(Words);
 plain_words([<<"--">> | Words]) ->
     plain_words(Words);

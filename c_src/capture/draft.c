@@ -129,13 +129,14 @@ void es_draft_end(struct es_draft *d)
     uint64_t start = ring->pos;
     uint8_t kind = d->record->kind;
     es_ring_append(ring, finish(d->record, d->at));
-    if (ES_UNLIKELY(t->n_pending > 0) && !append_defs(d)) {
+    bool lost = ES_UNLIKELY(t->n_pending > 0) && !append_defs(d);
+    if (ES_UNLIKELY(lost)) {
         ring->pos = start; /* never a name without its text */
         es_ring_lose(ring, kind, d->stamp);
     }
     es_ring_end(ring);
     prefetch(ring);
-    add(&ring->head->events, 1);
+    add(&ring->head->events, !lost);
     if (ES_UNLIKELY(t->until_measured-- == 0)) {
         t->until_measured = MEASURE_EVERY - 1;
         add(&ring->head->nanos, (es_clock_now(d->s->clock) - d->stamp) * MEASURE_EVERY);

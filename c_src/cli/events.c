@@ -42,7 +42,7 @@ struct view {
 
 static void add_who(struct view *view, es_ref pid, int64_t time, struct es_text *out)
 {
-    es_query_print_ref(view->query, pid, true, out);
+    es_query_print_ref(view->query, pid, view->erlang || es_ref_class_of(pid) == ES_REF_PID, out);
     es_ref name = es_query_name(view->query, pid, time);
     if (name != ES_REF_NONE) {
         es_text_puts(out, " ");

@@ -69,6 +69,11 @@ static enum es_rescue rescue(struct es_session_dir *dir)
         es_place_remove(dir);
         return ES_RESCUE_SAVED;
     }
+    if (rc == -ESTALE) {
+        es_error_clear();
+        es_place_remove(dir);
+        return ES_RESCUE_REPLACED;
+    }
     dir->recorder = 0;
     es_session_dir_save(dir);
     es_fail(rc, "session %s cannot be saved into %s", dir->id, dir->recording);
@@ -108,6 +113,9 @@ static int rescue_one(const struct es_session_dir *dir, void *context)
         break;
     case ES_RESCUE_LOST:
         es_recorder_warn(recorder, "the recorder of %s had died together with its rings: the last events before that are missing", dir->recording);
+        break;
+    case ES_RESCUE_REPLACED:
+        es_recorder_warn(recorder, "%s was replaced before its first recorder's rest was written: that is thrown away", dir->recording);
         break;
     case ES_RESCUE_FAILED:
         es_recorder_warn(recorder, "%s (see `elixirscope recover`)", es_error_text());

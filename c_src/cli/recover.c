@@ -72,6 +72,7 @@ static void rescue(struct work *work, const struct es_session_dir *dir)
         snprintf(text, sizeof text, "its rings died with the recorder; %s has what was written before", dir->recording);
         tell(work, dir, "lost", text);
         break;
+    case ES_RESCUE_REPLACED: tell(work, dir, "removed", "its recording was replaced by another one since"); break;
     case ES_RESCUE_BUSY: tell(work, dir, "busy", "its engine is finishing the recording"); break;
     case ES_RESCUE_LIVE: tell(work, dir, "live", "its recorder lives"); break;
     case ES_RESCUE_KEPT: tell(work, dir, "kept", "all is saved; it holds the boot script of a VM that still runs"); break;

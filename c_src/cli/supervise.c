@@ -362,10 +362,15 @@ static void keep_for_recover(struct es_track *track)
 static void close_track(struct es_track *track)
 {
     bool unfinished = track->engine.ended && track->engine.rc < 0 && track->armed;
-    if (track->failed && !track->armed)
+    uint64_t events = 0, lost;
+    if (!track->armed && (track->failed || !es_summary_counts(track->file, &events, &lost) || events == 0)) {
         es_track_forget(track);
-    else if (!unfinished || track->recorder->capture->json)
+        if (!track->failed)
+            es_recorder_warn(track->recorder, "the VM ended before its recording began: nothing was recorded");
+        track->failed = true;
+    } else if (!unfinished || track->recorder->capture->json) {
         es_summary_print(track);
+    }
     if (unfinished)
         keep_for_recover(track);
     else

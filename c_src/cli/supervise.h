@@ -107,6 +107,7 @@ enum es_rescue {
     ES_RESCUE_SAVED, /* all is in the recording, which is closed; the session is removed */
     ES_RESCUE_EMPTY, /* it held nothing; the session is removed */
     ES_RESCUE_LOST,  /* its rings died with the recorder (anonymous memory); the recording has what was written before */
+    ES_RESCUE_REPLACED, /* its recording was replaced by another one since: its rest is thrown away, the session is removed */
     ES_RESCUE_BUSY,  /* its engine, or another rescuer, is at it */
     ES_RESCUE_LIVE,  /* its recorder lives */
     ES_RESCUE_KEPT,  /* all is saved; it holds the boot script of a VM that lives, see control/place.h */

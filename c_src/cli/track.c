@@ -20,6 +20,8 @@ bool es_track_vm_lives(const struct es_track *track)
     return track->dir.vm_start && es_process_start(track->dir.vm) == track->dir.vm_start;
 }
 
+static void agent_gone(struct es_track *track);
+
 /* ---- beginning ----------------------------------------------------------------------------------------------------- */
 
 /* The recording's name: of later VMs with a number before the extension. */
@@ -89,8 +91,7 @@ static int send_open(struct es_track *track)
         .payload_bytes = atomic_load(&track->arena.head->limits.payload_bytes),
         .state_bytes = atomic_load(&track->arena.head->limits.state_bytes),
     };
-    int rc = es_link_open(&track->link, &open);
-    return rc < 0 ? es_fail(rc, "the agent does not listen: %s", strerror(-rc)) : 0;
+    return es_link_open(&track->link, &open);
 }
 
 static int begin(struct es_track *track, size_t number)
@@ -98,9 +99,7 @@ static int begin(struct es_track *track, size_t number)
     if (track->hello.protocol != ES_PROTOCOL)
         return es_fail(-EPROTO, "the agent speaks protocol %d, this program %d: they are of different versions", (int)track->hello.protocol, ES_PROTOCOL);
     int rc = make_session(track, number);
-    if (rc == 0)
-        rc = start_engine(track);
-    return rc < 0 ? rc : send_open(track);
+    return rc < 0 ? rc : start_engine(track);
 }
 
 void es_track_forget(const struct es_track *track)
@@ -163,6 +162,8 @@ void es_track_hello(struct es_recorder *recorder, struct es_link *link, const st
         return;
     }
     recorder->tracks[recorder->n_tracks++] = track;
+    if (send_open(track) < 0)
+        agent_gone(track); /* a VM may end as soon as it has begun */
 }
 
 /* ---- ending -------------------------------------------------------------------------------------------------------- */

@@ -8,10 +8,12 @@
 
 struct test { bool (*fits)(const struct es_pairs *pairs, const struct es_sent *sent, es_ref who); es_ref who; };
 
-/* May have been sent to this process: names have few owners, an alias may be anybody's. */
+/* May have been sent to this process: an alias may be anybody's, a name's owner may have become known since. */
 static bool may_reach(const struct es_pairs *pairs, const struct es_sent *sent, es_ref receiver)
 {
-    return es_ref_class_of(sent->hash) != ES_REF_ATOM || es_processes_may_have(pairs->processes, sent->hash, receiver);
+    es_ref other, owner = es_ref_class_of(sent->hash) == ES_REF_ATOM
+                              ? es_processes_whereis(pairs->processes, sent->hash, INT64_MAX, &other) : 0;
+    return owner == 0 || owner == receiver;
 }
 
 static bool is_from(const struct es_pairs *pairs, const struct es_sent *sent, es_ref sender)
@@ -60,7 +62,9 @@ enum es_match es_content_delivered(struct es_pairs *pairs, struct es_lane *lane,
     const struct es_sent *found = find(pairs, lane, (struct test){may_reach, m->to}, &same);
     if (!found || (m->corr == 0 && !m->last)) /* its own send may still come, and look just the same */
         return ES_MATCH_NONE;
-    bool certain = m->corr != 0 || (same && !es_lane_is_doubtful(pairs, lane) && !m->late);
+    const struct es_lane *direct = es_lane_find(pairs, m->from, m->to);
+    bool doubtful = es_lane_is_doubtful(pairs, lane) || (direct && es_lane_is_doubtful(pairs, direct)) || m->late;
+    bool certain = m->corr != 0 || (same && !doubtful);
     *ret_sent = take(pairs, lane, found);
     sender->contents--;
     if (lane->first.seq == 0)
@@ -68,18 +72,7 @@ enum es_match es_content_delivered(struct es_pairs *pairs, struct es_lane *lane,
     return certain ? ES_MATCH_CERTAIN : ES_MATCH_DOUBTFUL;
 }
 
-static void suspect(struct es_pairs *pairs, es_ref to, const struct es_message *m)
-{
-    struct es_message other = *m;
-    other.to = to;
-    struct es_lane *lane = to ? es_lane_find(pairs, m->from, to) : NULL;
-    if (to && !lane)
-        lane = es_pairs_lane(pairs, NULL, &other);
-    if (lane)
-        es_lane_suspect(pairs, lane, m->seq, m->time);
-}
-
-/* Whoever had the name then: it is not known which of the two sends came, nor which will come next. */
+/* It is not known which of the two sends came, nor which will come next. */
 bool es_content_rivals(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_message *m,
                        const struct es_sent *sent)
 {
@@ -89,21 +82,12 @@ bool es_content_rivals(struct es_pairs *pairs, struct es_lane *lane, struct es_p
         struct es_sent rival = take(pairs, lane, found);
         sender->contents--;
         pairs->undelivered++;
-        if (rival.time < sent->time - ES_QUIET_NS)
-            continue;
-        es_ref owners[2];
-        es_processes_owners(pairs->processes, rival.hash, owners);
-        rivals = true;
-        suspect(pairs, m->to, m);
-        for (int i = 0; i < 2; i++)
-            if (owners[i] != m->to)
-                suspect(pairs, owners[i], m);
-        lane = es_lane_find(pairs, m->from, es_lane_of_content(m->hash, m->corr)); /* new lanes may have moved it */
-        if (!lane)
-            return true;
+        rivals = rivals || rival.time >= sent->time - ES_QUIET_NS;
     }
     if (lane->first.seq == 0)
         es_lane_remove(pairs, lane);
+    if (rivals)
+        es_pairs_suspect(pairs, m);
     return rivals;
 }
 

@@ -223,7 +223,7 @@ static int take_other(struct es_core *core, struct es_proc *proc, struct es_inpu
 {
     struct es_event event = event_of(in);
     int r = emit(core, proc, &event, INT64_MIN);
-    return r < 0 ? r : note_event(core, &event, proc != NULL);
+    return r < 0 || in->noted ? r : note_event(core, &event, proc != NULL);
 }
 
 /* Calls, returns and exceptions of all functions. The input stays as it is: whoever holds it frees its payload. */
@@ -266,6 +266,13 @@ int es_core_take(struct es_core *core, struct es_input *in)
     if (es_ref_class_of(in->view.pid) == ES_REF_PID && !(proc = es_proc_meet(&core->processes, in->view.pid)))
         return es_fail(-ENOMEM, "no memory for the processes");
     if (proc && proc->held > 0) {
+        if (in->view.kind == ES_K_REGISTER || in->view.kind == ES_K_UNREGISTER) { /* others use the name from now on */
+            struct es_event event = event_of(in);
+            int r = note_event(core, &event, true);
+            in->noted = true;
+            if (r < 0)
+                return r;
+        }
         bool may_wait = in->view.kind == ES_K_DELIVER || in->view.kind == ES_K_SPAWNED;
         return es_hold_push(core, proc, in, may_wait ? wait_of(core) : 0);
     }

@@ -18,6 +18,7 @@ struct es_input {
     int64_t time;                /* Erlang monotonic ns */
     uint16_t thread;
     uint8_t flags;               /* ES_E_LATE or 0 */
+    bool noted;                  /* the name it gives or takes is known already: it waited since */
 };
 
 struct es_core {

@@ -30,7 +30,18 @@ static bool is_own_call(const struct es_input *in)
 /* The alias a reply is sent to is the reference it carries; references are numbered alike in both places. */
 static bool is_alias_of(es_ref peer, uint64_t corr) { return corr && peer == es_ref_make(ES_REF_OTHER, corr | 1); }
 
-struct route { es_ref to, name; bool remote; }; /* to 0: only its content tells; remote: nobody here will get it */
+struct route {
+    es_ref to, maybe;       /* 0: only its content tells; maybe: or this one */
+    es_ref address;         /* then: what it was sent to, a name rather than a pair with one */
+    bool remote;            /* nobody here will get it */
+};
+
+static struct route by_name(const struct es_core *core, es_ref name, int64_t time)
+{
+    struct route route = {.address = name};
+    route.to = es_processes_whereis(&core->processes, name, time, &route.maybe);
+    return route;
+}
 
 static struct route by_other(struct es_core *core, const struct es_input *in)
 {
@@ -38,15 +49,16 @@ static struct route by_other(struct es_core *core, const struct es_input *in)
     if (other && other->address == ES_ADDRESS_REMOTE)
         return (struct route){.remote = true};
     if (other && other->address == ES_ADDRESS_NAME)
-        return (struct route){.to = es_processes_whereis(&core->processes, other->name, in->time), .name = other->name};
-    return (struct route){.to = is_alias_of(in->view.peer, in->view.corr) ? es_pairs_owner(&core->pairs, in->view.corr) : 0};
+        return by_name(core, other->name, in->time);
+    es_ref owner = is_alias_of(in->view.peer, in->view.corr) ? es_pairs_owner(&core->pairs, in->view.corr) : 0;
+    return (struct route){.to = owner, .address = in->view.peer};
 }
 
 static struct route find_route(struct es_core *core, const struct es_input *in)
 {
     switch (es_ref_class_of(in->view.peer)) {
     case ES_REF_PID: return (struct route){.to = in->view.peer};
-    case ES_REF_ATOM: return (struct route){.to = es_processes_whereis(&core->processes, in->view.peer, in->time)};
+    case ES_REF_ATOM: return by_name(core, in->view.peer, in->time);
     case ES_REF_OTHER: return by_other(core, in);
     default: return (struct route){.remote = true}; /* a port: what it gets are no messages */
     }
@@ -81,10 +93,15 @@ int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct 
         m.to = route.to ? route.to : ES_ANYONE;
         return es_pairs_sent_openly(&core->pairs, &m);
     }
-    if (route.to)
-        return es_pairs_sent(&core->pairs, proc, &m, 0);
-    m.to = es_lane_of_content(m.hash, m.corr);
-    return es_pairs_sent(&core->pairs, proc, &m, route.name ? route.name : in->view.peer);
+    if (!route.to) {
+        m.to = es_lane_of_content(m.hash, m.corr);
+        return es_pairs_sent(&core->pairs, proc, &m, route.address);
+    }
+    int r = es_pairs_sent(&core->pairs, proc, &m, 0);
+    if (r == 0 && route.maybe)
+        r = es_pairs_suspect(&core->pairs, &m);
+    m.to = route.maybe;
+    return r == 0 && route.maybe ? es_pairs_suspect(&core->pairs, &m) : r;
 }
 
 /* ---- deliveries ---------------------------------------------------------------------------------------------------- */
@@ -153,5 +170,5 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     if (!last)
         return 0;
     explain(core, sender, in, ret_finding);
-    return ret_finding->state == ES_CAUSE_UNKNOWN && !core->by_content ? es_pairs_give_up(&core->pairs, &m) : 0;
+    return ret_finding->state == ES_CAUSE_UNKNOWN && !core->by_content ? es_pairs_suspect(&core->pairs, &m) : 0;
 }

@@ -115,7 +115,7 @@ int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct e
     return es_lane_push(pairs, lane, &sent) < 0 ? es_fail(-ENOMEM, "no memory for messages under way") : 0;
 }
 
-int es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m)
+int es_pairs_suspect(struct es_pairs *pairs, const struct es_message *m)
 {
     struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
     if (!lane && !(lane = es_pairs_lane(pairs, NULL, m)))

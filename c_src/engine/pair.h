@@ -95,8 +95,9 @@ enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender,
 int es_pairs_sent_openly(struct es_pairs *pairs, const struct es_message *m);
 enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_message *m, struct es_sent *ret_sent);
 
-/* It was given up to wait for the send of this delivery: if it comes after all, it must not be taken for another's. */
-int es_pairs_give_up(struct es_pairs *pairs, const struct es_message *m);
+/* What is in the lane of this message, or comes into it soon, is in doubt: a delivery's send was given up and may come after all, or a send
+ * may have gone to somebody else. */
+int es_pairs_suspect(struct es_pairs *pairs, const struct es_message *m);
 
 /* Something made what the lanes hold doubtful: up to the event before `seq`, which has this time. */
 void es_pairs_doubt(struct es_pairs *pairs, uint64_t seq, int64_t time);

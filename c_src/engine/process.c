@@ -225,7 +225,7 @@ int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64
     if (has)
         store_name(p, name, place->pid, time, time);
     bool soon = place->pid != pid && place->gone > time - CHANGE_NS;
-    *place = (struct es_registered){.name = name, .pid = pid, .before = place->pid == pid ? place->before : place->pid, .changed = soon ? time : INT64_MIN, .gone = INT64_MAX};
+    *place = (struct es_registered){.name = name, .pid = pid, .before = place->pid, .changed = soon ? time : INT64_MIN, .gone = INT64_MAX};
     struct es_proc *proc = es_proc_find(p, pid);
     if (proc) {
         proc->row.name = name;
@@ -245,25 +245,14 @@ int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int
     return store_name(p, name, pid, time, time);
 }
 
-es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time)
+es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time, es_ref *ret_or)
 {
     uint32_t place = es_table_get(&p->names, name);
+    *ret_or = 0;
     if (place == ES_TABLE_NONE)
         return 0;
     const struct es_registered *found = &p->registered[place];
-    return found->changed == INT64_MIN || found->changed < time - CHANGE_NS ? found->pid : 0;
-}
-
-void es_processes_owners(const struct es_processes *p, es_ref name, es_ref ret_owners[2])
-{
-    uint32_t place = es_table_get(&p->names, name);
-    ret_owners[0] = place == ES_TABLE_NONE ? 0 : p->registered[place].pid;
-    ret_owners[1] = place == ES_TABLE_NONE ? 0 : p->registered[place].before;
-}
-
-bool es_processes_may_have(const struct es_processes *p, es_ref name, es_ref pid)
-{
-    es_ref owners[2];
-    es_processes_owners(p, name, owners);
-    return owners[0] == 0 || owners[0] == pid || owners[1] == pid; /* of a name never seen registered nothing is known */
+    if (found->changed != INT64_MIN && found->changed >= time - CHANGE_NS)
+        *ret_or = found->before;
+    return found->pid;
 }

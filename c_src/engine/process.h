@@ -89,12 +89,8 @@ int es_processes_flush(struct es_processes *p);
 int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
 int es_processes_unregister(struct es_processes *p, es_ref name, es_ref pid, int64_t time);
 /* Whom a message to the name went to at this time: who has it, or was the last to have it, as names that nobody has cannot be sent to.
- * 0: unknown, or the name changed hands so shortly before that it may have been either. */
-es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time);
-
-/* The last two that had the name, 0 = none; and whether this process may be one who ever had it. */
-void es_processes_owners(const struct es_processes *p, es_ref name, es_ref ret_owners[2]);
-bool es_processes_may_have(const struct es_processes *p, es_ref name, es_ref pid);
+ * 0: the name is not known. *ret_or: where it changed hands so shortly before that it may have been the one before, that one, else 0. */
+es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t time, es_ref *ret_or);
 
 /* ---- what their events say (process_events.c) ---- */
 struct es_event;

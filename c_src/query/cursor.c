@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Walks through the events that pass a filter, in either direction. Its place is a sequence number and not a block: the blocks of a live
- * recording change under it. Only blocks that may have such events are read, and payloads only of those that do have some. */
+/* Walks through the events that pass a filter, in either direction. Its place is a sequence number and not a
+ * block: the blocks of a live recording change under it. Only blocks that may have such events are read, and
+ * payloads only of those that do have some. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -10,13 +11,13 @@
 struct es_cursor {
     struct es_query *query;
     struct es_match match;
-    uint64_t next;           /* sequence number to look at */
+    uint64_t next; /* sequence number to look at */
     uint64_t given;
-    bool ended;              /* nothing can lie behind */
-    struct es_block *block;  /* what is being walked, NULL: none */
-    uint64_t first, last;    /* of it */
-    bool whole;              /* it has all that was asked for, not only what the filter needs */
-    struct es_event event;   /* the answer */
+    bool ended;             /* nothing can lie behind */
+    struct es_block *block; /* what is being walked, NULL: none */
+    uint64_t first, last;   /* of it */
+    bool whole;             /* it has all that was asked for, not only what the filter needs */
+    struct es_event event;  /* the answer */
 };
 
 int es_cursor_open(struct es_query *query, const struct es_filter *filter, struct es_cursor **ret_cursor)
@@ -102,7 +103,8 @@ static int enter_block(struct es_cursor *cursor)
             continue;
         }
         cursor->whole = !es_match_is_narrow(&cursor->match);
-        int rc = es_block_get_fields(cursor->query->recording, i, cursor->whole ? wanted_fields(cursor) : es_match_fields(&cursor->match),
+        int rc = es_block_get_fields(cursor->query->recording, i,
+                                     cursor->whole ? wanted_fields(cursor) : es_match_fields(&cursor->match),
                                      &cursor->block);
         if (rc == 0 && cursor->block->n == last - first + 1) {
             cursor->first = first;
@@ -121,7 +123,8 @@ static int enter_block(struct es_cursor *cursor)
 static int read_whole(struct es_cursor *cursor)
 {
     const struct es_block_info *blocks = NULL;
-    size_t n = es_recording_blocks(cursor->query->recording, &blocks), i = es_query_block_of(cursor->query, cursor->first);
+    size_t n = es_recording_blocks(cursor->query->recording, &blocks),
+           i = es_query_block_of(cursor->query, cursor->first);
     leave_block(cursor);
     cursor->whole = true;
     if (i == n || blocks[i].first_seq > cursor->first)
@@ -136,7 +139,8 @@ static int read_whole(struct es_cursor *cursor)
 
 /* ---- from event to event ------------------------------------------------------------------------------------------- */
 
-/* The stored event at `next`, which passes the filter. 1, or 0 where it does not, or -ENOENT, -EBADMSG where it cannot be read. */
+/* The stored event at `next`, which passes the filter. 1, or 0 where it does not, or -ENOENT, -EBADMSG where
+ * it cannot be read. */
 static int look(struct es_cursor *cursor)
 {
     const struct es_event *stored = &cursor->block->events[cursor->next - cursor->first];

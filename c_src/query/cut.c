@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies a part of a recording into a new one. Events keep their times; sequence numbers start anew, causes follow them. What an event
- * refers to outside of the part comes along with it: the payload of a delivery whose send is outside, the state that is "unchanged". */
+/* Copies a part of a recording into a new one. Events keep their times; sequence numbers start anew, causes
+ * follow them. What an event refers to outside of the part comes along with it: the payload of a delivery
+ * whose send is outside, the state that is "unchanged". */
 #include "query/cut.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ static int note_seq(struct es_cut_work *work, uint64_t old)
         last->n++;
         return 0;
     }
-    if (work->n_runs == work->runs_room) {
+    if (work->n_runs == work->runs_room || !work->runs) {
         size_t room = work->runs_room ? work->runs_room * 2 : 16;
         struct es_run *runs = realloc(work->runs, room * sizeof *runs);
         if (!runs)
@@ -50,10 +51,16 @@ uint64_t es_cut_seq(const struct es_cut_work *work, uint64_t old)
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 
 /* The state that is "unchanged" since before the part: its last version that was captured. */
-static int bring_state(struct es_cut_work *work, struct es_event *event, const struct es_event **ret_held, struct es_cursor **ret_cursor)
+static int bring_state(struct es_cut_work *work, struct es_event *event, const struct es_event **ret_held,
+                       struct es_cursor **ret_cursor)
 {
-    struct es_filter filter = {.pids = &event->pid, .n_pids = 1, .kinds = UINT64_C(1) << ES_K_STATE, .since = INT64_MIN, .until = INT64_MAX,
-                               .before_seq = event->seq, .reverse = true};
+    struct es_filter filter = {.pids = &event->pid,
+                               .n_pids = 1,
+                               .kinds = UINT64_C(1) << ES_K_STATE,
+                               .since = INT64_MIN,
+                               .until = INT64_MAX,
+                               .before_seq = event->seq,
+                               .reverse = true};
     const struct es_event *before;
     int rc = es_cursor_open(work->query, &filter, ret_cursor);
     while (rc >= 0 && (rc = es_cursor_next(*ret_cursor, &before)) > 0) {
@@ -70,7 +77,8 @@ static int copy_state(struct es_cut_work *work, struct es_event *event, struct e
 {
     uint64_t *known = event->pid ? es_refmap_place(&work->states, event->pid) : NULL;
     const struct es_event *version = NULL;
-    int rc = known && *known == 0 && (event->flags & ES_E_STATE_SAME) ? bring_state(work, event, &version, ret_cursor) : 0;
+    int rc =
+        known && *known == 0 && (event->flags & ES_E_STATE_SAME) ? bring_state(work, event, &version, ret_cursor) : 0;
     if (known)
         *known = 1;
     if (!version)
@@ -91,7 +99,8 @@ static void copy_cause(struct es_cut_work *work, struct es_event *event)
         }
         event->cause = cause;
     }
-    if (event->kind < ES_KIND_MAX && (es_kind_table[event->kind].fields & ES_F_CAUSE) && event->cause_state < ES_CAUSE_MAX)
+    if (event->kind < ES_KIND_MAX && (es_kind_table[event->kind].fields & ES_F_CAUSE) &&
+        event->cause_state < ES_CAUSE_MAX)
         work->pairs[event->cause_state]++;
 }
 
@@ -139,7 +148,8 @@ static int note_damage(struct es_cut_work *work, const struct es_block_info *blo
     es_error_clear();
     for (unsigned kind = 0; rc == 0 && kind < ES_KIND_MAX; kind++)
         if (block->kinds[kind] > 0)
-            rc = es_store_loss(work->store, kind, block->kinds[kind], block->first_time, block->last_time, "damaged block");
+            rc = es_store_loss(work->store, kind, block->kinds[kind], block->first_time, block->last_time,
+                               "damaged block");
     return rc;
 }
 
@@ -184,7 +194,8 @@ static int copy_events(struct es_cut_work *work)
 static bool is_same_file(struct es_query *query, const char *path)
 {
     struct stat a, b;
-    return query->path && stat(query->path, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return query->path && stat(query->path, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 static void remove_part(const char *path)

@@ -6,7 +6,9 @@
 #include "query/inner.h"
 #include "store/store.h"
 
-struct es_run { uint64_t old, new, n; }; /* sequence numbers that stay next to each other */
+struct es_run {
+    uint64_t old, new, n;
+}; /* sequence numbers that stay next to each other */
 
 struct es_cut_work {
     struct es_query *query;
@@ -14,9 +16,9 @@ struct es_cut_work {
     struct es_store *store;
     struct es_run *runs;
     size_t n_runs, runs_room;
-    uint64_t next;                       /* sequence number to give */
-    struct es_refmap refs;               /* references that were defined, or are processes that something speaks of */
-    struct es_refmap states;             /* processes whose state is in the part */
+    uint64_t next;           /* sequence number to give */
+    struct es_refmap refs;   /* references that were defined, or are processes that something speaks of */
+    struct es_refmap states; /* processes whose state is in the part */
     uint64_t pairs[ES_CAUSE_MAX];
 };
 

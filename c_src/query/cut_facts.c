@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a part of a recording needs beside its events: definitions, processes, names, losses, metadata, counters. */
+/* What a part of a recording needs beside its events: definitions, processes, names, losses, metadata,
+ * counters. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,7 +43,8 @@ int es_cut_term(struct es_cut_work *work, const uint8_t *bytes, size_t len)
     while (rc == 0 && es_reader_left(&r) > 0 && es_token_next(&r, &token) == 0) {
         if (token.type == ES_TOK_ATOM_REF)
             rc = es_cut_ref(work, es_ref_make(ES_REF_ATOM, token.word));
-        else if ((token.type == ES_TOK_PID || token.type == ES_TOK_PORT || token.type == ES_TOK_REF) && !token.node.text)
+        else if ((token.type == ES_TOK_PID || token.type == ES_TOK_PORT || token.type == ES_TOK_REF) &&
+                 !token.node.text)
             rc = es_cut_ref(work, es_ref_make(ES_REF_ATOM, token.node.word));
         else if (token.type == ES_TOK_FUN && token.len > 30)
             r.at = token.bytes + 30; /* on with the terms inside */
@@ -113,7 +115,8 @@ static int copy_names(struct es_cut_work *work)
             continue;
         rc = es_cut_ref(work, names[i].name);
         if (rc == 0)
-            rc = es_store_name(work->store, names[i].name, names[i].pid, names[i].since, names[i].until >= until ? INT64_MAX : names[i].until);
+            rc = es_store_name(work->store, names[i].name, names[i].pid, names[i].since,
+                               names[i].until >= until ? INT64_MAX : names[i].until);
     }
     return rc;
 }
@@ -127,14 +130,16 @@ static int copy_losses(struct es_cut_work *work)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
         if (losses[i].from < work->request->until && losses[i].to >= work->request->since)
-            rc = es_store_loss(work->store, losses[i].kind, losses[i].count, losses[i].from, losses[i].to, losses[i].why);
+            rc = es_store_loss(work->store, losses[i].kind, losses[i].count, losses[i].from, losses[i].to,
+                               losses[i].why);
     return rc;
 }
 
 /* All but what a store says of its own file. */
 static int copy_meta(const char *key, const char *value, void *context)
 {
-    static const char *const own[] = {"writer", "session", "closed", "created", "ended", "end", "end_reason", "kinds", "warning"};
+    static const char *const own[] = {"writer", "session",    "closed", "created", "ended",
+                                      "end",    "end_reason", "kinds",  "warning"};
     struct es_cut_work *work = context;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (strcmp(key, own[i]) == 0)

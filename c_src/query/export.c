@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes events for other programs: JSON lines here, Erlang terms and Perfetto traces in files of their own. */
+/* Writes events for other programs: JSON lines here, Erlang terms and Perfetto traces in files of their
+ * own. */
 #include "query/export.h"
 
 #include <errno.h>
@@ -65,7 +66,8 @@ int es_query_export(struct es_query *query, const struct es_export_request *requ
 {
     struct es_exporter x = {.query = query, .request = request};
     const struct es_exporter_type *type = request->to == ES_EXPORT_JSONL ? &json_lines
-                                          : request->to == ES_EXPORT_ETF ? &es_export_etf : &es_export_perfetto;
+                                          : request->to == ES_EXPORT_ETF ? &es_export_etf
+                                                                         : &es_export_perfetto;
     es_query_span(query, &x.first, &x.last);
     int rc = type->begin ? type->begin(&x) : 0;
     if (rc >= 0)

@@ -8,9 +8,9 @@
 struct es_exporter {
     struct es_query *query;
     const struct es_export_request *request;
-    struct es_text out;      /* what is to be written */
-    int64_t first, last;     /* of the recording */
-    void *own;               /* of the format */
+    struct es_text out;  /* what is to be written */
+    int64_t first, last; /* of the recording */
+    void *own;           /* of the format */
 };
 
 struct es_exporter_type {

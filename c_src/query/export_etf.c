@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events as Erlang terms: a 4-byte big-endian length, then a map in plain ETF. Keys are those of the JSON; what is absent has no key. Names
- * are atoms, pids text, the payload is the term itself. */
+/* Events as Erlang terms: a 4-byte big-endian length, then a map in plain ETF. Keys are those of the JSON;
+ * what is absent has no key. Names are atoms, pids text, the payload is the term itself. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,8 @@ struct map {
 
 /* ---- values -------------------------------------------------------------------------------------------------------- */
 
-static void add_piece(struct es_text *out, void (*write)(struct es_writer *w, const void *value, size_t len), const void *value, size_t len)
+static void add_piece(struct es_text *out, void (*write)(struct es_writer *w, const void *value, size_t len),
+                      const void *value, size_t len)
 {
     uint8_t bytes[PIECE_BYTES];
     struct es_writer w;
@@ -91,7 +92,8 @@ static void put_ref(struct map *m, const char *name, es_ref ref)
     struct es_text text = {0};
     if (ref == ES_REF_NONE)
         return;
-    const uint8_t *definition = es_ref_class_of(ref) < ES_REF_ATOM ? NULL : es_recording_define(m->x->query->recording, ref, &len);
+    const uint8_t *definition =
+        es_ref_class_of(ref) < ES_REF_ATOM ? NULL : es_recording_define(m->x->query->recording, ref, &len);
     key(m, name);
     if (definition && es_ref_class_of(ref) == ES_REF_ATOM) {
         add_piece(m->out, write_atom, definition, len);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A trace in Chrome's JSON form, as ui.perfetto.dev and chrome://tracing open it. Process 1 is the node, its threads are BEAM processes
- * with spans from calls and garbage collections, moments, and arrows from sends to deliveries and from spawns to first events. Process 2
- * has a thread a scheduler: which process ran there when. */
+/* A trace in Chrome's JSON form, as ui.perfetto.dev and chrome://tracing open it. Process 1 is the node, its
+ * threads are BEAM processes with spans from calls and garbage collections, moments, and arrows from sends to
+ * deliveries and from spawns to first events. Process 2 has a thread a scheduler: which process ran there
+ * when. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,22 +11,23 @@
 #include "base/error.h"
 #include "query/export.h"
 
-/* Viewers look threads up by their number alone, and give 0 and that of the process a meaning of their own: all are different. */
+/* Viewers look threads up by their number alone, and give 0 and that of the process a meaning of their own:
+ * all are different. */
 enum { NODE = 1, SCHEDULERS = 2, RECORDER = 3, FIRST_LANE = 10, FIRST_SCHEDULER = 1 << 30 };
 #define PAYLOAD_BYTES 200
 
 struct lane {
     es_ref pid;
-    uint32_t open;             /* spans begun that only the process's end ends */
+    uint32_t open; /* spans begun that only the process's end ends */
     uint16_t ran_on;
     bool running, collecting;
     int64_t ran_from, collecting_from;
 };
 
 struct perfetto {
-    struct lane *lanes;        /* thread FIRST_LANE + i */
+    struct lane *lanes; /* thread FIRST_LANE + i */
     size_t n, room;
-    struct es_refmap threads;  /* process to index in lanes + 1 */
+    struct es_refmap threads; /* process to index in lanes + 1 */
     bool schedulers[UINT16_MAX + 1], any;
     struct es_text text;
 };
@@ -55,21 +57,28 @@ static int lane_of(struct perfetto *p, es_ref pid, size_t *ret_index)
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
-struct place { char phase; int process; uint64_t thread; int64_t time; };
+struct place {
+    char phase;
+    int process;
+    uint64_t thread;
+    int64_t time;
+};
 
-/* `{"ph":"X","pid":1,"tid":5,"ts":12.345`: times are microseconds from the start, with ns behind the point. */
+/* `{"ph":"X","pid":1,"tid":5,"ts":12.345`: times are microseconds from the start, with ns behind the
+ * point. */
 static void open_event(struct es_exporter *x, const struct place *place)
 {
     struct perfetto *p = x->own;
     uint64_t since = (uint64_t)place->time - (uint64_t)x->first;
-    es_text_printf(&x->out, "%s{\"ph\":\"%c\",\"pid\":%d,\"tid\":%" PRIu64 ",\"ts\":%" PRIu64 ".%03" PRIu64, p->any ? ",\n" : "", place->phase,
-                   place->process, place->thread, since / 1000, since % 1000);
+    es_text_printf(&x->out, "%s{\"ph\":\"%c\",\"pid\":%d,\"tid\":%" PRIu64 ",\"ts\":%" PRIu64 ".%03" PRIu64,
+                   p->any ? ",\n" : "", place->phase, place->process, place->thread, since / 1000, since % 1000);
     p->any = true;
 }
 
 static void add_length(struct es_exporter *x, int64_t from, int64_t to)
 {
-    uint64_t length = to > from ? (uint64_t)to - (uint64_t)from : 1; /* nothing of no length: arrows begin and end at spans */
+    uint64_t length =
+        to > from ? (uint64_t)to - (uint64_t)from : 1; /* nothing of no length: arrows begin and end at spans */
     es_text_printf(&x->out, ",\"dur\":%" PRIu64 ".%03" PRIu64, length / 1000, length % 1000);
 }
 
@@ -116,7 +125,11 @@ static void make_name(struct es_exporter *x, const struct es_event *event, bool 
     }
 }
 
-struct span { struct place place; int64_t end; bool kind; };
+struct span {
+    struct place place;
+    int64_t end;
+    bool kind;
+};
 
 static void add_span(struct es_exporter *x, const struct es_event *event, const struct span *span)
 {
@@ -146,8 +159,8 @@ static void add_arrow(struct es_exporter *x, const struct es_event *event, uint6
     if (!begins && event->cause == 0)
         return;
     open_event(x, &(struct place){begins ? 's' : 'f', NODE, thread, event->time});
-    es_text_printf(&x->out, ",\"name\":\"cause\",\"cat\":\"cause\",\"id\":%" PRIu64 "%s}", begins ? event->seq : event->cause,
-                   begins ? "" : ",\"bp\":\"e\"");
+    es_text_printf(&x->out, ",\"name\":\"cause\",\"cat\":\"cause\",\"id\":%" PRIu64 "%s}",
+                   begins ? event->seq : event->cause, begins ? "" : ",\"bp\":\"e\"");
 }
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
@@ -170,7 +183,10 @@ static void add_call_end(struct es_exporter *x, const struct es_event *event, ui
     uint64_t call = es_query_parent(x->query, event);
     const struct es_event *begin;
     if (call && es_query_stored(x->query, call, &begin) == 0)
-        add_span(x, event, &(struct span){.place = {'X', NODE, thread, begin->time}, .end = event->time, .kind = event->kind == ES_K_EXCEPTION});
+        add_span(x, event,
+                 &(struct span){.place = {'X', NODE, thread, begin->time},
+                                .end = event->time,
+                                .kind = event->kind == ES_K_EXCEPTION});
     else
         add_moment(x, event, thread);
 }
@@ -224,7 +240,8 @@ static void add_collection(struct es_exporter *x, const struct es_event *event, 
         lane->collecting_from = event->time;
     } else if (lane->collecting) {
         lane->collecting = false;
-        add_span(x, event, &(struct span){.place = {'X', NODE, thread, lane->collecting_from}, .end = event->time, .kind = true});
+        add_span(x, event,
+                 &(struct span){.place = {'X', NODE, thread, lane->collecting_from}, .end = event->time, .kind = true});
     }
 }
 
@@ -277,13 +294,17 @@ static int perfetto_event(struct es_exporter *x, const struct es_event *event)
     return 0;
 }
 
-struct label { const char *what; int process; uint64_t thread; };
+struct label {
+    const char *what;
+    int process;
+    uint64_t thread;
+};
 
 static void add_label(struct es_exporter *x, const struct label *label, const struct es_text *name)
 {
     struct perfetto *p = x->own;
-    es_text_printf(&x->out, "%s{\"ph\":\"M\",\"pid\":%d,\"tid\":%" PRIu64 ",\"name\":\"%s\",\"args\":{\"name\":", p->any ? ",\n" : "",
-                   label->process, label->thread, label->what);
+    es_text_printf(&x->out, "%s{\"ph\":\"M\",\"pid\":%d,\"tid\":%" PRIu64 ",\"name\":\"%s\",\"args\":{\"name\":",
+                   p->any ? ",\n" : "", label->process, label->thread, label->what);
     es_text_json(&x->out, name->bytes ? name->bytes : "", name->len);
     es_text_puts(&x->out, "}}");
     p->any = true;

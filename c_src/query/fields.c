@@ -2,9 +2,18 @@
 /* The fields of an event; see fields.h. */
 #include "query/fields.h"
 
-static const struct { uint8_t flag; const char *name; } flag_names[] = {
-    {ES_E_CUT, "cut"},           {ES_E_REDACTED, "redacted"},     {ES_E_NO_PAYLOAD, "no_payload"},     {ES_E_CALLBACK, "callback"},
-    {ES_E_LATE, "late"},         {ES_E_STATE_SAME, "state_same"}, {ES_E_STATE_MISSED, "state_missed"}, {ES_E_MOVED, "moved"},
+static const struct {
+    uint8_t flag;
+    const char *name;
+} flag_names[] = {
+    {ES_E_CUT, "cut"},
+    {ES_E_REDACTED, "redacted"},
+    {ES_E_NO_PAYLOAD, "no_payload"},
+    {ES_E_CALLBACK, "callback"},
+    {ES_E_LATE, "late"},
+    {ES_E_STATE_SAME, "state_same"},
+    {ES_E_STATE_MISSED, "state_missed"},
+    {ES_E_MOVED, "moved"},
 };
 
 static void add_flags(const struct es_event *event, struct es_shown *ret)
@@ -19,7 +28,8 @@ static void add_flags(const struct es_event *event, struct es_shown *ret)
 static void add_function(struct es_query *query, es_ref function, struct es_text *out)
 {
     size_t len = 0;
-    const uint8_t *text = es_ref_class_of(function) == ES_REF_ATOM ? es_recording_define(query->recording, function, &len) : NULL;
+    const uint8_t *text =
+        es_ref_class_of(function) == ES_REF_ATOM ? es_recording_define(query->recording, function, &len) : NULL;
     if (text)
         es_text_add(out, (const char *)text, len);
     else
@@ -34,12 +44,14 @@ static void add_name_of(struct es_query *query, es_ref pid, int64_t time, bool e
 
 static void clear(struct es_shown *shown)
 {
-    struct es_text *texts[] = {&shown->pid, &shown->name, &shown->peer, &shown->peer_name, &shown->module, &shown->function, &shown->payload};
+    struct es_text *texts[] = {&shown->pid,    &shown->name,     &shown->peer,   &shown->peer_name,
+                               &shown->module, &shown->function, &shown->payload};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         es_text_clear(texts[i]);
 }
 
-void es_shown_fill(struct es_query *query, const struct es_event *event, const struct es_show *show, struct es_shown *ret)
+void es_shown_fill(struct es_query *query, const struct es_event *event, const struct es_show *show,
+                   struct es_shown *ret)
 {
     clear(ret);
     es_query_print_who(query, event->pid, show->erlang, &ret->pid);
@@ -58,7 +70,8 @@ void es_shown_fill(struct es_query *query, const struct es_event *event, const s
 
 void es_shown_fini(struct es_shown *shown)
 {
-    struct es_text *texts[] = {&shown->pid, &shown->name, &shown->peer, &shown->peer_name, &shown->module, &shown->function, &shown->payload};
+    struct es_text *texts[] = {&shown->pid,    &shown->name,     &shown->peer,   &shown->peer_name,
+                               &shown->module, &shown->function, &shown->payload};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         es_text_fini(texts[i]);
 }

@@ -11,12 +11,16 @@ struct es_shown {
     size_t n_flags;
     bool has_arity;
     uint64_t parent;
-    int64_t wall;           /* INT64_MIN: unknown */
+    int64_t wall; /* INT64_MIN: unknown */
 };
 
-/* Makes the texts; `payload` only where asked for. Reuses the memory of an earlier call; es_shown_fini() at the end. */
-struct es_show { bool erlang, payload; };
-void es_shown_fill(struct es_query *query, const struct es_event *event, const struct es_show *show, struct es_shown *ret);
+/* Makes the texts; `payload` only where asked for. Reuses the memory of an earlier call; es_shown_fini() at
+ * the end. */
+struct es_show {
+    bool erlang, payload;
+};
+void es_shown_fill(struct es_query *query, const struct es_event *event, const struct es_show *show,
+                   struct es_shown *ret);
 void es_shown_fini(struct es_shown *shown);
 
 #endif

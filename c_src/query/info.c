@@ -6,7 +6,8 @@
 #include "base/error.h"
 #include "query/inner.h"
 
-/* Counters "pairs.paired", "pairs.external", "pairs.unknown.lost" …: the last word is the name of what is known. */
+/* Counters "pairs.paired", "pairs.external", "pairs.unknown.lost" …: the last word is the name of what is
+ * known. */
 static int add_pairs(const char *name, uint64_t value, void *context)
 {
     struct es_info *info = context;

@@ -12,7 +12,10 @@
 #define NEAR_MAX 5
 #define NAME_MAX_BYTES 255
 
-struct found { es_ref *pids; size_t n, room; };
+struct found {
+    es_ref *pids;
+    size_t n, room;
+};
 
 static int add_pid(struct found *found, es_ref pid)
 {
@@ -32,7 +35,13 @@ static int add_pid(struct found *found, es_ref pid)
 }
 
 /* The nearest so far, the best first. */
-struct near { struct { uint64_t distance; es_ref ref; } best[NEAR_MAX]; size_t n; };
+struct near {
+    struct {
+        uint64_t distance;
+        es_ref ref;
+    } best[NEAR_MAX];
+    size_t n;
+};
 
 static void add_near(struct near *near, uint64_t distance, es_ref ref)
 {
@@ -58,7 +67,8 @@ static int not_found(struct es_query *query, const char *text, const struct near
         es_text_puts(&list, i ? ", " : "");
         es_query_print_ref(query, near->best[i].ref, es_ref_class_of(near->best[i].ref) == ES_REF_PID, &list);
     }
-    int rc = es_fail(-ENOENT, "the recording has no process %s%s%s", text, near->n ? "; near it: " : "", list.bytes ? list.bytes : "");
+    int rc = es_fail(-ENOENT, "the recording has no process %s%s%s", text, near->n ? "; near it: " : "",
+                     list.bytes ? list.bytes : "");
     es_text_fini(&list);
     return rc;
 }
@@ -73,7 +83,8 @@ static bool read_pid(const char *text, es_ref *ret_pid)
     const char *at = strncmp(text, "#PID", 4) == 0 ? text + 4 : text;
     bool bracket = *at == '<';
     at += bracket;
-    if (strspn(at, "0123456789.>") != strlen(at) || strlen(at) > 32 || sscanf(at, "0.%u.%u%n", &number, &serial, &end) != 2)
+    if (strspn(at, "0123456789.>") != strlen(at) || strlen(at) > 32 ||
+        sscanf(at, "0.%u.%u%n", &number, &serial, &end) != 2)
         return false;
     if (strcmp(at + end, bracket ? ">" : "") != 0 || number > 0x0fffffff)
         return false;
@@ -84,7 +95,8 @@ static bool read_pid(const char *text, es_ref *ret_pid)
 /* Is it in any block? A process that is not in the table may still have sent something. */
 static bool has_events(struct es_query *query, es_ref pid)
 {
-    struct es_filter filter = {.pids = &pid, .n_pids = 1, .since = INT64_MIN, .until = INT64_MAX, .limit = 1, .no_payload = true};
+    struct es_filter filter = {
+        .pids = &pid, .n_pids = 1, .since = INT64_MIN, .until = INT64_MAX, .limit = 1, .no_payload = true};
     struct es_cursor *cursor;
     const struct es_event *event;
     if (es_cursor_open(query, &filter, &cursor) < 0)
@@ -111,7 +123,10 @@ static int find_pid(struct es_query *query, const char *text, es_ref pid, struct
 /* ---- names --------------------------------------------------------------------------------------------------------- */
 
 /* "cart", ":cart", "Shop.Cart", "Elixir.Shop.Cart", "'Elixir.Shop.Cart'": the bare name. */
-struct bare { char text[NAME_MAX_BYTES * 4 + 1]; size_t len; };
+struct bare {
+    char text[NAME_MAX_BYTES * 4 + 1];
+    size_t len;
+};
 
 static void make_bare(const char *text, size_t len, struct bare *ret)
 {

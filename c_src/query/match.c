@@ -96,7 +96,8 @@ bool es_match_block(struct es_match *match, size_t index, const struct es_block_
 {
     const struct es_filter *f = &match->filter;
     return block->first_time < f->until && block->last_time >= f->since && block->last_seq > f->after_seq &&
-           (f->before_seq == 0 || block->first_seq < f->before_seq) && has_kinds(match, block) && has_pids(match, index);
+           (f->before_seq == 0 || block->first_seq < f->before_seq) && has_kinds(match, block) &&
+           has_pids(match, index);
 }
 
 /* ---- events -------------------------------------------------------------------------------------------------------- */
@@ -131,7 +132,8 @@ bool es_match_head(struct es_match *match, const struct es_event *event)
     const struct es_filter *f = &match->filter;
     if (f->kinds && !(f->kinds >> event->kind & 1))
         return false;
-    if (event->time < f->since || event->time >= f->until || event->seq <= f->after_seq || (f->before_seq && event->seq >= f->before_seq))
+    if (event->time < f->since || event->time >= f->until || event->seq <= f->after_seq ||
+        (f->before_seq && event->seq >= f->before_seq))
         return false;
     if (f->n_pids == 1 ? event->pid != match->pids[0]
                        : f->n_pids > 0 && !bsearch(&event->pid, match->pids, f->n_pids, sizeof *match->pids, by_ref))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Does an event pass a filter? Split into what the index of blocks tells, what the small columns tell, and what takes the payload. */
+/* Does an event pass a filter? Split into what the index of blocks tells, what the small columns tell, and
+ * what takes the payload. */
 #ifndef ES_QUERY_MATCH_H
 #define ES_QUERY_MATCH_H
 
@@ -9,11 +10,14 @@
 
 struct es_match {
     struct es_query *query;
-    struct es_filter filter;            /* pids sorted, texts copied: owned */
+    struct es_filter filter; /* pids sorted, texts copied: owned */
     es_ref *pids;
     char *module, *text;
-    bool prefix;                        /* of the module */
-    struct { es_ref module; bool fits; } known[ES_MODULES_KNOWN];
+    bool prefix; /* of the module */
+    struct {
+        es_ref module;
+        bool fits;
+    } known[ES_MODULES_KNOWN];
     struct es_text scratch;
 };
 

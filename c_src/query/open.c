@@ -33,15 +33,19 @@ static void read_meta(struct es_query *query)
 int es_query_open(const char *path, struct es_query **ret_query)
 {
     struct es_query *query = calloc(1, sizeof *query);
-    struct es_shown *shown = calloc(1, sizeof *shown);
-    int rc = query && shown ? es_recording_open(path, &query->recording) : es_fail(-ENOMEM, "no memory to open %s", path);
+    if (!query)
+        return es_fail(-ENOMEM, "no memory to open %s", path);
+    query->path = strdup(path);
+    query->shown = calloc(1, sizeof *query->shown);
+    int rc = query->path && query->shown ? 0 : es_fail(-ENOMEM, "no memory to open %s", path);
+    if (rc == 0)
+        rc = es_recording_open(path, &query->recording);
     if (rc < 0) {
-        free(shown);
+        free(query->shown);
+        free(query->path);
         free(query);
         return rc;
     }
-    query->shown = shown;
-    query->path = strdup(path);
     read_meta(query);
     *ret_query = query;
     return 0;
@@ -150,8 +154,10 @@ int es_query_stored(struct es_query *query, uint64_t seq, const struct es_event 
 void es_query_fill(struct es_query *query, struct es_event *event)
 {
     const struct es_event *cause;
-    if (event->kind != ES_K_DELIVER || event->payload_len > 0 || event->cause == 0 || es_query_stored(query, event->cause, &cause) < 0 ||
-        (cause->kind != ES_K_SEND && cause->kind != ES_K_SEND_DEAD) || cause->payload_len == 0) /* the reason of an exit is not its message */
+    if (event->kind != ES_K_DELIVER || event->payload_len > 0 || event->cause == 0 ||
+        es_query_stored(query, event->cause, &cause) < 0 ||
+        (cause->kind != ES_K_SEND && cause->kind != ES_K_SEND_DEAD) ||
+        cause->payload_len == 0) /* the reason of an exit is not its message */
         return;
     event->payload = cause->payload;
     event->payload_len = cause->payload_len;
@@ -163,7 +169,8 @@ int es_query_event(struct es_query *query, uint64_t seq, const struct es_event *
     const struct es_event *stored;
     int rc = es_query_stored(query, seq, &stored);
     if (rc < 0)
-        return es_fail(rc, "event %llu %s", (unsigned long long)seq, rc == -ENOENT ? "is not in the recording" : "cannot be read");
+        return es_fail(rc, "event %llu %s", (unsigned long long)seq,
+                       rc == -ENOENT ? "is not in the recording" : "cannot be read");
     query->event = *stored;
     es_query_fill(query, &query->event);
     *ret_event = &query->event;
@@ -185,7 +192,8 @@ void es_query_print_payload(struct es_query *query, const struct es_event *event
         es_term_print(event->payload, event->payload_len, &print, out);
 }
 
-/* The name of a module, function or process as it stands in code; without the colon of Elixir's other atoms. */
+/* The name of a module, function or process as it stands in code; without the colon of Elixir's other
+ * atoms. */
 static void print_name(struct es_query *query, es_ref ref, bool erlang, struct es_text *out)
 {
     size_t len = 0, before = out->len;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The call an event runs in, derived from calls and their ends. Looked for in the part of the recording around the event: PART events, and
- * as many before and behind it. A call counts as open when its end is found, for most calls are recorded without their ends; of a
- * behaviour's callback, which always ends, also when nothing says that it is over. Whatever is in doubt has no parent. */
+/* The call an event runs in, derived from calls and their ends. Looked for in the part of the recording
+ * around the event: PART events, and as many before and behind it. A call counts as open when its end is
+ * found, for most calls are recorded without their ends; of a behaviour's callback, which always ends, also
+ * when nothing says that it is over. Whatever is in doubt has no parent. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -9,34 +10,36 @@
 #include "query/inner.h"
 #include "wire/term.h"
 
-#define PART 65536u     /* events */
+#define PART 65536u /* events */
 #define NO_FRAME UINT32_MAX
 
 struct frame {
     uint64_t seq;
     int64_t time;
     es_ref module, function;
-    uint32_t below;         /* the call it was made in, NO_FRAME: none */
-    uint32_t same;          /* an earlier call of the same function by the same process */
-    uint32_t real;          /* this or the nearest call below that is known to be open here */
+    uint32_t below; /* the call it was made in, NO_FRAME: none */
+    uint32_t same;  /* an earlier call of the same function by the same process */
+    uint32_t real;  /* this or the nearest call below that is known to be open here */
     uint16_t arity;
     bool callback, open, ended, doubtful, gone;
 };
 
 struct es_parents {
     uint64_t part;
-    uint64_t *parent;       /* of event part * PART + 1 + i */
-    uint8_t *call;          /* enum es_call, of those that are calls */
+    uint64_t *parent; /* of event part * PART + 1 + i */
+    uint8_t *call;    /* enum es_call, of those that are calls */
 };
 
-struct hole { int64_t from, to; };
+struct hole {
+    int64_t from, to;
+};
 
 struct build {
     struct es_query *query;
-    uint64_t from, to;      /* the events that are asked for */
-    struct hole *holes;     /* where calls or their ends were lost, in order, apart from each other */
+    uint64_t from, to;  /* the events that are asked for */
+    struct hole *holes; /* where calls or their ends were lost, in order, apart from each other */
     size_t n_holes;
-    int64_t unread;         /* time up to which a block could not be read */
+    int64_t unread; /* time up to which a block could not be read */
     struct frame *frames;
     uint32_t n, room;
     struct es_refmap tops;  /* process to index of its innermost call + 1 */
@@ -72,7 +75,8 @@ static int find_holes(struct build *b)
     if (!b->holes)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        if (losses[i].kind == ES_K_NONE || losses[i].kind == ES_K_CALL || es_is_call_end(losses[i].kind)) /* NONE: nobody knows of what kind */
+        if (losses[i].kind == ES_K_NONE || losses[i].kind == ES_K_CALL ||
+            es_is_call_end(losses[i].kind)) /* NONE: nobody knows of what kind */
             b->holes[b->n_holes++] = (struct hole){losses[i].from, losses[i].to};
     qsort(b->holes, b->n_holes, sizeof *b->holes, by_from);
     size_t kept = 0;
@@ -120,17 +124,25 @@ static int push(struct build *b, uint64_t *top, const struct es_event *event)
         b->frames = frames;
         b->room = room;
     }
-    b->frames[b->n] = (struct frame){.seq = event->seq, .time = event->time, .module = event->module, .function = event->function,
-                                     .arity = event->arity, .below = (uint32_t)(*top - 1), .same = (uint32_t)(*last - 1),
+    b->frames[b->n] = (struct frame){.seq = event->seq,
+                                     .time = event->time,
+                                     .module = event->module,
+                                     .function = event->function,
+                                     .arity = event->arity,
+                                     .below = (uint32_t)(*top - 1),
+                                     .same = (uint32_t)(*last - 1),
                                      .callback = event->flags & ES_E_CALLBACK};
-    /* Callbacks are called from the behaviour's loop: one that lies below either ends, seen here, or has lost its end. */
-    for (uint32_t i = (uint32_t)(*top - 1); (event->flags & ES_E_CALLBACK) && i != NO_FRAME && !b->frames[i].doubtful; i = b->frames[i].below)
+    /* Callbacks are called from the behaviour's loop: one that lies below either ends, seen here, or has lost
+     * its end. */
+    for (uint32_t i = (uint32_t)(*top - 1); (event->flags & ES_E_CALLBACK) && i != NO_FRAME && !b->frames[i].doubtful;
+         i = b->frames[i].below)
         b->frames[i].doubtful = true;
     *top = *last = ++b->n;
     return 0;
 }
 
-/* The call that ends here leaves the stack, and with it those above that have no recorded end. NO_FRAME: it began before we looked. */
+/* The call that ends here leaves the stack, and with it those above that have no recorded end. NO_FRAME: it
+ * began before we looked. */
 static uint32_t pop(struct build *b, uint64_t *top, const struct es_event *event)
 {
     uint64_t *last = last_call(b, event);

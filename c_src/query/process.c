@@ -76,7 +76,9 @@ static uint64_t memory_in(struct es_query *query, const uint8_t *bytes, size_t l
         if (es_term_skip(&r) < 0 || es_token_next(&key_at, &token) < 0)
             return 0;
         if (is_atom(query, &token, "memory"))
-            return es_token_next(&r, &token) == 0 && token.type == ES_TOK_INT && token.integer > 0 ? (uint64_t)token.integer : 0;
+            return es_token_next(&r, &token) == 0 && token.type == ES_TOK_INT && token.integer > 0
+                       ? (uint64_t)token.integer
+                       : 0;
         if (es_term_skip(&r) < 0)
             return 0;
     }
@@ -150,18 +152,28 @@ static size_t fill_rows(struct es_query *query, int64_t at, struct es_refmap *ma
     return n_rows;
 }
 
-int es_query_ps(struct es_query *query, int64_t at, struct es_ps_row **ret_rows, size_t *ret_n)
+static int make_rows(struct es_query *query, int64_t at, struct es_refmap *maps, struct es_ps_row **ret_rows)
 {
-    struct es_refmap maps[2] = {{0}};
-    const struct es_process *processes = NULL;
-    size_t n = es_recording_processes(query->recording, &processes);
     int rc = count_events(query, &maps[0]);
     if (rc == 0)
         rc = sample_memory(query, at, &maps[1]);
-    struct es_ps_row *rows = rc == 0 ? malloc((n ? n : 1) * sizeof *rows) : NULL;
-    if (rc == 0 && !rows)
-        rc = es_fail(-ENOMEM, "no memory for %zu processes", n);
-    if (rc == 0) {
+    if (rc < 0)
+        return rc;
+    const struct es_process *processes = NULL;
+    size_t n = es_recording_processes(query->recording, &processes);
+    struct es_ps_row *rows = malloc((n ? n : 1) * sizeof *rows);
+    if (!rows)
+        return es_fail(-ENOMEM, "no memory for %zu processes", n);
+    *ret_rows = rows;
+    return 0;
+}
+
+int es_query_ps(struct es_query *query, int64_t at, struct es_ps_row **ret_rows, size_t *ret_n)
+{
+    struct es_refmap maps[2] = {{0}};
+    struct es_ps_row *rows = NULL;
+    int rc = make_rows(query, at, maps, &rows);
+    if (rows) {
         *ret_n = fill_rows(query, at, maps, rows);
         *ret_rows = rows;
     }

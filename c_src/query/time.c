@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Times as people write them: absolute, relative to an end of the recording, as a part of it, and wall clock. */
+/* Times as people write them: absolute, relative to an end of the recording, as a part of it, and wall
+ * clock. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +33,9 @@ int64_t es_query_wall(struct es_query *query, int64_t time)
 /* ---- numbers ------------------------------------------------------------------------------------------------------- */
 
 /* Digits with a fraction, times `unit`, without rounding errors. 0 or -EINVAL; moves `*at` behind it. */
-struct decimal { uint64_t whole, fraction, scale; };
+struct decimal {
+    uint64_t whole, fraction, scale;
+};
 
 static int read_decimal(const char **at, struct decimal *ret)
 {
@@ -40,7 +43,8 @@ static int read_decimal(const char **at, struct decimal *ret)
     const char *p = *at;
     int digits = 0;
     for (; isdigit((unsigned char)*p); p++, digits++)
-        if (__builtin_mul_overflow(d.whole, 10, &d.whole) || __builtin_add_overflow(d.whole, (uint64_t)(*p - '0'), &d.whole))
+        if (__builtin_mul_overflow(d.whole, 10, &d.whole) ||
+            __builtin_add_overflow(d.whole, (uint64_t)(*p - '0'), &d.whole))
             return -EINVAL;
     if (*p == '.') {
         for (p++; isdigit((unsigned char)*p); p++, digits++) {
@@ -61,7 +65,8 @@ static int scaled(const struct decimal *d, uint64_t unit, int64_t *ret)
 {
     uint64_t whole;
     unsigned __int128 part = (unsigned __int128)d->fraction * unit / d->scale;
-    if (__builtin_mul_overflow(d->whole, unit, &whole) || __builtin_add_overflow(whole, (uint64_t)part, &whole) || whole > INT64_MAX)
+    if (__builtin_mul_overflow(d->whole, unit, &whole) || __builtin_add_overflow(whole, (uint64_t)part, &whole) ||
+        whole > INT64_MAX)
         return -EINVAL;
     *ret = (int64_t)whole;
     return 0;
@@ -69,8 +74,16 @@ static int scaled(const struct decimal *d, uint64_t unit, int64_t *ret)
 
 static uint64_t unit_of(const char *name)
 {
-    static const struct { const char *name; uint64_t ns; } units[] = {{"ns", 1}, {"us", 1000}, {"µs", 1000}, {"ms", 1000000}, {"s", 1000000000},
-        {"m", UINT64_C(60000000000)}, {"h", UINT64_C(3600000000000)}};
+    static const struct {
+        const char *name;
+        uint64_t ns;
+    } units[] = {{"ns", 1},
+                 {"us", 1000},
+                 {"µs", 1000},
+                 {"ms", 1000000},
+                 {"s", 1000000000},
+                 {"m", UINT64_C(60000000000)},
+                 {"h", UINT64_C(3600000000000)}};
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (strcmp(name, units[i].name) == 0)
             return units[i].ns;
@@ -79,7 +92,9 @@ static uint64_t unit_of(const char *name)
 
 /* ---- forms --------------------------------------------------------------------------------------------------------- */
 
-struct span { int64_t first, last; };
+struct span {
+    int64_t first, last;
+};
 
 static int read_absolute(const char *text, int64_t *ret)
 {
@@ -103,7 +118,8 @@ static int read_relative(const char *text, const struct span *span, int64_t *ret
     uint64_t unit = unit_of(at);
     if (unit == 0 || scaled(&d, unit, &distance) < 0)
         return -EINVAL;
-    bool far = *text == '+' ? __builtin_add_overflow(span->first, distance, &time) : __builtin_sub_overflow(span->last, distance, &time);
+    bool far = *text == '+' ? __builtin_add_overflow(span->first, distance, &time)
+                            : __builtin_sub_overflow(span->last, distance, &time);
     if (far)
         return -EINVAL;
     *ret = time;
@@ -125,7 +141,11 @@ static int read_percent(const char *text, const struct span *span, int64_t *ret)
 
 /* ---- wall clock ---------------------------------------------------------------------------------------------------- */
 
-struct wall { struct tm tm; bool has_date, has_zone; int64_t zone, fraction; };
+struct wall {
+    struct tm tm;
+    bool has_date, has_zone;
+    int64_t zone, fraction;
+};
 
 /* Exactly two digits, or four. */
 static bool read_digits(const char **at, int n, int *ret)
@@ -151,8 +171,8 @@ static bool read_date(const char **at, struct wall *wall)
 {
     const char *p = *at;
     struct tm *tm = &wall->tm;
-    if (!read_digits(&p, 4, &tm->tm_year) || !read_char(&p, '-') || !read_digits(&p, 2, &tm->tm_mon) || !read_char(&p, '-') ||
-        !read_digits(&p, 2, &tm->tm_mday) || !(read_char(&p, ' ') || read_char(&p, 'T')))
+    if (!read_digits(&p, 4, &tm->tm_year) || !read_char(&p, '-') || !read_digits(&p, 2, &tm->tm_mon) ||
+        !read_char(&p, '-') || !read_digits(&p, 2, &tm->tm_mday) || !(read_char(&p, ' ') || read_char(&p, 'T')))
         return false;
     tm->tm_year -= 1900;
     tm->tm_mon -= 1;
@@ -165,7 +185,8 @@ static bool read_date(const char **at, struct wall *wall)
 static bool read_clock(const char **at, struct wall *wall)
 {
     struct tm *tm = &wall->tm;
-    if (!read_digits(at, 2, &tm->tm_hour) || !read_char(at, ':') || !read_digits(at, 2, &tm->tm_min) || tm->tm_hour > 23 || tm->tm_min > 59)
+    if (!read_digits(at, 2, &tm->tm_hour) || !read_char(at, ':') || !read_digits(at, 2, &tm->tm_min) ||
+        tm->tm_hour > 23 || tm->tm_min > 59)
         return false;
     if (!read_char(at, ':'))
         return true;
@@ -202,7 +223,8 @@ static bool read_wall(const char *text, struct wall *ret)
     const char *at = text;
     *ret = (struct wall){.tm = {.tm_isdst = -1}};
     bool dated = strlen(text) > 4 && text[4] == '-';
-    return (!dated || read_date(&at, ret)) && read_clock(&at, ret) && read_zone(&at, ret) && *at == '\0' && (ret->has_date || !ret->has_zone);
+    return (!dated || read_date(&at, ret)) && read_clock(&at, ret) && read_zone(&at, ret) && *at == '\0' &&
+           (ret->has_date || !ret->has_zone);
 }
 
 /* ns since 1970. */
@@ -254,7 +276,8 @@ static void add_wall(struct es_query *query, int64_t time, struct es_text *out)
     time_t seconds = (time_t)(wall / SECOND);
     struct tm tm;
     char text[40];
-    if (wall == INT64_MIN || wall < 0 || !localtime_r(&seconds, &tm) || strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+    if (wall == INT64_MIN || wall < 0 || !localtime_r(&seconds, &tm) ||
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm) == 0)
         return;
     es_text_printf(out, " (%s.%03" PRId64 ")", text, wall % SECOND / 1000000);
 }
@@ -267,8 +290,9 @@ static int outside(struct es_query *query, const char *text, const struct span *
     es_text_printf(&to, "%" PRId64, span->last);
     add_wall(query, span->last, &to);
     uint64_t length = (uint64_t)span->last - (uint64_t)span->first;
-    int rc = es_fail(-ERANGE, "time '%s' lies outside of the recording, which goes from %s to %s: %" PRIu64 ".%09" PRIu64 " s", text,
-                     from.bytes ? from.bytes : "?", to.bytes ? to.bytes : "?", length / (uint64_t)SECOND, length % (uint64_t)SECOND);
+    int rc = es_fail(
+        -ERANGE, "time '%s' lies outside of the recording, which goes from %s to %s: %" PRIu64 ".%09" PRIu64 " s", text,
+        from.bytes ? from.bytes : "?", to.bytes ? to.bytes : "?", length / (uint64_t)SECOND, length % (uint64_t)SECOND);
     es_text_fini(&from);
     es_text_fini(&to);
     return rc;
@@ -282,7 +306,8 @@ static int read_time(struct es_query *query, const char *text, const struct span
         return 0;
     if (read_wall(text, &wall))
         return from_wall(query, &wall, span, ret);
-    es_hint("Write 123456789 (ns), +1.5s from the start, -200ms from the end, 40%%, 14:25:01.5 or 2026-01-31T14:25:01Z; units: ns us ms s m h.");
+    es_hint("Write 123456789 (ns), +1.5s from the start, -200ms from the end, 40%%, 14:25:01.5 or "
+            "2026-01-31T14:25:01Z; units: ns us ms s m h.");
     return es_fail(-EINVAL, "it has none of the forms of a time");
 }
 

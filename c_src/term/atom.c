@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Atoms in both notations: which need quotes, and how they look as names of modules, functions and keys. The rules are those of
- * io_lib:write_atom/1 and of Elixir's Macro.inspect_atom/2. */
+/* Atoms in both notations: which need quotes, and how they look as names of modules, functions and keys. The
+ * rules are those of io_lib:write_atom/1 and of Elixir's Macro.inspect_atom/2. */
 #include <string.h>
 
 #include "term/print.h"
@@ -60,7 +60,8 @@ static bool is_identifier(const uint8_t *utf8, size_t len, bool at)
     for (size_t i = 0; i < len;) {
         size_t n = es_utf8_next(utf8 + i, len - i, &point);
         bool starts = i == 0, ends = n > 0 && i + n == len;
-        bool fits = n > 0 && (es_name_point(point) || (point == '@' && at && !starts) || ((point == '?' || point == '!') && !starts && ends));
+        bool fits = n > 0 && (es_name_point(point) || (point == '@' && at && !starts) ||
+                              ((point == '?' || point == '!') && !starts && ends));
         if (!fits || (starts && (is_digit(point) || (point >= 0x300 && point < 0x370))))
             return false;
         i += n;
@@ -70,9 +71,10 @@ static bool is_identifier(const uint8_t *utf8, size_t len, bool at)
 
 static bool is_operator(const uint8_t *utf8, size_t len, bool remote)
 {
-    static const char *const both[] = {"!", "&", "*", "+", "-", "/", "<", "=", ">", "@", "^", "|", "!=", "&&", "**", "++", "--", "<-",
-        "<=", "<>", "<~", "==", "=~", ">=", "|>", "||", "~>", "\\\\", "!==", "&&&", "+++", "---", "<<<", "<<~", "<~>", "===", ">>>",
-        "|||", "~>>", NULL};
+    static const char *const both[] = {"!",   "&",   "*",   "+",   "-",   "/",   "<",   "=",    ">",   "@",
+                                       "^",   "|",   "!=",  "&&",  "**",  "++",  "--",  "<-",   "<=",  "<>",
+                                       "<~",  "==",  "=~",  ">=",  "|>",  "||",  "~>",  "\\\\", "!==", "&&&",
+                                       "+++", "---", "<<<", "<<~", "<~>", "===", ">>>", "|||",  "~>>", NULL};
     static const char *const literal[] = {"%", ".", "->", "..", "{}", "%{}", "...", "..//", "<<>>", NULL};
     static const char *const called[] = {"::", "<|>", "~~~", "^^^", NULL};
     return is_one_of(utf8, len, both) || is_one_of(utf8, len, remote ? called : literal);
@@ -100,7 +102,10 @@ static void add_quoted(const uint8_t *utf8, size_t len, char quote, bool erlang,
     es_text_add(out, &quote, 1);
 }
 
-static void add_plain(const uint8_t *utf8, size_t len, struct es_text *out) { es_text_add(out, (const char *)utf8, len); }
+static void add_plain(const uint8_t *utf8, size_t len, struct es_text *out)
+{
+    es_text_add(out, (const char *)utf8, len);
+}
 
 static void print_elixir(const uint8_t *utf8, size_t len, struct es_text *out)
 {
@@ -132,8 +137,10 @@ void es_print_atom_key(const uint8_t *utf8, size_t len, struct es_text *out)
 
 static bool needs_no_quotes(const uint8_t *utf8, size_t len)
 {
-    static const char *const reserved[] = {"after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case", "catch",
-        "cond", "div", "end", "fun", "if", "let", "not", "of", "or", "orelse", "receive", "rem", "try", "when", "xor", NULL};
+    static const char *const reserved[] = {"after",  "and",     "andalso", "band", "begin", "bnot", "bor",
+                                           "bsl",    "bsr",     "bxor",    "case", "catch", "cond", "div",
+                                           "end",    "fun",     "if",      "let",  "not",   "of",   "or",
+                                           "orelse", "receive", "rem",     "try",  "when",  "xor",  NULL};
     uint32_t point;
     for (size_t i = 0, n; i < len; i += n) {
         n = es_utf8_next(utf8 + i, len - i, &point);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Recorded terms as plain ETF: what has a private tag becomes what any reader of ETF knows; all else is copied as it is. */
+/* Recorded terms as plain ETF: what has a private tag becomes what any reader of ETF knows; all else is
+ * copied as it is. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +9,11 @@
 
 struct frame {
     enum es_token_type type;
-    uint64_t left;       /* terms that still belong to it */
-    uint32_t written;    /* tuples: elements */
-    size_t count_at;     /* in the output: its count, or the size of a fun */
+    uint64_t left;    /* terms that still belong to it */
+    uint32_t written; /* tuples: elements */
+    size_t count_at;  /* in the output: its count, or the size of a fun */
     uint8_t count_bytes;
-    const uint8_t *end;  /* fun: where its terms must end */
+    const uint8_t *end; /* fun: where its terms must end */
 };
 
 struct writer {
@@ -77,8 +78,8 @@ static void add_atom_token(struct writer *w, const struct es_token *token)
 /* {'$cut', Type, Size, Hash, Prefix}; Size is {at_least, N} where it is a lower bound. */
 static void add_cut(struct writer *w, const struct es_cut *cut)
 {
-    static const char *const names[ES_CUT_TYPE_MAX] = {"any", "binary", "bitstring", "list", "tuple", "map", "fun", "integer", "state",
-                                                      "redacted"};
+    static const char *const names[ES_CUT_TYPE_MAX] = {"any", "binary", "bitstring", "list",  "tuple",
+                                                       "map", "fun",    "integer",   "state", "redacted"};
     struct es_text *out = w->p.out;
     char hash[17];
     add_be(out, ES_T_SMALL_TUPLE, 1);
@@ -101,11 +102,18 @@ static void add_cut(struct writer *w, const struct es_cut *cut)
 static void add_identifier(struct writer *w, const struct es_token *token)
 {
     struct es_text *out = w->p.out;
-    struct es_token node = {.type = token->node.text ? ES_TOK_ATOM : ES_TOK_ATOM_REF, .latin1 = token->latin1, .bytes = token->node.text,
-                            .len = token->node.len, .word = token->node.word};
+    struct es_token node = {.type = token->node.text ? ES_TOK_ATOM : ES_TOK_ATOM_REF,
+                            .latin1 = token->latin1,
+                            .bytes = token->node.text,
+                            .len = token->node.len,
+                            .word = token->node.word};
     bool wide_port = token->type == ES_TOK_PORT && token->number > UINT32_MAX;
-    add_be(out, token->type == ES_TOK_PID ? ES_T_NEW_PID : token->type == ES_TOK_REF ? ES_T_NEWER_REF : wide_port ? ES_T_V4_PORT
-                : ES_T_NEW_PORT, 1);
+    add_be(out,
+           token->type == ES_TOK_PID   ? ES_T_NEW_PID
+           : token->type == ES_TOK_REF ? ES_T_NEWER_REF
+           : wide_port                 ? ES_T_V4_PORT
+                                       : ES_T_NEW_PORT,
+           1);
     if (token->type == ES_TOK_REF)
         add_be(out, token->n_ids, 2);
     add_atom_token(w, &node);
@@ -130,9 +138,12 @@ static int push(struct writer *w, const struct frame *frame)
 
 static int open_container(struct writer *w, const struct es_token *token, const uint8_t *start)
 {
-    struct frame f = {.type = token->type, .count_at = w->p.out->len + 1, .count_bytes = *start == ES_T_SMALL_TUPLE ? 1 : 4};
-    f.left = token->type == ES_TOK_LIST ? (uint64_t)token->count + 1 : token->type == ES_TOK_MAP ? (uint64_t)token->count * 2
-             : token->type == ES_TOK_EXPORT ? 3 : token->count;
+    struct frame f = {
+        .type = token->type, .count_at = w->p.out->len + 1, .count_bytes = *start == ES_T_SMALL_TUPLE ? 1 : 4};
+    f.left = token->type == ES_TOK_LIST     ? (uint64_t)token->count + 1
+             : token->type == ES_TOK_MAP    ? (uint64_t)token->count * 2
+             : token->type == ES_TOK_EXPORT ? 3
+                                            : token->count;
     es_text_add(w->p.out, (const char *)start, (size_t)(w->r.at - start));
     return push(w, &f);
 }
@@ -140,7 +151,8 @@ static int open_container(struct writer *w, const struct es_token *token, const 
 /* The terms inside a fun are read like others; its size is known when they are written. */
 static int open_fun(struct writer *w, const struct es_token *token)
 {
-    struct frame f = {.type = ES_TOK_FUN, .count_at = w->p.out->len + 1, .count_bytes = 4, .end = token->bytes + token->len};
+    struct frame f = {
+        .type = ES_TOK_FUN, .count_at = w->p.out->len + 1, .count_bytes = 4, .end = token->bytes + token->len};
     struct es_reader head = {token->bytes + 26, f.end, false};
     f.left = 4 + (uint64_t)es_reader_be32(&head);
     if (head.bad)

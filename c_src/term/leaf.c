@@ -41,8 +41,10 @@ static void print_node(struct es_printer *p, const struct es_token *token)
 static void print_identifier(struct es_printer *p, const struct es_token *token)
 {
     bool erlang = p->print->erlang;
-    es_text_puts(p->out, token->type == ES_TOK_PORT ? "#Port<" : token->type == ES_TOK_REF ? (erlang ? "#Ref<" : "#Reference<")
-                         : erlang ? "<" : "#PID<");
+    es_text_puts(p->out, token->type == ES_TOK_PORT  ? "#Port<"
+                         : token->type == ES_TOK_REF ? (erlang ? "#Ref<" : "#Reference<")
+                         : erlang                    ? "<"
+                                                     : "#PID<");
     print_node(p, token);
     if (token->type == ES_TOK_PID)
         es_text_printf(p->out, ".%llu.%u", (unsigned long long)token->number, token->serial);
@@ -69,7 +71,8 @@ static int read_fun(const struct es_token *token, struct fun *ret_fun)
     es_reader_take(&r, 5); /* tag and size */
     ret_fun->arity = es_reader_u8(&r);
     es_reader_take(&r, 24); /* hash of the module, index, number of free variables */
-    if (es_token_next(&r, &ret_fun->module) < 0 || es_token_next(&r, &ret_fun->index) < 0 || es_token_next(&r, &ret_fun->uniq) < 0)
+    if (es_token_next(&r, &ret_fun->module) < 0 || es_token_next(&r, &ret_fun->index) < 0 ||
+        es_token_next(&r, &ret_fun->uniq) < 0)
         return -EBADMSG;
     bool atom = ret_fun->module.type == ES_TOK_ATOM || ret_fun->module.type == ES_TOK_ATOM_REF;
     return atom && ret_fun->index.type == ES_TOK_INT && ret_fun->uniq.type == ES_TOK_INT ? 0 : -EBADMSG;
@@ -115,13 +118,15 @@ void es_print_export(struct es_printer *p, struct es_reader *r)
 
 static void print_string(struct es_printer *p, const struct es_token *token)
 {
-    bool text = token->len > 0 && !(p->print->arguments && p->bytes + 3 == token->bytes); /* not the arguments themselves */
+    bool text =
+        token->len > 0 && !(p->print->arguments && p->bytes + 3 == token->bytes); /* not the arguments themselves */
     for (size_t i = 0; i < token->len && text; i++)
         text = es_charlist_printable(token->bytes[i], p->print->erlang);
     struct es_quoting quoting = {p->print->erlang ? '"' : '\'', p->print->erlang, p->limit};
     es_text_add(p->out, text ? &quoting.delimiter : "[", 1);
     for (size_t i = 0; i < token->len && !es_printer_full(p); i++) {
-        bool interpolates = token->bytes[i] == '#' && i + 1 < token->len && token->bytes[i + 1] == '{' && !p->print->erlang;
+        bool interpolates =
+            token->bytes[i] == '#' && i + 1 < token->len && token->bytes[i + 1] == '{' && !p->print->erlang;
         if (text && interpolates)
             es_text_puts(p->out, "\\");
         if (text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers: the shortest decimal of a float that reads back as the same float, laid out as the two languages do, and integers of any size. */
+/* Numbers: the shortest decimal of a float that reads back as the same float, laid out as the two languages
+ * do, and integers of any size. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,8 @@ static void read_decimal(const char *text, struct decimal *ret)
     ret->place = (int)strtol(exponent + 1, NULL, 10) + 1;
 }
 
-/* Where the float is a power of two, the numbers below it lie closer than those above: the shortest decimal may be the second nearest. */
+/* Where the float is a power of two, the numbers below it lie closer than those above: the shortest decimal
+ * may be the second nearest. */
 static bool next_reads_back(char *text, double value)
 {
     char *last = strchr(text, 'e') - 1;
@@ -45,7 +47,9 @@ static void shortest(double value, struct decimal *ret)
     char text[64];
     int exponent;
     bool power_of_two = frexp(value, &exponent) == 0.5;
-    int least = fpclassify(value) == FP_SUBNORMAL ? 1 : 15; /* fifteen digits are always exact enough to be the shortest, once zeros go */
+    int least = fpclassify(value) == FP_SUBNORMAL
+                    ? 1
+                    : 15; /* fifteen digits are always exact enough to be the shortest, once zeros go */
     for (int n = least; n <= DIGITS_MAX; n++) {
         snprintf(text, sizeof text, "%.*e", n - 1, value);
         if (strtod(text, NULL) == value || (power_of_two && n == 16 && next_reads_back(text, value)))
@@ -92,7 +96,8 @@ void es_print_float(double value, bool erlang, struct es_text *out)
         es_text_puts(out, "-");
     if (size == 0) {
         es_text_puts(out, "0.0");
-    } else if (!erlang && size >= 1 && size < 1e16 && size == (double)(uint64_t)size) { /* Elixir writes whole numbers out */
+    } else if (!erlang && size >= 1 && size < 1e16 &&
+               size == (double)(uint64_t)size) { /* Elixir writes whole numbers out */
         es_text_printf(out, "%llu.0", (unsigned long long)size);
     } else {
         struct decimal d;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints a term from front to back with a stack of its own; how lists and maps look was noted by es_shapes_scan(). */
+/* Prints a term from front to back with a stack of its own; how lists and maps look was noted by
+ * es_shapes_scan(). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,8 @@ enum frame_kind { TUPLE, LIST, KEYWORD, MAP, KEYS, STRUCT, SET };
 struct frame {
     enum frame_kind kind;
     bool first, at_value, at_tail;
-    uint32_t left;       /* elements or pairs */
-    uint32_t end, next;  /* SET: where the struct around it ends */
+    uint32_t left;      /* elements or pairs */
+    uint32_t end, next; /* SET: where the struct around it ends */
 };
 
 struct walk {

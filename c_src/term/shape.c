@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The printer's first pass: checks that the bytes are one term, and notes for each list and map how it is to look. */
+/* The printer's first pass: checks that the bytes are one term, and notes for each list and map how it is to
+ * look. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +9,11 @@
 
 struct frame {
     enum es_token_type type;
-    uint64_t left;         /* terms that still belong to it */
-    uint32_t shape;        /* lists and maps: its index */
+    uint64_t left;          /* terms that still belong to it */
+    uint32_t shape;         /* lists and maps: its index */
     bool text, pairs, keys; /* still looks like characters, a keyword list, a map with atoms as keys */
-    bool in_list;          /* tuple: an element of a list that may be a keyword list */
-    bool module_next;      /* map: the next value belongs to __struct__ */
+    bool in_list;           /* tuple: an element of a list that may be a keyword list */
+    bool module_next;       /* map: the next value belongs to __struct__ */
     bool has_module;
 };
 
@@ -126,8 +127,11 @@ static void close_frames(struct scan *s)
         struct es_shape *shape = &s->p->shapes.list[f->shape];
         shape->end = (uint32_t)(s->r.at - s->p->bytes);
         shape->next = (uint32_t)s->p->shapes.n;
-        shape->style = f->text ? ES_SHAPE_TEXT : f->pairs ? ES_SHAPE_KEYWORD : f->keys && f->has_module ? ES_SHAPE_STRUCT
-                       : f->keys ? ES_SHAPE_KEYS : ES_SHAPE_PLAIN;
+        shape->style = f->text                    ? ES_SHAPE_TEXT
+                       : f->pairs                 ? ES_SHAPE_KEYWORD
+                       : f->keys && f->has_module ? ES_SHAPE_STRUCT
+                       : f->keys                  ? ES_SHAPE_KEYS
+                                                  : ES_SHAPE_PLAIN;
     }
 }
 

@@ -36,7 +36,8 @@ void es_print_point(uint32_t point, const struct es_quoting *quoting, struct es_
 static size_t plain_run(const uint8_t *utf8, size_t len, const struct es_quoting *quoting)
 {
     size_t n = 0;
-    while (n < len && n < PIECE && utf8[n] >= 0x20 && utf8[n] < 0x7f && utf8[n] != (uint8_t)quoting->delimiter && utf8[n] != '\\' && utf8[n] != '#')
+    while (n < len && n < PIECE && utf8[n] >= 0x20 && utf8[n] < 0x7f && utf8[n] != (uint8_t)quoting->delimiter &&
+           utf8[n] != '\\' && utf8[n] != '#')
         n++;
     return n;
 }
@@ -125,7 +126,8 @@ static void print_amount(struct es_printer *p, const struct es_cut *cut, const c
 {
     es_text_puts(p->out, "\xe2\x80\xa6");
     if (cut->size > 0)
-        es_text_printf(p->out, "%s%llu %s", cut->flags & ES_CUT_AT_LEAST ? "at least " : "", (unsigned long long)cut->size, unit);
+        es_text_printf(p->out, "%s%llu %s", cut->flags & ES_CUT_AT_LEAST ? "at least " : "",
+                       (unsigned long long)cut->size, unit);
 }
 
 void es_print_rest(struct es_printer *p, const struct es_cut *cut)
@@ -133,7 +135,8 @@ void es_print_rest(struct es_printer *p, const struct es_cut *cut)
     bool secret = cut->type == ES_CUT_REDACTED;
     es_text_puts(p->out, secret ? "#Redacted" : "\xe2\x80\xa6");
     if (cut->size > 0 && !secret)
-        es_text_printf(p->out, "+%llu %s", (unsigned long long)cut->size, cut->flags & ES_CUT_AT_LEAST ? "or more" : "more");
+        es_text_printf(p->out, "+%llu %s", (unsigned long long)cut->size,
+                       cut->flags & ES_CUT_AT_LEAST ? "or more" : "more");
 }
 
 static void print_cut_binary(struct es_printer *p, const struct es_cut *cut)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Structs of Elixir's standard library that have a form of their own: dates, times, ranges, regular expressions, sets. Whatever does not
- * look exactly as expected (another calendar, a field cut out) is left to the general form, which shows all there is. */
+/* Structs of Elixir's standard library that have a form of their own: dates, times, ranges, regular
+ * expressions, sets. Whatever does not look exactly as expected (another calendar, a field cut out) is left
+ * to the general form, which shows all there is. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,13 +11,19 @@
 #define FIELDS_MAX 16
 
 /* Fields of a struct that are numbers, atoms or binaries. */
-struct field { struct es_token key, value; struct es_token pair[2]; /* of {Number, Number} */ };
-struct fields { struct field list[FIELDS_MAX]; size_t n; };
+struct field {
+    struct es_token key, value;
+    struct es_token pair[2]; /* of {Number, Number} */
+};
+struct fields {
+    struct field list[FIELDS_MAX];
+    size_t n;
+};
 
 static bool is_simple(const struct es_token *t)
 {
-    return t->type == ES_TOK_INT || t->type == ES_TOK_ATOM || t->type == ES_TOK_ATOM_REF || (t->type == ES_TOK_BINARY && t->bits == 8) ||
-           t->type == ES_TOK_NIL;
+    return t->type == ES_TOK_INT || t->type == ES_TOK_ATOM || t->type == ES_TOK_ATOM_REF ||
+           (t->type == ES_TOK_BINARY && t->bits == 8) || t->type == ES_TOK_NIL;
 }
 
 /* A tuple's elements, all of them simple. The first two are kept. */
@@ -77,8 +84,8 @@ static bool is_iso(struct es_printer *p, const struct fields *fields)
 static bool add_date(struct es_printer *p, const struct fields *fields, struct es_text *out)
 {
     int64_t year, month, day;
-    if (!integer(p, fields, "year", &year) || !integer(p, fields, "month", &month) || !integer(p, fields, "day", &day) ||
-        !within(year, -9999, 9999) || !within(month, 1, 12) || !within(day, 1, 31))
+    if (!integer(p, fields, "year", &year) || !integer(p, fields, "month", &month) ||
+        !integer(p, fields, "day", &day) || !within(year, -9999, 9999) || !within(month, 1, 12) || !within(day, 1, 31))
         return false;
     es_text_printf(out, "%s%04d-%02d-%02d", year < 0 ? "-" : "", (int)(year < 0 ? -year : year), (int)month, (int)day);
     return true;
@@ -88,11 +95,13 @@ static bool add_time(struct es_printer *p, const struct fields *fields, struct e
 {
     int64_t hour, minute, second;
     const struct field *micro = find(p, fields, "microsecond");
-    if (!integer(p, fields, "hour", &hour) || !integer(p, fields, "minute", &minute) || !integer(p, fields, "second", &second) ||
-        !within(hour, 0, 23) || !within(minute, 0, 59) || !within(second, 0, 60))
+    if (!integer(p, fields, "hour", &hour) || !integer(p, fields, "minute", &minute) ||
+        !integer(p, fields, "second", &second) || !within(hour, 0, 23) || !within(minute, 0, 59) ||
+        !within(second, 0, 60))
         return false;
     if (!micro || micro->value.type != ES_TOK_TUPLE || micro->value.count != 2 || micro->pair[0].type != ES_TOK_INT ||
-        micro->pair[1].type != ES_TOK_INT || !within(micro->pair[0].integer, 0, 999999) || !within(micro->pair[1].integer, 0, 6))
+        micro->pair[1].type != ES_TOK_INT || !within(micro->pair[0].integer, 0, 999999) ||
+        !within(micro->pair[1].integer, 0, 6))
         return false;
     char fraction[8];
     es_text_printf(out, "%02d:%02d:%02d", (int)hour, (int)minute, (int)second);
@@ -107,7 +116,8 @@ static bool add_zone(struct es_printer *p, const struct fields *fields, struct e
     int64_t utc, standard;
     const struct field *zone = find(p, fields, "time_zone"), *name = find(p, fields, "zone_abbr");
     if (!integer(p, fields, "utc_offset", &utc) || !integer(p, fields, "std_offset", &standard) || !zone || !name ||
-        zone->value.type != ES_TOK_BINARY || name->value.type != ES_TOK_BINARY || !within(utc, -86400, 86400) || !within(standard, -86400, 86400))
+        zone->value.type != ES_TOK_BINARY || name->value.type != ES_TOK_BINARY || !within(utc, -86400, 86400) ||
+        !within(standard, -86400, 86400))
         return false;
     int64_t offset = utc + standard, size = offset < 0 ? -offset : offset;
     struct es_quoting quoting = {'>', false, SIZE_MAX};
@@ -121,7 +131,8 @@ static bool add_zone(struct es_printer *p, const struct fields *fields, struct e
 static bool is_utc(struct es_printer *p, const struct fields *fields)
 {
     const struct field *zone = find(p, fields, "time_zone");
-    return zone && zone->value.type == ES_TOK_BINARY && zone->value.len == 7 && memcmp(zone->value.bytes, "Etc/UTC", 7) == 0;
+    return zone && zone->value.type == ES_TOK_BINARY && zone->value.len == 7 &&
+           memcmp(zone->value.bytes, "Etc/UTC", 7) == 0;
 }
 
 static bool print_date(struct es_printer *p, const struct fields *fields, struct es_text *out)
@@ -139,8 +150,8 @@ static bool print_time(struct es_printer *p, const struct fields *fields, struct
 static bool print_naive(struct es_printer *p, const struct fields *fields, struct es_text *out)
 {
     es_text_puts(out, "~N[");
-    return is_iso(p, fields) && add_date(p, fields, out) && (es_text_puts(out, " "), true) && add_time(p, fields, out) &&
-           (es_text_puts(out, "]"), true);
+    return is_iso(p, fields) && add_date(p, fields, out) && (es_text_puts(out, " "), true) &&
+           add_time(p, fields, out) && (es_text_puts(out, "]"), true);
 }
 
 static bool print_datetime(struct es_printer *p, const struct fields *fields, struct es_text *out)
@@ -212,7 +223,8 @@ static const struct known known[] = {
     {"Elixir.NaiveDateTime", print_naive}, {"Elixir.DateTime", print_datetime}, {"Elixir.Regex", print_regex},
 };
 
-static bool read_module(struct es_printer *p, const struct es_shape *shape, const struct es_reader *r, struct es_token *ret)
+static bool read_module(struct es_printer *p, const struct es_shape *shape, const struct es_reader *r,
+                        struct es_token *ret)
 {
     struct es_reader at = {p->bytes + shape->module, r->end, false};
     return es_token_next(&at, ret) == 0;
@@ -237,7 +249,8 @@ bool es_print_known_struct(struct es_printer *p, const struct es_shape *shape, s
     return false;
 }
 
-/* %MapSet{map: %{member => []}, version: 2}: the map may be anywhere, the rest is simple. Shapes say where it ends. */
+/* %MapSet{map: %{member => []}, version: 2}: the map may be anywhere, the rest is simple. Shapes say where it
+ * ends. */
 bool es_find_set(struct es_printer *p, const struct es_shape *shape, struct es_reader *r, uint32_t *ret_members)
 {
     struct es_token key, value;
@@ -246,7 +259,8 @@ bool es_find_set(struct es_printer *p, const struct es_shape *shape, struct es_r
     size_t first = (size_t)(shape - p->shapes.list) + 1;
     struct es_reader at = *r, members = {0};
     while (at.at < p->bytes + shape->end) {
-        if (es_token_next(&at, &key) < 0 || (key.type != ES_TOK_ATOM && key.type != ES_TOK_ATOM_REF) || es_token_next(&at, &value) < 0)
+        if (es_token_next(&at, &key) < 0 || (key.type != ES_TOK_ATOM && key.type != ES_TOK_ATOM_REF) ||
+            es_token_next(&at, &value) < 0)
             return false;
         if (value.type == ES_TOK_MAP && !members.at && es_token_is_atom(p, &key, "map")) {
             members = at;

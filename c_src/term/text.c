@@ -60,10 +60,7 @@ void es_text_add(struct es_text *text, const char *bytes, size_t len)
     text->bytes[text->len] = '\0';
 }
 
-void es_text_puts(struct es_text *text, const char *string)
-{
-    es_text_add(text, string, strlen(string));
-}
+void es_text_puts(struct es_text *text, const char *string) { es_text_add(text, string, strlen(string)); }
 
 void es_text_uint(struct es_text *text, uint64_t value)
 {
@@ -84,31 +81,30 @@ void es_text_int(struct es_text *text, int64_t value)
 
 void es_text_printf(struct es_text *text, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
     if (!grow(text, 32)) /* enough for most */
         return;
-    va_start(args, format);
-    va_copy(again, args);
     size_t room = text->room - text->len;
+    va_start(args, format);
     int n = vsnprintf(text->bytes + text->len, room, format, args);
-    if (n < 0) {
-        text->failed = true;
-    } else if ((size_t)n < room) {
-        text->len += (size_t)n;
-    } else if (grow(text, (size_t)n)) {
-        vsnprintf(text->bytes + text->len, (size_t)n + 1, format, again);
-        text->len += (size_t)n;
-    }
-    text->bytes[text->len] = '\0';
-    va_end(again);
     va_end(args);
+    if (n >= 0 && (size_t)n >= room && grow(text, (size_t)n)) {
+        va_start(args, format);
+        n = vsnprintf(text->bytes + text->len, (size_t)n + 1, format, args);
+        va_end(args);
+    }
+    text->failed = text->failed || n < 0;
+    if (!text->failed)
+        text->len += (size_t)n;
+    text->bytes[text->len] = '\0';
 }
 
 /* How long the run of bytes is that a JSON string holds as they are. */
 static size_t plain_run(const char *bytes, size_t len)
 {
     size_t n = 0;
-    while (n < len && (unsigned char)bytes[n] >= 0x20 && (unsigned char)bytes[n] < 0x7f && bytes[n] != '"' && bytes[n] != '\\')
+    while (n < len && (unsigned char)bytes[n] >= 0x20 && (unsigned char)bytes[n] < 0x7f && bytes[n] != '"' &&
+           bytes[n] != '\\')
         n++;
     return n;
 }
@@ -128,7 +124,8 @@ static void json_special(struct es_text *text, const char *bytes, size_t len, si
         es_text_puts(text, "\\t");
     else if (point == '\r')
         es_text_puts(text, "\\r");
-    else if (point < 0x20 || point == 0x7f || point == 0x2028 || point == 0x2029) /* the last two end lines in JavaScript */
+    else if (point < 0x20 || point == 0x7f || point == 0x2028 ||
+             point == 0x2029) /* the last two end lines in JavaScript */
         es_text_printf(text, "\\u%04x", point);
     else
         es_text_add(text, bytes, used);

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The code point at `bytes` and how many bytes it takes; 0 where there is none (overlong forms and surrogates are none). */
+/* The code point at `bytes` and how many bytes it takes; 0 where there is none (overlong forms and surrogates
+ * are none). */
 size_t es_utf8_next(const uint8_t *bytes, size_t len, uint32_t *ret_point);
 
 /* Writes a code point; returns 1 to 4 bytes. */
@@ -19,7 +20,8 @@ size_t es_utf8_torn(const uint8_t *bytes, size_t len);
 /* May stand in a string of this notation, as itself or by an escape with a letter. */
 bool es_printable(uint32_t point, bool erlang);
 
-/* Marks that change the direction of text, or cannot be seen: they would change how the rest of a line reads. Printed as escapes. */
+/* Marks that change the direction of text, or cannot be seen: they would change how the rest of a line reads.
+ * Printed as escapes. */
 bool es_is_deceptive(uint32_t point);
 
 /* The letter of a backslash escape of this notation, or 0. */

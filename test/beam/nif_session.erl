@@ -27,6 +27,8 @@ record(Options, Fun) ->
 %% schedulers, others: rings; bytes, other_bytes: of each; rules: for secrets, as ring_dump takes them; limits; enabled.
 open(Options) ->
     start(),
+    quiet(),
+    close(left_by_a_failed_test),
     Arena = filename:join(os:getenv("NIF_WORK"), "arena." ++ integer_to_list(erlang:unique_integer([positive]))),
     Number = fun(Key, Default) -> " " ++ integer_to_list(maps:get(Key, Options, Default)) end,
     "" = os:cmd(ring_dump() ++ " create " ++ Arena ++ Number(schedulers, erlang:system_info(schedulers)) ++ Number(others, 8) ++

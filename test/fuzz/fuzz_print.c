@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a term: printed in both notations and turned into plain ETF. What comes out is always UTF-8 without control characters, keeps
- * to its limit, is the same JSON string's worth of text, and plain ETF is plain: turned again it stays as it is. */
+/* Any bytes as a term: printed in both notations and turned into plain ETF. What comes out is always UTF-8
+ * without control characters, keeps to its limit, is the same JSON string's worth of text, and plain ETF is
+ * plain: turned again it stays as it is. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 
 static const uint8_t *lookup(uint64_t word, size_t *ret_len, void *context)
 {
-    static const char *const texts[] = {"cart", "Elixir.MyApp.Cart", "__struct__", "Elixir.MapSet", "map", "\xff\"\n", "", "odd name", "Elixir.Range", "first"};
+    static const char *const texts[] = {"cart", "Elixir.MyApp.Cart", "__struct__",   "Elixir.MapSet", "map", "\xff\"\n",
+                                        "",     "odd name",          "Elixir.Range", "first"};
     (void)context;
     if (word >= sizeof texts / sizeof texts[0])
         return NULL;
@@ -61,7 +63,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1)
         return 0;
-    struct es_print how = {.erlang = data[0] & 1, .max_bytes = data[0] >> 2, .atoms = lookup, .local_node = data[0] & 2 ? "cart" : NULL, .local_node_len = 4};
+    struct es_print how = {.erlang = data[0] & 1,
+                           .max_bytes = data[0] >> 2,
+                           .atoms = lookup,
+                           .local_node = data[0] & 2 ? "cart" : NULL,
+                           .local_node_len = 4};
     uint8_t *term = malloc(size); /* ends where the term ends */
     memcpy(term, data + 1, size - 1);
     term = realloc(term, size > 1 ? size - 1 : 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A recording for tests, made with the store's writer: atoms by name, processes by number, events one microsecond apart. */
+/* A recording for tests, made with the store's writer: atoms by name, processes by number, events one
+ * microsecond apart. */
 #ifndef ES_TEST_QUERY_SHOP_H
 #define ES_TEST_QUERY_SHOP_H
 
@@ -22,15 +23,15 @@
 #include "term/text.h"
 #include "wire/term.h"
 
-#define SHOP_START INT64_C(-576460751234567890)       /* monotonic times are mostly negative */
-#define SHOP_WALL INT64_C(1769869501300000000)        /* of the first event: 2026-01-31 14:25:01.3 UTC */
+#define SHOP_START INT64_C(-576460751234567890) /* monotonic times are mostly negative */
+#define SHOP_WALL INT64_C(1769869501300000000)  /* of the first event: 2026-01-31 14:25:01.3 UTC */
 #define SHOP_STEP 1000
 
-#define assert_ok(expression)                                                                                             \
-    do {                                                                                                                  \
-        int result_ = (expression);                                                                                       \
-        if (result_ < 0)                                                                                                  \
-            fail_msg("%s: %s (%s)", #expression, strerror(-result_), es_error_text());                                    \
+#define assert_ok(expression)                                                          \
+    do {                                                                               \
+        int result_ = (expression);                                                    \
+        if (result_ < 0)                                                               \
+            fail_msg("%s: %s (%s)", #expression, strerror(-result_), es_error_text()); \
     } while (0)
 
 static char shop_dir[64], shop_path[128];
@@ -130,7 +131,11 @@ static inline uint64_t shop_add(struct es_event event)
 
 static inline struct es_event shop_fun(enum es_kind kind, uint32_t pid, const char *module, const char *function)
 {
-    return (struct es_event){.kind = (uint8_t)kind, .pid = shop_pid(pid), .module = shop_atom(module), .function = shop_atom(function), .arity = 2};
+    return (struct es_event){.kind = (uint8_t)kind,
+                             .pid = shop_pid(pid),
+                             .module = shop_atom(module),
+                             .function = shop_atom(function),
+                             .arity = 2};
 }
 
 /* A message of {order, Number}, delivered without its payload, as captures do. */
@@ -140,15 +145,26 @@ static inline uint64_t shop_message(uint32_t from, uint32_t to, int64_t number)
     es_write_tuple(&shop_term, 2);
     shop_write_atom("order");
     es_write_int(&shop_term, number);
-    uint64_t send = shop_add((struct es_event){.kind = ES_K_SEND, .pid = shop_pid(from), .peer = shop_pid(to), .hash = (uint64_t)number + 1});
-    return shop_add((struct es_event){.kind = ES_K_DELIVER, .pid = shop_pid(to), .peer = shop_pid(from), .hash = (uint64_t)number + 1,
-                                      .cause = send, .cause_state = ES_CAUSE_PAIRED, .flags = ES_E_NO_PAYLOAD});
+    uint64_t send = shop_add((struct es_event){
+        .kind = ES_K_SEND, .pid = shop_pid(from), .peer = shop_pid(to), .hash = (uint64_t)number + 1});
+    return shop_add((struct es_event){.kind = ES_K_DELIVER,
+                                      .pid = shop_pid(to),
+                                      .peer = shop_pid(from),
+                                      .hash = (uint64_t)number + 1,
+                                      .cause = send,
+                                      .cause_state = ES_CAUSE_PAIRED,
+                                      .flags = ES_E_NO_PAYLOAD});
 }
 
 static inline void shop_process(uint32_t number, int64_t spawned, int64_t exited, const char *name)
 {
-    struct es_process process = {.pid = shop_pid(number), .parent = shop_pid(1), .spawned = spawned, .exited = exited,
-                                 .module = shop_atom("Elixir.Shop.Cart"), .function = shop_atom("init"), .arity = 1,
+    struct es_process process = {.pid = shop_pid(number),
+                                 .parent = shop_pid(1),
+                                 .spawned = spawned,
+                                 .exited = exited,
+                                 .module = shop_atom("Elixir.Shop.Cart"),
+                                 .function = shop_atom("init"),
+                                 .arity = 1,
                                  .name = name ? shop_atom(name) : ES_REF_NONE};
     assert_ok(es_store_process(shop_store, &process));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every filter, in both directions, against a plain loop over the same events; live recordings; damaged blocks. */
+/* Every filter, in both directions, against a plain loop over the same events; live recordings; damaged
+ * blocks. */
 #include "shop.h"
 
 #include <sqlite3.h>
@@ -14,7 +15,7 @@ static const char *const functions[] = {"add", "handle_call", "init", "total"};
 struct told {
     enum es_kind kind;
     uint32_t pid, module, function;
-    int64_t time, number;  /* number: of the payload, -1: none */
+    int64_t time, number; /* number: of the payload, -1: none */
     uint64_t cause;
 };
 static struct told told[EVENTS + 1];
@@ -27,13 +28,18 @@ static uint32_t dice(uint32_t n)
 }
 
 /* Process 7 appears late, process 8 once. */
-static uint32_t dice_pid(uint64_t seq) { return seq == 100000 ? 8 : seq > 140000 && dice(10) == 0 ? 7 : 10 + dice(PIDS); }
+static uint32_t dice_pid(uint64_t seq)
+{
+    return seq == 100000 ? 8 : seq > 140000 && dice(10) == 0 ? 7 : 10 + dice(PIDS);
+}
 
 static void add(uint64_t seq)
 {
-    static const enum es_kind kinds[] = {ES_K_SEND, ES_K_DELIVER, ES_K_CALL, ES_K_RETURN, ES_K_GC_MINOR_END, ES_K_EXIT, ES_K_STATE};
+    static const enum es_kind kinds[] = {ES_K_SEND,         ES_K_DELIVER, ES_K_CALL, ES_K_RETURN,
+                                         ES_K_GC_MINOR_END, ES_K_EXIT,    ES_K_STATE};
     struct told *t = &told[seq];
-    *t = (struct told){.kind = kinds[dice(7)], .pid = dice_pid(seq), .module = dice(4), .function = dice(4), .number = -1};
+    *t = (struct told){
+        .kind = kinds[dice(7)], .pid = dice_pid(seq), .module = dice(4), .function = dice(4), .number = -1};
     struct es_event event = {.kind = (uint8_t)t->kind, .pid = shop_pid(t->pid)};
     unsigned fields = es_kind_table[t->kind].fields;
     if (fields & ES_F_FUN) {
@@ -99,9 +105,11 @@ static bool text_fits(const struct told *t, const struct es_filter *f)
     if (has_fun(t)) {
         bool elixir = strncmp(modules[t->module], "Elixir.", 7) == 0;
         if (f->erlang)
-            sprintf(all + strlen(all), "\n%s%s%s:%s/0", elixir ? "'" : "", modules[t->module], elixir ? "'" : "", functions[t->function]);
+            sprintf(all + strlen(all), "\n%s%s%s:%s/0", elixir ? "'" : "", modules[t->module], elixir ? "'" : "",
+                    functions[t->function]);
         else
-            sprintf(all + strlen(all), "\n%s%s.%s/0", elixir ? "" : ":", modules[t->module] + (elixir ? 7 : 0), functions[t->function]);
+            sprintf(all + strlen(all), "\n%s%s.%s/0", elixir ? "" : ":", modules[t->module] + (elixir ? 7 : 0),
+                    functions[t->function]);
     }
     if (t->number >= 0)
         sprintf(all + strlen(all), f->erlang ? "\n{n,%d}" : "\n{:n, %d}", (int)t->number);
@@ -114,8 +122,9 @@ static bool fits(uint64_t seq, const struct es_filter *f)
     bool asked = f->n_pids == 0;
     for (size_t i = 0; i < f->n_pids; i++)
         asked = asked || f->pids[i] == shop_pid(t->pid);
-    return asked && (f->kinds == 0 || (f->kinds >> t->kind & 1)) && (!f->module || module_fits(t, f->module)) && t->time >= f->since &&
-           t->time < f->until && seq > f->after_seq && (f->before_seq == 0 || seq < f->before_seq) && (!f->text || text_fits(t, f));
+    return asked && (f->kinds == 0 || (f->kinds >> t->kind & 1)) && (!f->module || module_fits(t, f->module)) &&
+           t->time >= f->since && t->time < f->until && seq > f->after_seq &&
+           (f->before_seq == 0 || seq < f->before_seq) && (!f->text || text_fits(t, f));
 }
 
 static void check_event(const struct es_event *event, uint64_t seq, const struct es_filter *f)
@@ -173,7 +182,8 @@ static void filters(void **state)
 {
     (void)state;
     static const es_ref none[] = {UINT64_C(0x1000000000000005)};
-    const es_ref late[] = {shop_pid(7)}, once[] = {shop_pid(8)}, many[] = {shop_pid(30), shop_pid(7), shop_pid(11), shop_pid(30)};
+    const es_ref late[] = {shop_pid(7)}, once[] = {shop_pid(8)},
+                 many[] = {shop_pid(30), shop_pid(7), shop_pid(11), shop_pid(30)};
     int64_t middle = told[EVENTS / 2].time;
     struct es_query *query = shop_open();
 #define F(...) check(query, (struct es_filter){__VA_ARGS__})

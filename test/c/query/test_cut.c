@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A part of a recording is a recording: whole in itself, its events as they were, what lies outside is not claimed. */
+/* A part of a recording is a recording: whole in itself, its events as they were, what lies outside is not
+ * claimed. */
 #include "shop.h"
 
-#define AT(n) (SHOP_START + (n) * SHOP_STEP)
+#define AT(n) (SHOP_START + (n)*SHOP_STEP)
 
 static int64_t state_time;
 
@@ -20,21 +21,23 @@ static uint64_t state_event(uint32_t pid, int64_t value)
     return shop_add(event);
 }
 
-/* A message each two microseconds; 5 sends, 6 receives; a send at the end of a part is delivered in the next. */
+/* A message each two microseconds; 5 sends, 6 receives; a send at the end of a part is delivered in the
+ * next. */
 static int make(void **state)
 {
     if (shop_setup(state) < 0)
         return -1;
     shop_begin();
-    state_event(6, 77);                                        /* 0 */
+    state_event(6, 77); /* 0 */
     for (int i = 0; i < 100; i++)
-        shop_message(5, 6, i);                                 /* 1 + 2 i, 2 + 2 i */
+        shop_message(5, 6, i); /* 1 + 2 i, 2 + 2 i */
     state_time = shop_now;
-    state_event(6, -1);                                        /* 201 */
+    state_event(6, -1); /* 201 */
     state_event(6, -1);
     shop_add(shop_fun(ES_K_CALL, 5, "Elixir.Shop.Cart", "add"));
     shop_add(shop_fun(ES_K_RETURN, 5, "Elixir.Shop.Cart", "add"));
-    assert_ok(es_store_define(shop_store, es_ref_make(ES_REF_OTHER, 3), "\x68\x01\xe0\xcb\x02\x00\x00", 7)); /* {atom 715} */
+    assert_ok(
+        es_store_define(shop_store, es_ref_make(ES_REF_OTHER, 3), "\x68\x01\xe0\xcb\x02\x00\x00", 7)); /* {atom 715} */
     assert_ok(es_store_define(shop_store, es_ref_make(ES_REF_ATOM, 715), "other@host", 10));
     shop_add((struct es_event){.kind = ES_K_SEND, .pid = shop_pid(5), .peer = es_ref_make(ES_REF_OTHER, 3)});
     shop_payload();
@@ -42,9 +45,17 @@ static int make(void **state)
     es_write_atom_ref(&shop_term, 715);
     es_write_bytes(&shop_term, "\0\0\0\1\0\0\0\2\0\0\0\3", 12);
     shop_add((struct es_event){.kind = ES_K_MARK, .pid = shop_pid(5)});
-    struct es_process gone = {.pid = shop_pid(8), .spawned = AT(1), .exited = AT(3)}, later = {.pid = shop_pid(9), .spawned = AT(190), .exited = AT(195)};
-    struct es_process five = {.pid = shop_pid(5), .parent = shop_pid(1), .spawned = AT(2), .exited = AT(203), .spawn_seq = 3, .exit_seq = 204,
-                              .name = shop_atom("late"), .reason = (const uint8_t *)"\x6a", .reason_len = 1};
+    struct es_process gone = {.pid = shop_pid(8), .spawned = AT(1), .exited = AT(3)},
+                      later = {.pid = shop_pid(9), .spawned = AT(190), .exited = AT(195)};
+    struct es_process five = {.pid = shop_pid(5),
+                              .parent = shop_pid(1),
+                              .spawned = AT(2),
+                              .exited = AT(203),
+                              .spawn_seq = 3,
+                              .exit_seq = 204,
+                              .name = shop_atom("late"),
+                              .reason = (const uint8_t *)"\x6a",
+                              .reason_len = 1};
     struct es_process six = {.pid = shop_pid(6), .spawned = INT64_MIN, .exited = INT64_MAX};
     assert_ok(es_store_process(shop_store, &gone));
     assert_ok(es_store_process(shop_store, &five));
@@ -85,7 +96,8 @@ static int64_t number_of(const struct es_event *event)
     return token.integer;
 }
 
-/* Every event of the part is the one of the whole, with its cause remapped or unknown; returns how many there are. */
+/* Every event of the part is the one of the whole, with its cause remapped or unknown; returns how many there
+ * are. */
 static uint64_t same_events(struct es_query *part, uint64_t first)
 {
     struct es_query *whole = shop_open();
@@ -277,7 +289,8 @@ static void refused(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, shop_teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(middle), TEST(processes_and_names), TEST(states_come_along), TEST(definitions_come_along), TEST(the_whole),
-                                       TEST(refused)};
+    const struct CMUnitTest tests[] = {
+        TEST(middle), TEST(processes_and_names), TEST(states_come_along), TEST(definitions_come_along), TEST(the_whole),
+        TEST(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,14 @@ static int make(void **state)
         return -1;
     shop_begin();
     shop_message(5, 6, 1);
-    uint64_t spawn = shop_add((struct es_event){.kind = ES_K_SPAWN, .pid = shop_pid(5), .peer = shop_pid(7), .module = shop_atom("Elixir.Shop.Cart"),
-                                                .function = shop_atom("init"), .arity = 1});
-    shop_add((struct es_event){.kind = ES_K_SPAWNED, .pid = shop_pid(7), .peer = shop_pid(5), .cause = spawn, .cause_state = ES_CAUSE_PAIRED});
+    uint64_t spawn = shop_add((struct es_event){.kind = ES_K_SPAWN,
+                                                .pid = shop_pid(5),
+                                                .peer = shop_pid(7),
+                                                .module = shop_atom("Elixir.Shop.Cart"),
+                                                .function = shop_atom("init"),
+                                                .arity = 1});
+    shop_add((struct es_event){
+        .kind = ES_K_SPAWNED, .pid = shop_pid(7), .peer = shop_pid(5), .cause = spawn, .cause_state = ES_CAUSE_PAIRED});
     shop_payload();
     es_write_list(&shop_term, 1);
     es_write_cut(&shop_term, &(struct es_cut){.type = ES_CUT_REDACTED});
@@ -30,14 +35,19 @@ static int make(void **state)
     open.flags = ES_E_CALLBACK;
     shop_add(open);
     for (int i = 0; i < 2; i++) {
-        struct es_event in = {.kind = ES_K_IN, .pid = shop_pid(5), .thread = (uint16_t)i}, out = {.kind = ES_K_OUT, .pid = shop_pid(5), .thread = (uint16_t)i};
+        struct es_event in = {.kind = ES_K_IN, .pid = shop_pid(5), .thread = (uint16_t)i},
+                        out = {.kind = ES_K_OUT, .pid = shop_pid(5), .thread = (uint16_t)i};
         shop_add(in);
         shop_add(out);
     }
     shop_payload();
     es_write_atom(&shop_term, "killed", 6);
     uint64_t exit = shop_add((struct es_event){.kind = ES_K_EXIT, .pid = shop_pid(7)});
-    shop_add((struct es_event){.kind = ES_K_DELIVER, .pid = shop_pid(5), .peer = shop_pid(7), .cause = exit, .cause_state = ES_CAUSE_PAIRED,
+    shop_add((struct es_event){.kind = ES_K_DELIVER,
+                               .pid = shop_pid(5),
+                               .peer = shop_pid(7),
+                               .cause = exit,
+                               .cause_state = ES_CAUSE_PAIRED,
                                .flags = ES_E_NO_PAYLOAD});
     shop_add(shop_fun(ES_K_RETURN, 5, "lists", "stray"));
     shop_add((struct es_event){.kind = ES_K_NOTICE});
@@ -74,14 +84,18 @@ static void erlang_terms(void **state)
 {
     (void)state;
     struct es_filter filter = shop_filter();
-    filter.kinds = UINT64_C(1) << ES_K_DELIVER | UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_GC_MINOR_END | UINT64_C(1) << ES_K_NOTICE;
+    filter.kinds = UINT64_C(1) << ES_K_DELIVER | UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_GC_MINOR_END |
+                   UINT64_C(1) << ES_K_NOTICE;
     filter.before_seq = 7;
     export_to(ES_EXPORT_ETF, shop_file("x.etf"), filter);
-    assert_string_equal(told("escript", "etf.escript", shop_file("x.etf")),
-        "[{cause,1},{cause_state,paired},{hash,2},{kind,deliver},{payload,{order,1}},{peer,<<\"<0.5.0>\">>},{peer_name,'Elixir.Till'},"
+    assert_string_equal(
+        told("escript", "etf.escript", shop_file("x.etf")),
+        "[{cause,1},{cause_state,paired},{hash,2},{kind,deliver},{payload,{order,1}},{peer,<<\"<0.5.0>\">>},{peer_name,"
+        "'Elixir.Till'},"
         "{pid,<<\"<0.6.0>\">>},{seq,2},{time,-576460751234566890},{wall,1769869501300001000}]\n"
         "[{arity,2},{flags,[redacted,callback]},{function,handle_call},{kind,call},{module,'Elixir.Shop.Cart'},"
-        "{payload,[{'$cut',redacted,0,<<\"0000000000000000\">>,<<>>}]},{pid,<<\"<0.6.0>\">>},{seq,5},{time,-576460751234563890},"
+        "{payload,[{'$cut',redacted,0,<<\"0000000000000000\">>,<<>>}]},{pid,<<\"<0.6.0>\">>},{seq,5},{time,-"
+        "576460751234563890},"
         "{wall,1769869501300004000}]\n"
         "[{arity,2},{function,add},{kind,call},{module,'Elixir.Shop.Cart'},{parent,5},{pid,<<\"<0.6.0>\">>},{seq,6},"
         "{time,-576460751234562890},{wall,1769869501300005000}]\n");
@@ -89,7 +103,8 @@ static void erlang_terms(void **state)
     filter.after_seq = 10;
     export_to(ES_EXPORT_ETF, shop_file("x.etf"), filter);
     const char *said = told("escript", "etf.escript", shop_file("x.etf"));
-    assert_non_null(strstr(said, "{numbers,[{bin_vheap_size,6},{heap_block_size,2},{heap_size,1},{mbuf_size,5},{old_heap_size,3},{stack_size,4}]}"));
+    assert_non_null(strstr(said, "{numbers,[{bin_vheap_size,6},{heap_block_size,2},{heap_size,1},{mbuf_size,5},{old_"
+                                 "heap_size,3},{stack_size,4}]}"));
     assert_non_null(strstr(said, "[{kind,notice},{seq,"));
 }
 
@@ -97,11 +112,14 @@ static void perfetto(void **state)
 {
     (void)state;
     export_to(ES_EXPORT_PERFETTO, shop_file("x.json"), shop_filter());
-    assert_string_equal(told("python3", "perfetto.py", shop_file("x.json")),
-        "name <0.5.0> Till\nname <0.6.0>\nname <0.7.0>\nname dirty schedulers\nname recorder\nname scheduler 1\nname schedulers\nname shop@host\n"
+    assert_string_equal(
+        told("python3", "perfetto.py", shop_file("x.json")),
+        "name <0.5.0> Till\nname <0.6.0>\nname <0.7.0>\nname dirty schedulers\nname recorder\nname scheduler 1\nname "
+        "schedulers\nname shop@host\n"
         "X 12\ni 3\nB 1\nE 1\ns 4\nf 4\nb 1\ne 1\n"
         "<0.5.0> Till: send <0.6.0> 1, spawn <0.7.0> Shop.Cart.init/1 1, deliver <0.6.0> 1, deliver <0.7.0> 1\n"
-        "<0.6.0>: deliver Till 1, exception Shop.Cart.handle_call/2 8000, Shop.Cart.add/2 6000, send Till 1, gc_minor_end 1000\n"
+        "<0.6.0>: deliver Till 1, exception Shop.Cart.handle_call/2 8000, Shop.Cart.add/2 6000, send Till 1, "
+        "gc_minor_end 1000\n"
         "<0.7.0>: spawned Till 1, exit 1\n"
         "scheduler 1: Till 1000\n");
     struct es_filter some = shop_filter();

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Which call an event runs in: nesting, recursion, calls whose ends are not recorded, losses, processes that die in a call. */
+/* Which call an event runs in: nesting, recursion, calls whose ends are not recorded, losses, processes that
+ * die in a call. */
 #include "shop.h"
 
-static uint64_t call(uint32_t pid, const char *function) { return shop_add(shop_fun(ES_K_CALL, pid, "Elixir.Shop", function)); }
-static uint64_t back(uint32_t pid, const char *function) { return shop_add(shop_fun(ES_K_RETURN, pid, "Elixir.Shop", function)); }
-static uint64_t moment(uint32_t pid) { return shop_add((struct es_event){.kind = ES_K_SEND, .pid = shop_pid(pid), .peer = shop_pid(9)}); }
+static uint64_t call(uint32_t pid, const char *function)
+{
+    return shop_add(shop_fun(ES_K_CALL, pid, "Elixir.Shop", function));
+}
+static uint64_t back(uint32_t pid, const char *function)
+{
+    return shop_add(shop_fun(ES_K_RETURN, pid, "Elixir.Shop", function));
+}
+static uint64_t moment(uint32_t pid)
+{
+    return shop_add((struct es_event){.kind = ES_K_SEND, .pid = shop_pid(pid), .peer = shop_pid(9)});
+}
 static uint64_t callback(uint32_t pid, const char *function)
 {
     struct es_event event = shop_fun(ES_K_CALL, pid, "Elixir.Shop", function);
@@ -29,14 +39,17 @@ static void nested_calls(void **state)
 {
     (void)state;
     shop_begin();
-    uint64_t before = moment(1), a = call(1, "a"), other = moment(2), in_a = moment(1), b = call(1, "b"), in_b = moment(1);
+    uint64_t before = moment(1), a = call(1, "a"), other = moment(2), in_a = moment(1), b = call(1, "b"),
+             in_b = moment(1);
     uint64_t deliver = shop_add((struct es_event){.kind = ES_K_DELIVER, .pid = shop_pid(1), .peer = shop_pid(2)});
     uint64_t b_ends = back(1, "b"), again = moment(1);
     struct es_event exception = shop_fun(ES_K_EXCEPTION, 1, "Elixir.Shop", "a");
     uint64_t a_ends = shop_add(exception), after = moment(1), nobody = shop_add((struct es_event){.kind = ES_K_NOTICE});
     struct es_query *query = finish();
-    struct { uint64_t seq, parent; } table[] = {{before, 0}, {a, 0}, {other, 0}, {in_a, a}, {b, a}, {in_b, b}, {deliver, 0}, {b_ends, b}, {again, a},
-                                               {a_ends, a}, {after, 0}, {nobody, 0}};
+    struct {
+        uint64_t seq, parent;
+    } table[] = {{before, 0},  {a, 0},      {other, 0}, {in_a, a},   {b, a},     {in_b, b},
+                 {deliver, 0}, {b_ends, b}, {again, a}, {a_ends, a}, {after, 0}, {nobody, 0}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         assert_int_equal(parent(query, table[i].seq), table[i].parent);
     es_query_close(query);
@@ -86,8 +99,10 @@ static void callbacks_that_do_not_end(void **state)
 {
     (void)state;
     shop_begin();
-    uint64_t lost_end = callback(1, "handle_call"), in_doubt = moment(1), next = callback(1, "handle_info"), in_next = moment(1);
-    uint64_t killed = callback(2, "handle_call"), in_killed = moment(2), exit = shop_add((struct es_event){.kind = ES_K_EXIT, .pid = shop_pid(2)});
+    uint64_t lost_end = callback(1, "handle_call"), in_doubt = moment(1), next = callback(1, "handle_info"),
+             in_next = moment(1);
+    uint64_t killed = callback(2, "handle_call"), in_killed = moment(2),
+             exit = shop_add((struct es_event){.kind = ES_K_EXIT, .pid = shop_pid(2)});
     uint64_t after_exit = moment(2);
     uint64_t plain = call(3, "plain"), in_plain = moment(3);
     struct es_query *query = finish();
@@ -159,7 +174,8 @@ static void across_parts(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shop_setup, shop_teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(nested_calls), TEST(recursion), TEST(calls_without_ends), TEST(callbacks_that_do_not_end), TEST(losses),
-                                       TEST(across_parts)};
+    const struct CMUnitTest tests[] = {
+        TEST(nested_calls), TEST(recursion),   TEST(calls_without_ends), TEST(callbacks_that_do_not_end),
+        TEST(losses),       TEST(across_parts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 /* Processes over time, their names, looking them up, and what `info` sums up. */
 #include "shop.h"
 
-#define AT(n) (SHOP_START + (n) * SHOP_STEP)
+#define AT(n) (SHOP_START + (n)*SHOP_STEP)
 
 /* 1 is the root; 5 is cart from 10 to 20, then till; 6 is cart from 30 on; 7 is never named. */
 static int make(void **state)
@@ -27,7 +27,8 @@ static int make(void **state)
     uint32_t facts_len = (uint32_t)(shop_term.at - shop_bytes);
     memcpy(facts, shop_bytes, facts_len);
     shop_term.at = NULL;
-    struct es_process root = {.pid = shop_pid(1), .spawned = INT64_MIN, .exited = INT64_MAX, .facts = facts, .facts_len = facts_len};
+    struct es_process root = {
+        .pid = shop_pid(1), .spawned = INT64_MIN, .exited = INT64_MAX, .facts = facts, .facts_len = facts_len};
     assert_ok(es_store_process(shop_store, &root));
     shop_process(5, AT(2), AT(40), "till");
     shop_process(6, AT(5), INT64_MAX, "cart");
@@ -60,9 +61,22 @@ static void names_over_time(void **state)
     struct es_query *query = shop_open();
     es_ref cart = shop_atom("cart"), till = shop_atom("Elixir.Shop.Till");
     static const int64_t none = 0;
-    struct { uint32_t pid; int64_t at; es_ref name; } table[] = {
-        {5, AT(9), none}, {5, AT(10), cart}, {5, AT(19), cart}, {5, AT(20), till}, {5, AT(1000), till}, {5, INT64_MAX, till},
-        {6, AT(29), none}, {6, AT(30), cart}, {6, INT64_MIN, none}, {7, AT(30), none}, {1, INT64_MIN, shop_atom("odd name")}, {99, AT(1), none}};
+    struct {
+        uint32_t pid;
+        int64_t at;
+        es_ref name;
+    } table[] = {{5, AT(9), none},
+                 {5, AT(10), cart},
+                 {5, AT(19), cart},
+                 {5, AT(20), till},
+                 {5, AT(1000), till},
+                 {5, INT64_MAX, till},
+                 {6, AT(29), none},
+                 {6, AT(30), cart},
+                 {6, INT64_MIN, none},
+                 {7, AT(30), none},
+                 {1, INT64_MIN, shop_atom("odd name")},
+                 {99, AT(1), none}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         assert_int_equal(es_query_name(query, shop_pid(table[i].pid), table[i].at), table[i].name);
     assert_int_equal(es_query_name(query, ES_REF_NONE, AT(1)), ES_REF_NONE);
@@ -149,7 +163,8 @@ static void look_up(void **state)
     finds_nothing(query, "Shop.Tilll", "the recording has no process Shop.Tilll; near it: Shop.Till");
     finds_nothing(query, "something else", "the recording has no process something else");
     finds_nothing(query, "", "the recording has no process ");
-    finds_nothing(query, "<0.8.0>", "the recording has no process <0.8.0>; near it: <0.7.0>, <0.6.0>, <0.5.0>, <0.1.0>");
+    finds_nothing(query, "<0.8.0>",
+                  "the recording has no process <0.8.0>; near it: <0.7.0>, <0.6.0>, <0.5.0>, <0.1.0>");
     finds_nothing(query, "0.5.1", "the recording has no process 0.5.1; near it: <0.7.0>, <0.6.0>, <0.5.0>, <0.1.0>");
     finds_nothing(query, "<0.5.0", "the recording has no process <0.5.0");
     finds_nothing(query, "0.99999999999.0", "the recording has no process 0.99999999999.0");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What only recordings have: atom references, cuts, redactions, foreign identifiers; and what must not hurt: depth, length, broken bytes. */
+/* What only recordings have: atom references, cuts, redactions, foreign identifiers; and what must not hurt:
+ * depth, length, broken bytes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,10 +30,15 @@ static size_t written(void)
 static void atom(const char *text) { es_write_atom(&w, text, strlen(text)); }
 static void binary(const char *text) { es_write_binary(&w, text, strlen(text)); }
 
-struct cut { uint8_t type, flags; uint64_t size; const char *prefix; };
+struct cut {
+    uint8_t type, flags;
+    uint64_t size;
+    const char *prefix;
+};
 static void cut(struct cut c)
 {
-    struct es_cut full = {c.type, c.flags, c.size, 0xabcdef, (const uint8_t *)c.prefix, c.prefix ? (uint32_t)strlen(c.prefix) : 0};
+    struct es_cut full = {
+        c.type, c.flags, c.size, 0xabcdef, (const uint8_t *)c.prefix, c.prefix ? (uint32_t)strlen(c.prefix) : 0};
     es_write_cut(&w, &full);
 }
 
@@ -40,7 +46,11 @@ static void cut(struct cut c)
 static const uint8_t *lookup(uint64_t word, size_t *ret_len, void *context)
 {
     (void)context;
-    const char *text = word == 1 ? "cart" : word == 2 ? "Elixir.MyApp.Cart" : word == 3 ? "shop@host" : word == 5000000000 ? "__struct__" : NULL;
+    const char *text = word == 1            ? "cart"
+                       : word == 2          ? "Elixir.MyApp.Cart"
+                       : word == 3          ? "shop@host"
+                       : word == 5000000000 ? "__struct__"
+                                            : NULL;
     if (text)
         *ret_len = strlen(text);
     return (const uint8_t *)text;
@@ -138,11 +148,16 @@ static void identifiers(void **state)
 static void cuts(void **state)
 {
     (void)state;
-    static const struct { struct cut cut; const char *elixir, *erlang; } table[] = {
+    static const struct {
+        struct cut cut;
+        const char *elixir, *erlang;
+    } table[] = {
         {{ES_CUT_ANY, 0, 0, NULL}, "…", "…"},
         {{ES_CUT_BINARY, 0, 5000, "prefix"}, "<<\"prefix\"…5000 bytes>>", "<<\"prefix\"…5000 bytes>>"},
         {{ES_CUT_BINARY, 0, 5000, "\xc5\xbc"}, "<<\"ż\"…5000 bytes>>", "<<\"ż\"/utf8…5000 bytes>>"},
-        {{ES_CUT_BINARY, 0, 5000, "a\xc5"}, "<<\"a\"…5001 bytes>>", "<<\"a\"…5001 bytes>>"}, /* the torn letter is missing too */
+        {{ES_CUT_BINARY, 0, 5000, "a\xc5"},
+         "<<\"a\"…5001 bytes>>",
+         "<<\"a\"…5001 bytes>>"}, /* the torn letter is missing too */
         {{ES_CUT_BINARY, 0, 9, "\xff\x01"}, "<<255, 1, …9 bytes>>", "<<255,1,…9 bytes>>"},
         {{ES_CUT_BINARY, 0, 9, NULL}, "<<…9 bytes>>", "<<…9 bytes>>"},
         {{ES_CUT_BINARY, ES_CUT_AT_LEAST, 9, "x"}, "<<\"x\"…at least 9 bytes>>", "<<\"x\"…at least 9 bytes>>"},
@@ -164,11 +179,13 @@ static void cuts(void **state)
     }
 }
 
-/* The arguments of f(104, 105) are not a text, those of f({a, 1}) are no keywords; what is inside of them may be. */
+/* The arguments of f(104, 105) are not a text, those of f({a, 1}) are no keywords; what is inside of them may
+ * be. */
 static void arguments(void **state)
 {
     (void)state;
-    static const char *const expected[2][3] = {{"[104, 105]", "[104, 105]", "[{:a, 'hi'}]"}, {"[104,105]", "[104,105]", "[{a,\"hi\"}]"}};
+    static const char *const expected[2][3] = {{"[104, 105]", "[104, 105]", "[{:a, 'hi'}]"},
+                                               {"[104,105]", "[104,105]", "[{a,\"hi\"}]"}};
     for (int i = 0; i < 6; i++) {
         struct es_text out = {0};
         begin();
@@ -186,7 +203,8 @@ static void arguments(void **state)
             }
             es_write_nil(&w);
         }
-        assert_int_equal(es_term_print(bytes, written(), &(struct es_print){.erlang = i % 2, .arguments = true}, &out), 0);
+        assert_int_equal(es_term_print(bytes, written(), &(struct es_print){.erlang = i % 2, .arguments = true}, &out),
+                         0);
         assert_string_equal(out.bytes, expected[i % 2][i / 2]);
         es_text_fini(&out);
     }
@@ -279,7 +297,8 @@ static void odd_structs(void **state)
     es_write_int(&w, 1);
     atom("last");
     cut((struct cut){ES_CUT_INTEGER, 0, 9, NULL});
-    prints("%Range{first: 1, last: #Integer<…9 bytes>}", "#{'__struct__' => 'Elixir.Range',first => 1,last => #Integer<…9 bytes>}");
+    prints("%Range{first: 1, last: #Integer<…9 bytes>}",
+           "#{'__struct__' => 'Elixir.Range',first => 1,last => #Integer<…9 bytes>}");
     begin();
     es_write_map(&w, 2);
     atom("__struct__");
@@ -312,14 +331,16 @@ static void odd_structs(void **state)
     es_write_int(&w, 1);
     atom("year");
     es_write_int(&w, 2020);
-    prints("%Date{day: 40, month: 1, year: 2020}", "#{'__struct__' => 'Elixir.Date',day => 40,month => 1,year => 2020}");
+    prints("%Date{day: 40, month: 1, year: 2020}",
+           "#{'__struct__' => 'Elixir.Date',day => 40,month => 1,year => 2020}");
 }
 
 static void strings_that_deceive(void **state)
 {
     (void)state;
     begin();
-    binary("a\xe2\x80\xae" "b");
+    binary("a\xe2\x80\xae"
+           "b");
     prints("\"a\\u202Eb\"", "<<\"a\\x{202E}b\"/utf8>>");
     begin();
     es_write_binary(&w, "\xff\xfe", 2); /* erl would call it Latin-1 text: bytes are bytes here */
@@ -328,7 +349,10 @@ static void strings_that_deceive(void **state)
     es_write_atom(&w, "a\xff", 2); /* not UTF-8 */
     prints(":\"a\\xFF\"", "'a\\377'");
     begin();
-    put("6e" "04" "00" "00000000"); /* a big integer that is zero */
+    put("6e"
+        "04"
+        "00"
+        "00000000"); /* a big integer that is zero */
     prints("0", "0");
 }
 
@@ -404,7 +428,8 @@ static void sample(void)
     es_write_nil(&w);
     binary("text");
     es_write_atom_ref(&w, 1);
-    put("71770161770162" "6103"); /* fun a:b/3 */
+    put("71770161770162"
+        "6103"); /* fun a:b/3 */
 }
 
 /* Cut anywhere, or with a byte too many, a term is malformed and leaves nothing half-made. */
@@ -440,7 +465,11 @@ static void broken(void **state)
 static void json_text(void **state)
 {
     (void)state;
-    static const struct { const char *text; size_t len; const char *json; } table[] = {
+    static const struct {
+        const char *text;
+        size_t len;
+        const char *json;
+    } table[] = {
         {"", 0, "\"\""},
         {"plain", 5, "\"plain\""},
         {"a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\""},
@@ -451,7 +480,7 @@ static void json_text(void **state)
         {"\xff", 1, "\"\xef\xbf\xbd\""},
         {"a\xc5", 2, "\"a\xef\xbf\xbd\""},
         {"\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* a surrogate */
-        {"\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},                   /* overlong */
+        {"\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},                 /* overlong */
         {"\xe2\x80\xa8", 3, "\"\\u2028\""},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -465,10 +494,18 @@ static void json_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(atom_references), cmocka_unit_test(identifiers),          cmocka_unit_test(cuts),
-        cmocka_unit_test(arguments), cmocka_unit_test(cut_list),        cmocka_unit_test(cut_tuple_and_map),    cmocka_unit_test(odd_structs),
-        cmocka_unit_test(strings_that_deceive), cmocka_unit_test(ends_at_max_bytes), cmocka_unit_test(depth),
-        cmocka_unit_test(broken),          cmocka_unit_test(json_text),
+        cmocka_unit_test(atom_references),
+        cmocka_unit_test(identifiers),
+        cmocka_unit_test(cuts),
+        cmocka_unit_test(arguments),
+        cmocka_unit_test(cut_list),
+        cmocka_unit_test(cut_tuple_and_map),
+        cmocka_unit_test(odd_structs),
+        cmocka_unit_test(strings_that_deceive),
+        cmocka_unit_test(ends_at_max_bytes),
+        cmocka_unit_test(depth),
+        cmocka_unit_test(broken),
+        cmocka_unit_test(json_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

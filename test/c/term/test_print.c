@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The printer and the way out to plain ETF against the real thing: what erl and elixir of this machine say of the same terms. */
+/* The printer and the way out to plain ETF against the real thing: what erl and elixir of this machine say of
+ * the same terms. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdbool.h>
@@ -21,7 +22,8 @@ static FILE *run(const char *program, const char *script)
 {
     const char *slash = strrchr(__FILE__, '/');
     char command[1024];
-    snprintf(command, sizeof command, "LC_ALL=C.UTF-8 %s %.*s/%s", program, slash ? (int)(slash - __FILE__) : 1, slash ? __FILE__ : ".", script);
+    snprintf(command, sizeof command, "LC_ALL=C.UTF-8 %s %.*s/%s", program, slash ? (int)(slash - __FILE__) : 1,
+             slash ? __FILE__ : ".", script);
     FILE *f = popen(command, "r");
     assert_non_null(f);
     return f;
@@ -29,7 +31,11 @@ static FILE *run(const char *program, const char *script)
 
 /* ---- ground truth -------------------------------------------------------------------------------------------------- */
 
-struct truth { uint8_t *etf; size_t len; const char *text; };
+struct truth {
+    uint8_t *etf;
+    size_t len;
+    const char *text;
+};
 
 static int hex_digit(char c) { return c >= 'a' ? c - 'a' + 10 : c >= 'A' ? c - 'A' + 10 : c - '0'; }
 
@@ -111,7 +117,8 @@ static void etf_is_read_by_erlang(void **state)
     for (; getline(&line, &room, in) > 0; n++) {
         assert_true(getline(&line2, &room2, back) > 0);
         struct truth a = split(line), b = split(line2);
-        bool own = strncmp(a.text, "#Ref", 4) == 0 || strncmp(a.text, "<0", 2) == 0; /* each run has processes of its own */
+        bool own =
+            strncmp(a.text, "#Ref", 4) == 0 || strncmp(a.text, "<0", 2) == 0; /* each run has processes of its own */
         if (!own) {
             assert_string_equal(a.text, b.text);
             assert_memory_equal(a.etf, b.etf, a.len);
@@ -133,15 +140,21 @@ static const uint8_t *two_atoms(uint64_t word, size_t *ret_len, void *context)
     return (const uint8_t *)(word == 1 ? "cart" : "other@host");
 }
 
-/* A cut list, map, tuple and fun, atom references and a pid whose node is one: erl reads what is left, and what was left out. */
+/* A cut list, map, tuple and fun, atom references and a pid whose node is one: erl reads what is left, and
+ * what was left out. */
 static void cuts_become_terms(void **state)
 {
     (void)state;
     uint8_t bytes[512];
     char sent[] = "/tmp/es_etf_XXXXXX", script[64], line[1024];
     struct es_writer w;
-    struct es_cut cut = {.type = ES_CUT_LIST, .size = 9312, .hash = 0xab}, least = {.type = ES_CUT_BINARY, .flags = ES_CUT_AT_LEAST, .size = 7,
-                         .prefix = (const uint8_t *)"pre", .prefix_len = 3}, rest = {.type = ES_CUT_TUPLE, .flags = ES_CUT_REST, .size = 3};
+    struct es_cut cut = {.type = ES_CUT_LIST, .size = 9312, .hash = 0xab},
+                  least = {.type = ES_CUT_BINARY,
+                           .flags = ES_CUT_AT_LEAST,
+                           .size = 7,
+                           .prefix = (const uint8_t *)"pre",
+                           .prefix_len = 3},
+                  rest = {.type = ES_CUT_TUPLE, .flags = ES_CUT_REST, .size = 3};
     es_writer_init(&w, bytes, sizeof bytes);
     es_write_list(&w, 4);
     es_write_atom_ref(&w, 1);
@@ -167,10 +180,15 @@ static void cuts_become_terms(void **state)
     FILE *back = run("escript", script);
     assert_non_null(fgets(line, sizeof line, back));
     assert_int_equal(pclose(back), 0);
-    const char *text = split(line).text, *map = strstr(text, "#{1 => <"); /* the node's number differs from run to run */
+    const char *text = split(line).text,
+               *map = strstr(text, "#{1 => <"); /* the node's number differs from run to run */
     assert_non_null(map);
-    assert_ptr_equal(strstr(text, "[cart,{'$cut',binary,{at_least,7},<<\"0000000000000000\">>,<<\"pre\">>},{1,{'$cut',tuple,3,"), text);
-    assert_non_null(strstr(map, "1.2>,'$cut' => {'$cut',map,0,<<\"0000000000000000\">>,<<>>}},{'$cut',list,9312,<<\"00000000000000ab\">>,<<>>}]"));
+    assert_ptr_equal(
+        strstr(text, "[cart,{'$cut',binary,{at_least,7},<<\"0000000000000000\">>,<<\"pre\">>},{1,{'$cut',tuple,3,"),
+        text);
+    assert_non_null(
+        strstr(map, "1.2>,'$cut' => "
+                    "{'$cut',map,0,<<\"0000000000000000\">>,<<>>}},{'$cut',list,9312,<<\"00000000000000ab\">>,<<>>}]"));
     remove(sent);
     es_text_fini(&etf);
 }
