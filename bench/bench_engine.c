@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How fast full rings become a committed recording. Prints a line of JSON for each load. */
+/* How fast full rings become a committed recording. Prints a line of JSON for each load.
+ * Usage: bench_engine [MB A RING [LOAD [RECORDING TO KEEP]]] */
 #include <inttypes.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -172,10 +173,11 @@ int main(int argc, char **argv)
     const char *only = argc > 2 ? argv[2] : NULL;
     char path[64];
     int r = 0;
+    const char *keep = argc > 3 ? argv[3] : NULL;
     snprintf(path, sizeof path, "/tmp/bench_engine.%d.scope", (int)getpid());
     for (size_t i = 0; i < sizeof loads / sizeof loads[0] && r == 0; i++)
         if (!only || strcmp(only, loads[i].name) == 0)
-            r = run(&loads[i], ring_bytes, path);
+            r = run(&loads[i], ring_bytes, keep ? keep : path);
     unlink(path);
     return r;
 }

@@ -15,7 +15,7 @@ main() ->
     ok = elixirscope_nif:limits(#{deliver_payload => 0}),
     ok = noop_tracer:load(filename:rootname(Noop)),
     Ways = [none, noop, elixirscope, process, dbg],
-    [bench(Case, Ways, Dir) || Case <- [call, call_return, message, map1000, spawn_exit]],
+    [bench(Case, Ways, Dir) || Case <- [call, call_return, message, map1000, deep1000, spawn_exit]],
     elixirscope_nif:enable(false),
     elixirscope_nif:done(),
     halt(0).
@@ -44,8 +44,8 @@ round_of(Case, Way, Dir) ->
     stop(Way, Tracer),
     Took / N.
 
-operations(map1000, Way) when Way =:= process; Way =:= dbg -> 1000;
-operations(map1000, _) -> 20000;
+operations(Case, Way) when Case =:= map1000 orelse Case =:= deep1000, Way =:= process orelse Way =:= dbg -> 1000;
+operations(Case, _) when Case =:= map1000; Case =:= deep1000 -> 20000;
 operations(spawn_exit, _) -> 20000;
 operations(message, _) -> 40000;
 operations(_, _) -> 200000.
@@ -55,11 +55,14 @@ operations(_, _) -> 200000.
 work(call, N) -> timed(fun() -> calls(N, 1) end);
 work(call_return, N) -> timed(fun() -> calls(N, 1) end);
 work(map1000, N) ->
+    Map = maps:from_list([{I, I} || I <- lists:seq(1, 1000)]),
+    timed(fun() -> calls(N, Map) end);
+work(deep1000, N) ->
     Map = maps:from_list([{I, {value, I, [a, b]}} || I <- lists:seq(1, 1000)]),
     timed(fun() -> calls(N, Map) end);
 work(message, N) ->
     Echo = spawn_link(?MODULE, echo, [self()]),
-    Message = #{id => 12345, name => <<"a customer's name">>, items => [1, 2, 3], total => 99.5, tag => {order, pending}, note => <<"some 30 bytes of a short note">>},
+    Message = #{id => 12345, name => <<"a customer">>, items => [1, 2, 3], total => 99.5, tag => {order, pending}}, % 99 bytes as external term
     Took = timed(fun() -> ping(N, Echo, Message) end),
     unlink(Echo),
     exit(Echo, kill),
@@ -115,7 +118,7 @@ arm(Case, Worker, Tracer) ->
 tracer({Module, State}) -> {tracer, Module, State};
 tracer(Process) -> {tracer, Process}.
 
-flags(map1000) -> [call];
+flags(Case) when Case =:= map1000; Case =:= deep1000 -> [call];
 flags(message) -> [send, 'receive', set_on_spawn];
 flags(spawn_exit) -> [procs, set_on_spawn];
 flags(_) -> [call, arity].

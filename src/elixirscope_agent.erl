@@ -301,6 +301,7 @@ loop(#st{socket = Socket, guard = {Guard, GuardRef}, census = Census, watch = Wa
         {calibrate, Ms} -> loop(calibrate(Ms, St));
         {trace_ts, _, return_from, _, _, _} -> loop(loaded(St));
         {trace, _, return_from, _, _} -> loop(loaded(St));
+        {trace, _, send, {code_server, _}, _} -> loop(loaded(St));
         {census, Census, Count} -> loop(notices(counted(Count), St));
         {watch, Watch, Notices} -> loop(notices(Notices, St));
         {ask, Ref, What} -> asked(What, Ref, St);
@@ -395,7 +396,8 @@ loaded(#st{arm = Arm0} = St) ->
 drop_loads() ->
     receive
         {trace_ts, _, return_from, _, _, _} -> drop_loads();
-        {trace, _, return_from, _, _} -> drop_loads()
+        {trace, _, return_from, _, _} -> drop_loads();
+        {trace, _, send, {code_server, _}, _} -> drop_loads()
     after 0 -> ok
     end.
 

@@ -229,7 +229,7 @@ receive_is_set(Trace, Spec) ->
 loads_on(Trace, Tracer) ->
     case elixirscope_vm:load_trace() of
         true -> loads_on_safe(Trace, Tracer);
-        false -> off
+        false -> answers_on(Tracer)
     end.
 
 loads_on_safe(legacy, Tracer) ->
@@ -254,6 +254,18 @@ loads_on_safe({own, _}, Tracer) ->
 
 loads_spec() ->
     [{'_', [], [{message, false}, {return_trace}]}].
+
+%% Where that function may not be traced: what the code server answers to those who had something loaded.
+answers_on(Tracer) ->
+    Session = apply(trace, session_create, [elixirscope_loads, Tracer, []]),
+    _ = apply(trace, send, [Session, [{['_', {code_server, {module, '_'}}], [], []}], []]),
+    try apply(trace, process, [Session, whereis(code_server), true, [send]]) of
+        _ -> {own, Session}
+    catch
+        error:badarg ->
+            close({own, Session}),
+            off
+    end.
 
 -spec loads_off(trace() | off, pid()) -> ok.
 loads_off(legacy, Tracer) ->

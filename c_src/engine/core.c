@@ -12,6 +12,7 @@
 
 #define SHORTEST_WAIT_US 20u
 #define LONGEST_WAIT_US 2000u
+#define MARK_EVERY 256u
 
 int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms)
 {
@@ -67,9 +68,9 @@ static int emit(struct es_core *core, struct es_proc *proc, struct es_event *eve
     core->late += (event->flags & ES_E_LATE) != 0;
     if (proc) {
         proc->last_time = time;
-        if (proc->epoch != core->pairs.epoch) {
-            proc->epoch = core->pairs.epoch;
-            proc->mark_seq = event->seq;
+        if (event->seq - proc->marks[0] > MARK_EVERY) {
+            proc->marks[1] = proc->marks[0];
+            proc->marks[0] = event->seq;
         }
     }
     core->last_time = time > core->last_time ? time : core->last_time;

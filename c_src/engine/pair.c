@@ -156,12 +156,15 @@ static uint64_t doubt_since(const struct es_pairs *pairs, const struct es_lane_d
     return doubt->since > pairs->doubt_seq ? doubt->since : pairs->doubt_seq;
 }
 
-/* Third rule of pair.h: all that was under way when the doubt arose has arrived. */
-static bool is_drained(const struct es_pairs *pairs, const struct es_lane_doubt *doubt, const struct es_proc *sender,
-                       const struct es_proc *receiver)
+/* Third rule of pair.h. Gives the event of the sender before which nothing is under way any more, or 0. */
+static uint64_t find_drained(const struct es_pairs *pairs, const struct es_lane_doubt *doubt, const struct es_proc *sender,
+                             const struct es_proc *receiver)
 {
-    return !pairs->losing && sender && sender->epoch == pairs->epoch && sender->mark_seq > doubt_since(pairs, doubt) &&
-           receiver->drained_seq > sender->mark_seq;
+    uint64_t since = doubt_since(pairs, doubt);
+    for (int i = 0; sender && !pairs->losing && i < 2; i++)
+        if (sender->marks[i] > since && sender->marks[i] < receiver->drained_seq)
+            return sender->marks[i];
+    return 0;
 }
 
 /* Fourth rule: nothing happened in it for a while before what is in it now. */
@@ -190,16 +193,19 @@ static enum es_match deliver_doubtful(struct es_pairs *pairs, struct es_lane *la
     const struct es_sent *found = doubt ? search(pairs, lane, m, 0) : NULL;
     if (!doubt)
         return ES_MATCH_NONE;
-    doubt->touched = m->time;
+    bool own = m->corr != 0, over = false; /* first rule */
     if (found != &lane->first)
         doubt->streak = 0;
-    if (!found)
-        return ES_MATCH_NONE;
-    take(pairs, lane, found, ret_sent);
-    bool own = m->corr != 0; /* first rule */
-    bool over = own ? !pairs->losing && ret_sent->seq > doubt_since(pairs, doubt) : makes_streak(pairs, doubt, m, ret_sent);
+    if (found) {
+        take(pairs, lane, found, ret_sent);
+        over = own ? !pairs->losing && ret_sent->seq > doubt_since(pairs, doubt) : makes_streak(pairs, doubt, m, ret_sent);
+    }
+    doubt->touched = m->time;
+    doubt->since = m->seq;
     if (over)
         es_lane_certain(pairs, lane);
+    if (!found)
+        return ES_MATCH_NONE;
     return own ? ES_MATCH_CERTAIN : ES_MATCH_DOUBTFUL;
 }
 
@@ -210,9 +216,8 @@ static bool is_over(struct es_pairs *pairs, struct es_lane *lane, const struct e
     if (!doubt)
         return false;
     drop_older(pairs, lane, doubt, now - ES_QUIET_NS);
-    bool drained = is_drained(pairs, doubt, sender, receiver);
-    if (drained)
-        drop_before(pairs, lane, sender->mark_seq);
+    uint64_t drained = find_drained(pairs, doubt, sender, receiver);
+    drop_before(pairs, lane, drained);
     if (!drained && !was_quiet(pairs, lane, doubt, now))
         return false;
     es_lane_certain(pairs, lane);

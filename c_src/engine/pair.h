@@ -7,8 +7,8 @@
  * - a message with a reference of its own (a call, a reply) was paired in it that was sent after the doubt arose;
  * - eight messages in a row, all different, were at its head when they were delivered (had k been lost, the contents would have to repeat
  *   with a period of k);
- * - the receiver got, for certain, a message that anybody sent after the sender's first event after the doubt: mailboxes are one queue, so
- *   all that was under way before has arrived;
+ * - the receiver got, for certain, a message that anybody sent after an event of the sender that is later than the doubt and the lane's last
+ *   delivery: mailboxes are one queue, so all that was under way before has arrived, and nothing of what is later;
  * - nothing happened in it for two seconds. */
 #ifndef ES_ENGINE_PAIR_H
 #define ES_ENGINE_PAIR_H
@@ -32,7 +32,7 @@ struct es_lane_node { struct es_sent sent; uint32_t next; };
 
 #define ES_STREAK 8u
 struct es_lane_doubt {
-    uint64_t since;           /* where the doubt is this lane's alone: the sequence number from which on it can be over */
+    uint64_t since;           /* sequence number of its last delivery, or of what made it doubtful by itself */
     int64_t touched;          /* when something last happened in it */
     uint64_t seen[ES_STREAK];
     uint32_t streak, next_free;

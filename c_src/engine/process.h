@@ -25,8 +25,7 @@ struct es_proc {
     int64_t last_time;        /* of its last event */
     uint64_t census_seq;      /* it was there before: sends to it before this may have arrived unseen */
     uint64_t drained_seq;     /* whatever was sent to it and queued before this send has been delivered */
-    uint64_t mark_seq;        /* its first event in `epoch` */
-    uint32_t epoch;           /* of es_pairs, see pair.h */
+    uint64_t marks[2];        /* two events of it, some time ago: see pair.h, third rule */
     uint32_t held;            /* its events that wait */
     es_ref waits_for;         /* whose send the first of them waits for */
     uint32_t scan;            /* last scan of the waiting that met it */

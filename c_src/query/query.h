@@ -70,21 +70,22 @@ int es_query_event(struct es_query *query, uint64_t seq, const struct es_event *
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
 struct es_ps_row {
     const struct es_process *process;
-    uint64_t events;
-    uint64_t memory; /* bytes at that time, 0 = unknown */
+    uint64_t events; /* in the whole recording */
+    uint64_t memory; /* bytes, as last sampled or as the census found it; 0 = unknown */
     bool alive;
 };
 /* Processes alive at `at` (INT64_MAX: all that ever lived), by time of spawn. free(*ret_rows). */
 int es_query_ps(struct es_query *query, int64_t at, struct es_ps_row **ret_rows, size_t *ret_n);
 
-/* Registered name of a process at a time, or its last one; ES_REF_NONE. */
+/* Registered name of a process at a time, or the last it had before; ES_REF_NONE. INT64_MAX: its last one. */
 es_ref es_query_name(struct es_query *query, es_ref pid, int64_t at);
 /* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>"; several over time: all of them. free().
  * -ENOENT says what is near. */
 int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, size_t *ret_n);
 
 /* ---- text ---------------------------------------------------------------------------------------------------------- */
-/* What a printed reference or term looks like; `erlang` false: Elixir. Appends to `out`. */
+/* What a printed reference or term looks like; `erlang` false: Elixir. Appends to `out`. A reference to an
+ * atom is a name and stands as in code: Shop.Cart, cart (without Elixir's colon). */
 struct es_text; /* term/text.h */
 void es_query_print_ref(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);
 void es_query_print_term(struct es_query *query, const uint8_t *bytes, size_t len, bool erlang, struct es_text *out);

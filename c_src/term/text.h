@@ -31,7 +31,8 @@ struct es_print {
     size_t max_bytes; /* of output, 0 = unlimited; then ends with … */
     es_atom_lookup atoms;
     void *context;
-    /* Pids of this node (and of nonode@nohost) print as <0.1.2>, others as <name@host.1.2>; NULL: every node. */
+    /* Pids of this node (and of nonode@nohost) print as <0.1.2>, others as <name@host.1.2>; NULL: every
+     * node. */
     const char *local_node;
     size_t local_node_len;
 };

@@ -460,37 +460,6 @@ static void broken(void **state)
     es_text_fini(&out);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------------- */
-
-static void json_text(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        size_t len;
-        const char *json;
-    } table[] = {
-        {"", 0, "\"\""},
-        {"plain", 5, "\"plain\""},
-        {"a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\""},
-        {"\n\r\t\b\f\x1b\x7f", 7, "\"\\n\\r\\t\\u0008\\u000c\\u001b\\u007f\""},
-        {"a\0b", 3, "\"a\\u0000b\""},
-        {"żó", 4, "\"żó\""},
-        {"\xf0\x9f\x98\x80", 4, "\"\xf0\x9f\x98\x80\""},
-        {"\xff", 1, "\"\xef\xbf\xbd\""},
-        {"a\xc5", 2, "\"a\xef\xbf\xbd\""},
-        {"\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* a surrogate */
-        {"\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},                 /* overlong */
-        {"\xe2\x80\xa8", 3, "\"\\u2028\""},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct es_text out = {0};
-        es_text_json(&out, table[i].text, table[i].len);
-        assert_string_equal(out.bytes, table[i].json);
-        es_text_fini(&out);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,7 +474,6 @@ int main(void)
         cmocka_unit_test(ends_at_max_bytes),
         cmocka_unit_test(depth),
         cmocka_unit_test(broken),
-        cmocka_unit_test(json_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
