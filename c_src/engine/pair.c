@@ -161,6 +161,7 @@ static uint64_t find_drained(const struct es_pairs *pairs, const struct es_lane_
                              const struct es_proc *receiver)
 {
     uint64_t since = doubt_since(pairs, doubt);
+    since = doubt->touched_seq > since ? doubt->touched_seq : since;
     for (int i = 0; sender && !pairs->losing && i < 2; i++)
         if (sender->marks[i] > since && sender->marks[i] < receiver->drained_seq)
             return sender->marks[i];
@@ -201,7 +202,7 @@ static enum es_match deliver_doubtful(struct es_pairs *pairs, struct es_lane *la
         over = own ? !pairs->losing && ret_sent->seq > doubt_since(pairs, doubt) : makes_streak(pairs, doubt, m, ret_sent);
     }
     doubt->touched = m->time;
-    doubt->since = m->seq;
+    doubt->touched_seq = m->seq;
     if (over)
         es_lane_certain(pairs, lane);
     if (!found)

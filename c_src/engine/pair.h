@@ -32,7 +32,8 @@ struct es_lane_node { struct es_sent sent; uint32_t next; };
 
 #define ES_STREAK 8u
 struct es_lane_doubt {
-    uint64_t since;           /* sequence number of its last delivery, or of what made it doubtful by itself */
+    uint64_t since;           /* where the doubt is this lane's alone: the sequence number it arose at */
+    uint64_t touched_seq;     /* of its last delivery since */
     int64_t touched;          /* when something last happened in it */
     uint64_t seen[ES_STREAK];
     uint32_t streak, next_free;
