@@ -14,12 +14,17 @@ exec erl -noshell -eval '
       case filelib:is_file("$work/end") of true -> ok; false -> receive after 2 -> F(N + 1) end end end,
   file:write_file("$work/pid", os:getpid()), F(1), file:write_file("$work/report", io_lib:format("~0p", [$report])), halt().'
 X
+now_sent() { # it is being written all the time
+  local n=
+  until [ -n "$n" ]; do n=$(cat sent); done
+  echo "$n"
+}
 begin() {
   rm -f sent end report pid
   "$scope" record --overwrite -o "$1.scope" --level messages_only -- sh vm.sh >"$work/recorder.log" 2>&1 &
   recorder=$!
-  sent() { [ "$(cat sent 2>/dev/null || echo 0)" -gt "${least:-200}" ]; }
-  wait_until 30 sent || fail "the VM does not work"
+  enough() { [ "$(now_sent)" -gt 200 ]; }
+  wait_until 30 test -s sent && wait_until 30 enough || fail "the VM does not work"
   vm=$(cat pid) engine=$(engine_of $recorder)
   [ -n "$engine" ] || fail "there is no engine"
 }
@@ -36,7 +41,7 @@ PY
 gone() { [ "$(session_dirs)" = 0 ]; }
 
 begin recorder
-at=$(cat sent)
+at=$(now_sent)
 kill -9 $recorder
 wait_until 20 gone || fail "the engine did not finish the recording: $(ls /dev/shm/elixirscope-*/*)"
 holds recorder.scope "$at"
@@ -47,7 +52,7 @@ wait_until 10 test -s report || fail "the VM does not go on"
 expect "what is left in the VM" "$(cat report)" '[false,false,false,[],[],false]'
 
 begin both
-at=$(cat sent)
+at=$(now_sent)
 kill -9 $recorder "$engine"
 expect "sessions to recover" "$("$scope" recover --list --json | grep -c orphaned)" 1
 "$scope" recover >out || fail "recover: $(cat out)"
@@ -60,7 +65,7 @@ wait_until 10 test -s report || fail "the VM does not go on"
 expect "what is left in the VM" "$(cat report)" '[false,false,false,[],[],false]'
 
 begin all
-at=$(cat sent)
+at=$(now_sent)
 kill -9 $recorder "$engine" "$vm"
 "$scope" record -o next.scope -- true 2>err
 grep -q "finished $work/all.scope, whose recorder had died" err || fail "the next record says: $(cat err)"
