@@ -34,7 +34,10 @@ static double now(void)
 static es_ref pid_of(uint32_t i) { return es_ref_pid(100 + i, 0); }
 static es_ref atom_of(uint32_t i) { return es_ref_make(ES_REF_ATOM, 0x1000b + 64u * i); }
 
-struct load { const char *name; void (*step)(struct writer *w, uint64_t i); };
+struct load {
+    const char *name;
+    void (*step)(struct writer *w, uint64_t i);
+};
 
 static void define_atoms(struct writer *w)
 {
@@ -46,7 +49,9 @@ static void define_atoms(struct writer *w)
 }
 
 /* A process runs for a while on one scheduler, then another. */
-static struct { uint32_t process, depth, stack[8]; } running[RINGS];
+static struct {
+    uint32_t process, depth, stack[8];
+} running[RINGS];
 
 static void step_calls(struct writer *w, uint64_t i)
 {
@@ -60,11 +65,18 @@ static void step_calls(struct writer *w, uint64_t i)
     else
         running[r].depth--;
     (void)i;
-    writer_put(w, &(struct record){.kind = call ? ES_K_CALL : ES_K_RETURN, .flags = ES_R_NO_PAYLOAD, .arity = (uint16_t)(f % 4),
-                                   .pid = pid_of(running[r].process), .module = atom_of(f / 10), .function = atom_of(FUNCTIONS + f)});
+    writer_put(w, &(struct record){.kind = call ? ES_K_CALL : ES_K_RETURN,
+                                   .flags = ES_R_NO_PAYLOAD,
+                                   .arity = (uint16_t)(f % 4),
+                                   .pid = pid_of(running[r].process),
+                                   .module = atom_of(f / 10),
+                                   .function = atom_of(FUNCTIONS + f)});
 }
 
-static struct { uint32_t from, to; uint64_t hash, corr; } flight[IN_FLIGHT];
+static struct {
+    uint32_t from, to;
+    uint64_t hash, corr;
+} flight[IN_FLIGHT];
 static uint32_t n_flight, first_flight;
 
 static void step_messages(struct writer *w, uint64_t i)
@@ -76,15 +88,24 @@ static void step_messages(struct writer *w, uint64_t i)
         flight[at].to = dice(PROCESSES);
         flight[at].hash = i * UINT64_C(0x9e3779b97f4a7c15);
         flight[at].corr = dice(2) ? i | 1 : 0;
-        writer_put(w, &(struct record){.kind = ES_K_SEND, .pid = pid_of(flight[at].from), .peer = pid_of(flight[at].to),
-                                       .hash = flight[at].hash, .corr = flight[at].corr, .payload = payload, .len = sizeof payload});
+        writer_put(w, &(struct record){.kind = ES_K_SEND,
+                                       .pid = pid_of(flight[at].from),
+                                       .peer = pid_of(flight[at].to),
+                                       .hash = flight[at].hash,
+                                       .corr = flight[at].corr,
+                                       .payload = payload,
+                                       .len = sizeof payload});
         return;
     }
     uint32_t at = first_flight;
     first_flight = (first_flight + 1) % IN_FLIGHT;
     n_flight--;
-    writer_put(w, &(struct record){.kind = ES_K_DELIVER, .flags = ES_R_NO_PAYLOAD, .pid = pid_of(flight[at].to),
-                                   .peer = pid_of(flight[at].from), .hash = flight[at].hash, .corr = flight[at].corr});
+    writer_put(w, &(struct record){.kind = ES_K_DELIVER,
+                                   .flags = ES_R_NO_PAYLOAD,
+                                   .pid = pid_of(flight[at].to),
+                                   .peer = pid_of(flight[at].from),
+                                   .hash = flight[at].hash,
+                                   .corr = flight[at].corr});
 }
 
 static void step_mixed(struct writer *w, uint64_t i)
@@ -155,12 +176,16 @@ static int run(const struct load *load, uint64_t ring_bytes, const char *path)
     getrusage(RUSAGE_SELF, &after);
     if (r < 0)
         return fprintf(stderr, "%s\n", es_error_text()), 1;
-    double cpu = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) + (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1e6 +
-                 (double)(after.ru_stime.tv_sec - before.ru_stime.tv_sec) + (double)(after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
+    double cpu = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) +
+                 (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1e6 +
+                 (double)(after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
+                 (double)(after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
     stat(path, &st);
-    printf("{\"bench\":\"engine\",\"load\":\"%s\",\"events\":%" PRIu64 ",\"seconds\":%.3f,\"events_per_s\":%.0f,\"cpu_ns_per_event\":%.1f,"
-           "\"bytes_per_event\":%.2f,\"rss_anon_mb\":%.1f}\n", load->name, events, seconds, (double)events / seconds,
-           cpu * 1e9 / (double)events, (double)st.st_size / (double)events, (double)rss_kb() / 1024);
+    printf("{\"bench\":\"engine\",\"load\":\"%s\",\"events\":%" PRIu64
+           ",\"seconds\":%.3f,\"events_per_s\":%.0f,\"cpu_ns_per_event\":%.1f,"
+           "\"bytes_per_event\":%.2f,\"rss_anon_mb\":%.1f}\n",
+           load->name, events, seconds, (double)events / seconds, cpu * 1e9 / (double)events,
+           (double)st.st_size / (double)events, (double)rss_kb() / 1024);
     fflush(stdout);
     es_arena_close(&arena);
     return 0;

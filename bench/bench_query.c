@@ -41,7 +41,10 @@ static int ask_last(struct es_query *query)
     return page(query, &filter);
 }
 
-static const struct { const char *name; int (*ask)(struct es_query *); } questions[] = {
+static const struct {
+    const char *name;
+    int (*ask)(struct es_query *);
+} questions[] = {
     {"open and info", ask_info}, {"open and first 50 events", ask_first}, {"open and last 50 events", ask_last}};
 
 static int by_value(const void *a, const void *b)

@@ -26,7 +26,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_session ARENA RECORDING\n");
         return 2;
     }
-    struct es_arena_plan plan = {.schedulers = 4, .others = 8, .scheduler_bytes = 64 << 20, .other_bytes = 1 << 20, .owner = (uid_t)-1};
+    struct es_arena_plan plan = {
+        .schedulers = 4, .others = 8, .scheduler_bytes = 64 << 20, .other_bytes = 1 << 20, .owner = (uid_t)-1};
     struct es_arena arena;
     int rc = es_arena_create(argv[1], &plan, &arena);
     if (rc < 0) {

@@ -24,6 +24,6 @@ static int load(ErlNifEnv *env, void **priv_data, ERL_NIF_TERM info)
     return 0;
 }
 
-static ErlNifFunc functions[] = { { "enabled", 3, enabled, 0 }, { "trace", 5, trace, 0 } };
+static ErlNifFunc functions[] = {{"enabled", 3, enabled, 0}, {"trace", 5, trace, 0}};
 
 ERL_NIF_INIT(noop_tracer, functions, load, NULL, NULL, NULL)

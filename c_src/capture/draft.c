@@ -21,7 +21,7 @@ bool es_draft_begin(struct es_draft *d, const struct es_draft_plan *plan)
         es_ring_end(ring);
         return false;
     }
-    *d->record = (struct es_record){ .kind = plan->kind, .stamp = d->stamp, .pid = plan->pid };
+    *d->record = (struct es_record){.kind = plan->kind, .stamp = d->stamp, .pid = plan->pid};
     d->at = (uint8_t *)d->record->word;
     return true;
 }
@@ -33,7 +33,7 @@ bool es_draft_define(struct es_draft *d, es_ref ref, ERL_NIF_TERM term, uint64_t
     struct es_thread *t = d->t;
     if (t->n_pending == ES_PENDING_MAX)
         return false;
-    t->pending[t->n_pending++] = (struct es_pending){ .ref = ref, .term = term, .key = key };
+    t->pending[t->n_pending++] = (struct es_pending){.ref = ref, .term = term, .key = key};
     es_seen_add(t, key, true);
     return true;
 }
@@ -55,7 +55,7 @@ static size_t def_payload(uint8_t *to, es_ref ref, const ErlNifBinary *etf)
 {
     struct es_reader r;
     es_reader_init(&r, etf->data + 1, etf->size - 1);
-    struct es_token atom = { 0 };
+    struct es_token atom = {0};
     if (es_ref_class_of(ref) == ES_REF_ATOM && es_token_next(&r, &atom) == 0 && atom.type == ES_TOK_ATOM) {
         if (atom.latin1)
             return utf8_of(to, atom.bytes, atom.len);
@@ -86,7 +86,7 @@ static bool append_def(struct es_draft *d, const struct es_pending *p)
     struct es_ring *ring = d->t->ring;
     struct es_record *record = es_ring_reserve(ring, ES_K_DEF, (uint32_t)(sizeof *record + 16 + 2 * etf.size));
     if (record) {
-        *record = (struct es_record){ .kind = ES_K_DEF, .stamp = d->stamp };
+        *record = (struct es_record){.kind = ES_K_DEF, .stamp = d->stamp};
         record->word[0] = p->ref;
         uint8_t *payload = (uint8_t *)&record->word[1];
         es_ring_append(ring, finish(record, payload + def_payload(payload, p->ref, &etf)));

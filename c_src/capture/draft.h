@@ -13,14 +13,14 @@ struct es_draft {
     struct es_session *s;
     struct es_thread *t;
     struct es_record *record;
-    uint8_t *at;        /* next byte of the record */
+    uint8_t *at; /* next byte of the record */
     uint64_t stamp;
 };
 
 struct es_draft_plan {
-    uint8_t kind;       /* enum es_kind */
+    uint8_t kind; /* enum es_kind */
     es_ref pid;
-    uint32_t payload;   /* bytes of payload at most */
+    uint32_t payload; /* bytes of payload at most */
 };
 
 /* Begins an event: the ring is busy from here to es_draft_end(). False where the ring is full: it is counted as lost, nothing remains

@@ -20,7 +20,7 @@ static bool enter(struct es_draft *d, ErlNifEnv *env)
         return false;
     struct es_session *s = es_session_get();
     if (s && es_thread_ready(t, s)) {
-        *d = (struct es_draft){ .env = env, .s = s, .t = t };
+        *d = (struct es_draft){.env = env, .s = s, .t = t};
         return true;
     }
     if (s)
@@ -45,8 +45,9 @@ static struct es_budget budget_of(const struct es_draft *d)
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 
 static const uint8_t kinds[] = {
-    ES_K_CENSUS, ES_K_LOG, ES_K_CRASH, ES_K_LONG_GC, ES_K_LARGE_HEAP, ES_K_MEMORY, ES_K_LONG_SCHEDULE, ES_K_BUSY_PORT,
-    ES_K_BUSY_DIST_PORT, ES_K_NODE_UP, ES_K_NODE_DOWN, ES_K_MARK, ES_K_NOTICE, ES_K_BUDGET, ES_K_VM,
+    ES_K_CENSUS,    ES_K_LOG,           ES_K_CRASH,     ES_K_LONG_GC,        ES_K_LARGE_HEAP,
+    ES_K_MEMORY,    ES_K_LONG_SCHEDULE, ES_K_BUSY_PORT, ES_K_BUSY_DIST_PORT, ES_K_NODE_UP,
+    ES_K_NODE_DOWN, ES_K_MARK,          ES_K_NOTICE,    ES_K_BUDGET,         ES_K_VM,
 };
 static ERL_NIF_TERM kind_names[sizeof kinds];
 
@@ -65,14 +66,16 @@ static int kind_of(ERL_NIF_TERM name)
 }
 
 /* Elements of the term by the kind's fields: {Peer, {M, F, A}, Payload}, {Peer, Payload} or the payload alone. */
-struct es_parts { ERL_NIF_TERM peer, mfa, payload; };
+struct es_parts {
+    ERL_NIF_TERM peer, mfa, payload;
+};
 
 static bool take_apart(ErlNifEnv *env, unsigned kind, ERL_NIF_TERM term, struct es_parts *parts)
 {
     unsigned fields = es_kind_table[kind].fields;
     int expected = 1 + !!(fields & ES_F_PEER) + !!(fields & ES_F_FUN), arity;
     const ERL_NIF_TERM *e;
-    *parts = (struct es_parts){ .payload = term };
+    *parts = (struct es_parts){.payload = term};
     if (expected == 1)
         return true;
     if (!enif_get_tuple(env, term, &arity, &e) || arity != expected)
@@ -109,7 +112,8 @@ static void emit(struct es_draft *d, const struct es_draft_plan *plan, const str
     es_draft_end(d);
 }
 
-static ERL_NIF_TERM emit_as(ErlNifEnv *env, const struct es_draft_plan *plan, const struct es_parts *parts, ERL_NIF_TERM pid)
+static ERL_NIF_TERM emit_as(ErlNifEnv *env, const struct es_draft_plan *plan, const struct es_parts *parts,
+                            ERL_NIF_TERM pid)
 {
     struct es_draft d;
     if (!enter(&d, env))
@@ -130,7 +134,7 @@ ERL_NIF_TERM es_emit_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     struct es_parts parts;
     if (kind < 0 || !take_apart(env, (unsigned)kind, argv[2], &parts))
         return enif_make_badarg(env);
-    struct es_draft_plan plan = { .kind = (uint8_t)kind };
+    struct es_draft_plan plan = {.kind = (uint8_t)kind};
     return emit_as(env, &plan, &parts, argv[1] == es_am.undefined ? 0 : argv[1]);
 }
 
@@ -139,26 +143,28 @@ ERL_NIF_TERM es_module_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     (void)argc;
     if (!enif_is_atom(env, argv[0]) || !enif_is_list(env, argv[1]))
         return enif_make_badarg(env);
-    struct es_draft_plan plan = { .kind = ES_K_MODULE };
-    struct es_parts parts = { .peer = argv[0], .payload = argv[1] };
+    struct es_draft_plan plan = {.kind = ES_K_MODULE};
+    struct es_parts parts = {.peer = argv[0], .payload = argv[1]};
     return emit_as(env, &plan, &parts, 0);
 }
 
 /* ---- clock --------------------------------------------------------------------------------------------------------- */
 
-struct es_moment { uint64_t stamp, mono, wall, error; };
+struct es_moment {
+    uint64_t stamp, mono, wall, error;
+};
 
 /* Three clocks at one moment: of several tries the tightest, as the thread may be interrupted between them. */
 static struct es_moment moment_now(const struct es_session *s)
 {
-    struct es_moment best = { .error = UINT64_MAX };
+    struct es_moment best = {.error = UINT64_MAX};
     for (int i = 0; i < 5; i++) {
         uint64_t before = es_clock_now(s->clock);
         uint64_t mono = (uint64_t)enif_monotonic_time(ERL_NIF_NSEC);
         uint64_t width = es_clock_now(s->clock) - before;
         if (width >= best.error)
             continue;
-        best = (struct es_moment){ .stamp = before + width / 2, .mono = mono, .error = width };
+        best = (struct es_moment){.stamp = before + width / 2, .mono = mono, .error = width};
         best.wall = mono + (uint64_t)enif_time_offset(ERL_NIF_NSEC);
     }
     best.error = (uint64_t)((double)best.error / 2 * 1e9 / (double)s->arena.head->clock_rate) + 1;
@@ -167,16 +173,17 @@ static struct es_moment moment_now(const struct es_session *s)
 
 static ERL_NIF_TERM clock_record(struct es_draft *d)
 {
-    struct es_draft_plan plan = { .kind = ES_K_CLOCK };
+    struct es_draft_plan plan = {.kind = ES_K_CLOCK};
     if (!es_draft_begin(d, &plan))
         return es_am.lost;
     struct es_moment now = moment_now(d->s); /* after the ring has become busy, so no later stamp is before it */
     d->record->stamp = now.stamp;
-    uint64_t numbers[ES_NUMS] = { [ES_CLOCK_MONO] = now.mono, [ES_CLOCK_WALL] = now.wall, [ES_CLOCK_ERROR] = now.error };
+    uint64_t numbers[ES_NUMS] = {[ES_CLOCK_MONO] = now.mono, [ES_CLOCK_WALL] = now.wall, [ES_CLOCK_ERROR] = now.error};
     for (int i = 0; i < ES_NUMS; i++)
         es_draft_word(d, numbers[i]);
     es_draft_end(d);
-    return enif_make_tuple2(d->env, enif_make_int64(d->env, (ErlNifSInt64)now.mono), enif_make_uint64(d->env, now.error));
+    return enif_make_tuple2(d->env, enif_make_int64(d->env, (ErlNifSInt64)now.mono),
+                            enif_make_uint64(d->env, now.error));
 }
 
 ERL_NIF_TERM es_clock_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])

@@ -7,8 +7,11 @@
 
 void es_emit_load(ErlNifEnv *env); /* makes the names of kinds */
 
-ERL_NIF_TERM es_emit_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);   /* emit(Kind, Pid | undefined, Term) -> ok | lost */
-ERL_NIF_TERM es_module_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]); /* module(Module, [Behaviour]) -> ok | lost */
-ERL_NIF_TERM es_clock_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);  /* clock() -> {MonoNs, ErrorNs} | lost */
+ERL_NIF_TERM es_emit_nif(ErlNifEnv *env, int argc,
+                         const ERL_NIF_TERM argv[]); /* emit(Kind, Pid | undefined, Term) -> ok | lost */
+ERL_NIF_TERM es_module_nif(ErlNifEnv *env, int argc,
+                           const ERL_NIF_TERM argv[]); /* module(Module, [Behaviour]) -> ok | lost */
+ERL_NIF_TERM es_clock_nif(ErlNifEnv *env, int argc,
+                          const ERL_NIF_TERM argv[]); /* clock() -> {MonoNs, ErrorNs} | lost */
 
 #endif

@@ -117,7 +117,8 @@ static void open_map(struct es_hasher *w, ERL_NIF_TERM term)
     size_t size = 0;
     enif_get_map_size(w->d->env, term, &size);
     es_hash_add(&w->h, ES_HASH_MAP, size);
-    if (size > 0 && !enif_map_iterator_create(w->d->env, term, &push(w, ES_HASH_MAP, term)->pairs, ERL_NIF_MAP_ITERATOR_FIRST))
+    if (size > 0 &&
+        !enif_map_iterator_create(w->d->env, term, &push(w, ES_HASH_MAP, term)->pairs, ERL_NIF_MAP_ITERATOR_FIRST))
         w->depth--;
 }
 
@@ -127,18 +128,10 @@ static inline bool visit_typed(struct es_hasher *w, ERL_NIF_TERM term, ErlNifTer
     uint32_t depth = w->depth;
     es_hash_next(&w->h);
     switch (type) {
-    case ERL_NIF_TERM_TYPE_ATOM:
-        es_hash_add(&w->h, ES_HASH_ATOM, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_INTEGER:
-        hash_integer(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_BITSTRING:
-        hash_bits(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_TUPLE:
-        open_tuple(w, term);
-        break;
+    case ERL_NIF_TERM_TYPE_ATOM: es_hash_add(&w->h, ES_HASH_ATOM, term); return false;
+    case ERL_NIF_TERM_TYPE_INTEGER: hash_integer(w, term); return false;
+    case ERL_NIF_TERM_TYPE_BITSTRING: hash_bits(w, term); return false;
+    case ERL_NIF_TERM_TYPE_TUPLE: open_tuple(w, term); break;
     case ERL_NIF_TERM_TYPE_LIST:
         if (enif_is_empty_list(w->d->env, term)) {
             es_hash_add(&w->h, ES_HASH_NIL, 0);
@@ -147,25 +140,15 @@ static inline bool visit_typed(struct es_hasher *w, ERL_NIF_TERM term, ErlNifTer
             push(w, ES_HASH_LIST, term);
         }
         break;
-    case ERL_NIF_TERM_TYPE_MAP:
-        open_map(w, term);
-        break;
+    case ERL_NIF_TERM_TYPE_MAP: open_map(w, term); break;
     case ERL_NIF_TERM_TYPE_PID:
     case ERL_NIF_TERM_TYPE_PORT:
         es_hash_add(&w->h, ES_HASH_NAME, es_hash_of_name(term, es_ref_of_local(w->d->env, w->d->t, term)));
         return false;
-    case ERL_NIF_TERM_TYPE_REFERENCE:
-        es_hash_add(&w->h, ES_HASH_NAME, es_hash_of_name(term, 0));
-        return false;
-    case ERL_NIF_TERM_TYPE_FLOAT:
-        hash_float(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_FUN:
-        es_hash_add(&w->h, ES_HASH_FUN, 0);
-        return false;
-    default:
-        es_hash_add(&w->h, ES_HASH_OTHER, 0);
-        return false;
+    case ERL_NIF_TERM_TYPE_REFERENCE: es_hash_add(&w->h, ES_HASH_NAME, es_hash_of_name(term, 0)); return false;
+    case ERL_NIF_TERM_TYPE_FLOAT: hash_float(w, term); return false;
+    case ERL_NIF_TERM_TYPE_FUN: es_hash_add(&w->h, ES_HASH_FUN, 0); return false;
+    default: es_hash_add(&w->h, ES_HASH_OTHER, 0); return false;
     }
     return w->depth != depth;
 }
@@ -234,7 +217,7 @@ static void run_map(struct es_hasher *w, struct es_frame *f)
 
 uint64_t es_hash_term(struct es_draft *d, ERL_NIF_TERM term)
 {
-    struct es_hasher w = { .h = ES_HASH_BEGIN, .d = d };
+    struct es_hasher w = {.h = ES_HASH_BEGIN, .d = d};
     visit(&w, term);
     while (w.depth > 0 && w.h.left > 0) {
         struct es_frame *f = &d->t->frames[w.depth - 1];

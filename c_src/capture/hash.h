@@ -8,18 +8,32 @@
 
 /* What a term of each type begins with. */
 enum es_hash_tag {
-    ES_HASH_ATOM = 1, ES_HASH_INTEGER, ES_HASH_BIG, ES_HASH_FLOAT, ES_HASH_BITS, ES_HASH_FUN, ES_HASH_NAME, ES_HASH_TUPLE, ES_HASH_LIST,
-    ES_HASH_NIL, ES_HASH_MAP, ES_HASH_SECRET, ES_HASH_OTHER,
+    ES_HASH_ATOM = 1,
+    ES_HASH_INTEGER,
+    ES_HASH_BIG,
+    ES_HASH_FLOAT,
+    ES_HASH_BITS,
+    ES_HASH_FUN,
+    ES_HASH_NAME,
+    ES_HASH_TUPLE,
+    ES_HASH_LIST,
+    ES_HASH_NIL,
+    ES_HASH_MAP,
+    ES_HASH_SECRET,
+    ES_HASH_OTHER,
 };
 
 struct es_hash {
     uint64_t value;
-    uint32_t left;   /* terms that still count */
-    bool on;         /* the term being looked at counts */
-    bool unknown;    /* it could not be looked at */
+    uint32_t left; /* terms that still count */
+    bool on;       /* the term being looked at counts */
+    bool unknown;  /* it could not be looked at */
 };
 
-#define ES_HASH_BEGIN { .value = UINT64_C(0x9e3779b97f4a7c15), .left = ES_HASH_NODES }
+#define ES_HASH_BEGIN                                                \
+    {                                                                \
+        .value = UINT64_C(0x9e3779b97f4a7c15), .left = ES_HASH_NODES \
+    }
 
 /* Begins the next term. */
 static inline void es_hash_next(struct es_hash *h)

@@ -20,13 +20,13 @@ static void put_cut(struct es_walk *w, const struct es_cut *cut)
 
 void es_leaf_cut(struct es_walk *w, enum es_cut_type type, uint64_t size, unsigned flags)
 {
-    put_cut(w, &(struct es_cut){ .type = (uint8_t)type, .flags = (uint8_t)flags, .size = size });
+    put_cut(w, &(struct es_cut){.type = (uint8_t)type, .flags = (uint8_t)flags, .size = size});
     w->hash_cut |= w->hash.left > 0;
 }
 
 void es_leaf_redacted(struct es_walk *w)
 {
-    struct es_cut cut = { .type = ES_CUT_REDACTED };
+    struct es_cut cut = {.type = ES_CUT_REDACTED};
     w->d->at = es_put_cut(w->d->at, &cut);
     w->redacted = true;
 }
@@ -52,7 +52,7 @@ void es_leaf_atom(struct es_walk *w, ERL_NIF_TERM atom)
     if (ES_LIKELY(es_draft_knows(w->d, es_ref_make(ES_REF_ATOM, atom), atom)))
         w->d->at = es_put_atom_ref(w->d->at, atom);
     else if (!put_encoded(w, atom, ES_LEAF_MAX))
-        put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
+        put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
 }
 
 /* Beyond 64 bits: the emulator's hash and encoding take as long as the number is, so large ones are left out. */
@@ -63,8 +63,9 @@ static void put_big(struct es_walk *w, ERL_NIF_TERM big)
     es_hash_big(&w->hash, s, big);
     if (enif_get_uint64(w->d->env, big, &magnitude))
         w->d->at = es_put_big(w->d->at, magnitude, false);
-    else if (enif_compare(big, s->big_max) >= 0 || enif_compare(big, s->big_min) <= 0 || !put_encoded(w, big, ES_LEAF_MAX))
-        put_cut(w, &(struct es_cut){ .type = ES_CUT_INTEGER });
+    else if (enif_compare(big, s->big_max) >= 0 || enif_compare(big, s->big_min) <= 0 ||
+             !put_encoded(w, big, ES_LEAF_MAX))
+        put_cut(w, &(struct es_cut){.type = ES_CUT_INTEGER});
 }
 
 void es_leaf_integer(struct es_walk *w, ERL_NIF_TERM integer)
@@ -106,7 +107,8 @@ static void put_binary(struct es_walk *w, const ErlNifBinary *binary)
         d->at = es_put_bytes(d->at, binary->data, binary->size);
         return;
     }
-    struct es_cut cut = { .type = ES_CUT_BINARY, .size = binary->size, .prefix = binary->data, .prefix_len = (uint32_t)max };
+    struct es_cut cut = {
+        .type = ES_CUT_BINARY, .size = binary->size, .prefix = binary->data, .prefix_len = (uint32_t)max};
     cut.hash = es_hash_bytes(binary->data, max, binary->size);
     put_cut(w, &cut);
 }
@@ -118,7 +120,7 @@ static void put_bitstring(struct es_walk *w, ERL_NIF_TERM bits)
     uint64_t before = es_clock_now(d->s->clock);
     es_hash_add(&w->hash, ES_HASH_BITS, 0);
     if (!put_encoded(w, bits, share(w)))
-        put_cut(w, &(struct es_cut){ .type = ES_CUT_BITSTRING });
+        put_cut(w, &(struct es_cut){.type = ES_CUT_BITSTRING});
     uint64_t spent = es_clock_now(d->s->clock) - before;
     if (spent > 20 * d->s->ticks_us)
         d->t->slow_until = before + 200 * spent;
@@ -129,7 +131,7 @@ void es_leaf_bits(struct es_walk *w, ERL_NIF_TERM bits)
     ErlNifBinary binary;
     if (!es_binary_may_inspect(w->d)) {
         bool whole = enif_is_binary(w->d->env, bits);
-        put_cut(w, &(struct es_cut){ .type = whole ? ES_CUT_BINARY : ES_CUT_BITSTRING, .flags = ES_CUT_AT_LEAST });
+        put_cut(w, &(struct es_cut){.type = whole ? ES_CUT_BINARY : ES_CUT_BITSTRING, .flags = ES_CUT_AT_LEAST});
         w->hash.unknown |= w->hash.on;
     } else if (ES_LIKELY(enif_inspect_binary(w->d->env, bits, &binary))) {
         es_binary_inspected(w->d, bits, &binary);
@@ -151,7 +153,7 @@ void es_leaf_fun(struct es_walk *w, ERL_NIF_TERM fun)
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     if (len > 4 && memcmp(text, "fun ", 4) == 0 && put_encoded(w, fun, ES_LEAF_MAX))
         return;
-    struct es_cut cut = { .type = ES_CUT_FUN, .prefix = (const uint8_t *)text, .prefix_len = (uint32_t)len };
+    struct es_cut cut = {.type = ES_CUT_FUN, .prefix = (const uint8_t *)text, .prefix_len = (uint32_t)len};
     put_cut(w, &cut);
 }
 
@@ -179,7 +181,7 @@ void es_leaf_pid(struct es_walk *w, ERL_NIF_TERM pid)
     hash_name(w, pid, ref);
     if (ES_UNLIKELY(!ref)) {
         if (!put_encoded(w, pid, ES_LEAF_MAX))
-            put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
+            put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
         return;
     }
     d->at = es_put_u8(d->at, ES_T_NEW_PID);
@@ -196,7 +198,7 @@ void es_leaf_port(struct es_walk *w, ERL_NIF_TERM port)
     hash_name(w, port, ref);
     if (ES_UNLIKELY(!ref)) {
         if (!put_encoded(w, port, ES_LEAF_MAX))
-            put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
+            put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
         return;
     }
     d->at = es_put_u8(d->at, ES_T_V4_PORT);
@@ -225,12 +227,12 @@ void es_leaf_ref(struct es_walk *w, ERL_NIF_TERM ref)
     ErlNifBinary etf;
     hash_name(w, ref, 0);
     if (!enif_term_to_binary(w->d->env, ref, &etf)) {
-        put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
+        put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
         return;
     }
     if (etf.size <= ES_LEAF_MAX / 2)
         put_ref(w, etf.data + 1, etf.size - 1);
     else
-        put_cut(w, &(struct es_cut){ .type = ES_CUT_ANY });
+        put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
     enif_release_binary(&etf);
 }

@@ -8,18 +8,18 @@
 
 struct es_walk {
     struct es_draft *d;
-    uint8_t *soft;        /* the budget of bytes ends here; there is room for one leaf and the ends of all frames behind it */
+    uint8_t *soft; /* the budget of bytes ends here; there is room for one leaf and the ends of all frames behind it */
     uint32_t depth, max_depth, max_elements;
-    uint32_t work;        /* terms that may still be visited */
-    uint32_t cells;       /* list cells that may still be counted */
-    uint32_t cuts;        /* written so far */
-    uint32_t memo;        /* number of this walk, where it remembers terms; else 0 */
+    uint32_t work;  /* terms that may still be visited */
+    uint32_t cells; /* list cells that may still be counted */
+    uint32_t cuts;  /* written so far */
+    uint32_t memo;  /* number of this walk, where it remembers terms; else 0 */
     bool redacted;
-    bool hash_cut;        /* something was left out before the hash had its terms */
+    bool hash_cut; /* something was left out before the hash had its terms */
     struct es_hash hash;
 };
 
-#define ES_LEAF_MAX 640u  /* bytes that a leaf may take beyond the budget */
+#define ES_LEAF_MAX 640u /* bytes that a leaf may take beyond the budget */
 
 void es_leaf_atom(struct es_walk *w, ERL_NIF_TERM atom);
 void es_leaf_integer(struct es_walk *w, ERL_NIF_TERM integer);

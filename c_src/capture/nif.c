@@ -15,10 +15,13 @@
 
 static ERL_NIF_TERM error(ErlNifEnv *env, int rc)
 {
-    static const struct { int number; const char *name; } names[] = {
-        { EALREADY, "already" }, { EBUSY, "busy" }, { ENOENT, "enoent" }, { EPERM, "eperm" }, { EACCES, "eacces" },
-        { ELOOP, "eloop" }, { EBADMSG, "ebadmsg" }, { ENOMEM, "enomem" }, { ENOTSUP, "enotsup" }, { EINVAL, "einval" },
-        { ENOSPC, "enospc" },
+    static const struct {
+        int number;
+        const char *name;
+    } names[] = {
+        {EALREADY, "already"}, {EBUSY, "busy"},    {ENOENT, "enoent"},   {EPERM, "eperm"},
+        {EACCES, "eacces"},    {ELOOP, "eloop"},   {EBADMSG, "ebadmsg"}, {ENOMEM, "enomem"},
+        {ENOTSUP, "enotsup"},  {EINVAL, "einval"}, {ENOSPC, "enospc"},
     };
     const char *name = "einval";
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -32,7 +35,8 @@ static ERL_NIF_TERM open_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]
     (void)argc;
     ErlNifBinary binary;
     char path[4096];
-    if (!enif_inspect_binary(env, argv[0], &binary) || binary.size >= sizeof path || memchr(binary.data, 0, binary.size))
+    if (!enif_inspect_binary(env, argv[0], &binary) || binary.size >= sizeof path ||
+        memchr(binary.data, 0, binary.size))
         return enif_make_badarg(env);
     memcpy(path, binary.data, binary.size);
     path[binary.size] = '\0';
@@ -54,7 +58,7 @@ struct es_library {
     char magic[16];
     _Atomic(struct es_session *) *session;
 };
-static struct es_library this_library = { .magic = "elixirscope_nif", .session = &es_session };
+static struct es_library this_library = {.magic = "elixirscope_nif", .session = &es_session};
 
 /* The emulator closes a library while other threads may still be in it (a trace call, a thread's end): ours holds itself, and lets go
  * only where no session is open and nobody is inside. */
@@ -108,7 +112,8 @@ static int load(ErlNifEnv *env, void **priv_data, ERL_NIF_TERM load_info)
 static int upgrade(ErlNifEnv *env, void **priv_data, void **old_priv_data, ERL_NIF_TERM load_info)
 {
     const struct es_library *old = *old_priv_data;
-    if (old != &this_library && (memcmp(old->magic, this_library.magic, sizeof old->magic) != 0 || atomic_load(old->session)))
+    if (old != &this_library &&
+        (memcmp(old->magic, this_library.magic, sizeof old->magic) != 0 || atomic_load(old->session)))
         return 1;
     return load(env, priv_data, load_info);
 }
@@ -125,19 +130,19 @@ static void unload(ErlNifEnv *env, void *priv_data)
 }
 
 static ErlNifFunc functions[] = {
-    { "enabled", 3, es_tracer_enabled, 0 },
-    { "trace", 5, es_tracer_trace, 0 },
-    { "open_arena", 1, open_nif, ERL_NIF_DIRTY_JOB_IO_BOUND },
-    { "close_arena", 0, close_nif, ERL_NIF_DIRTY_JOB_IO_BOUND },
-    { "clock", 0, es_clock_nif, 0 },
-    { "emit", 3, es_emit_nif, 0 },
-    { "module", 2, es_module_nif, 0 },
-    { "exclude", 1, es_exclude_nif, 0 },
-    { "enable", 1, es_enable_nif, 0 },
-    { "limits", 1, es_limits_nif, 0 },
-    { "stats", 0, es_stats_nif, 0 },
-    { "beat", 0, es_beat_nif, 0 },
-    { "done", 0, es_done_nif, 0 },
+    {"enabled", 3, es_tracer_enabled, 0},
+    {"trace", 5, es_tracer_trace, 0},
+    {"open_arena", 1, open_nif, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"close_arena", 0, close_nif, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"clock", 0, es_clock_nif, 0},
+    {"emit", 3, es_emit_nif, 0},
+    {"module", 2, es_module_nif, 0},
+    {"exclude", 1, es_exclude_nif, 0},
+    {"enable", 1, es_enable_nif, 0},
+    {"limits", 1, es_limits_nif, 0},
+    {"stats", 0, es_stats_nif, 0},
+    {"beat", 0, es_beat_nif, 0},
+    {"done", 0, es_done_nif, 0},
 };
 
 /* No function newer than interface 2.16 (OTP 24) is used. Said so, a library built with a newer OTP's header loads on older ones too. */

@@ -25,7 +25,8 @@ void es_redact_init(struct es_redact *redact, const struct es_arena_head *head)
     for (uint32_t i = 0; i < n; i++) {
         struct es_redact_rule *rule = &redact->rule[i];
         *rule = head->redact[i];
-        if (rule->len == 0 || rule->len > ES_REDACT_TEXT || (rule->kind != ES_REDACT_KEY && rule->kind != ES_REDACT_STRUCT))
+        if (rule->len == 0 || rule->len > ES_REDACT_TEXT ||
+            (rule->kind != ES_REDACT_KEY && rule->kind != ES_REDACT_STRUCT))
             continue;
         fold(rule->kind, rule->text, rule->len, rule->text);
         uint32_t at = slot_of(rule->kind, rule->text, rule->len);

@@ -49,7 +49,7 @@ es_ref es_ref_of_pid_slowly(ErlNifEnv *env, struct es_thread *t, ERL_NIF_TERM te
     if (ref) {
         struct es_known_pid *set = t->pids[(term * UINT64_C(0x9e3779b97f4a7c15)) >> 53];
         set[1] = set[0];
-        set[0] = (struct es_known_pid){ .word = term, .ref = ref };
+        set[0] = (struct es_known_pid){.word = term, .ref = ref};
     }
     return ref;
 }
@@ -75,18 +75,15 @@ es_ref es_ref_of_peer(struct es_draft *d, ERL_NIF_TERM term)
     int arity;
     const ERL_NIF_TERM *pair;
     switch (es_type_of(d->env, term)) {
-    case ERL_NIF_TERM_TYPE_ATOM:
-        return es_ref_of_atom(d, term);
+    case ERL_NIF_TERM_TYPE_ATOM: return es_ref_of_atom(d, term);
     case ERL_NIF_TERM_TYPE_PID:
     case ERL_NIF_TERM_TYPE_PORT:
-    case ERL_NIF_TERM_TYPE_REFERENCE:
-        return other(d, term, es_ref_number(term));
+    case ERL_NIF_TERM_TYPE_REFERENCE: return other(d, term, es_ref_number(term));
     case ERL_NIF_TERM_TYPE_TUPLE: /* {Name, Node} */
         if (enif_get_tuple(d->env, term, &arity, &pair) && arity == 2 && enif_is_atom(d->env, pair[0]) &&
             enif_is_atom(d->env, pair[1]))
             return other(d, term, es_hash_mix(es_hash_mix(1, pair[0]), pair[1]));
         return 0;
-    default:
-        return 0;
+    default: return 0;
     }
 }

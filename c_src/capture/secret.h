@@ -20,12 +20,9 @@ static inline bool es_secret_key(struct es_draft *d, ERL_NIF_TERM key, ErlNifTer
         int known = es_seen_find(d->t, es_seen_key(ES_SEEN_KEY, key));
         return ES_LIKELY(known >= 0) ? known : es_secret_atom(d, key, ES_REDACT_KEY);
     }
-    case ERL_NIF_TERM_TYPE_BITSTRING:
-        return es_secret_binary(d, key);
-    case ERL_NIF_TERM_TYPE_LIST:
-        return es_secret_charlist(d, key);
-    default:
-        return false;
+    case ERL_NIF_TERM_TYPE_BITSTRING: return es_secret_binary(d, key);
+    case ERL_NIF_TERM_TYPE_LIST: return es_secret_charlist(d, key);
+    default: return false;
     }
 }
 

@@ -13,7 +13,10 @@ enum es_seen_class {
     ES_SEEN_STRUCT, /* atom by word; value: 1 where a struct of this name is secret */
 };
 
-static inline uint64_t es_seen_key(enum es_seen_class class, uint64_t value) { return value << 4 | (uint64_t)class << 2 | 2; }
+static inline uint64_t es_seen_key(enum es_seen_class class, uint64_t value)
+{
+    return value << 4 | (uint64_t) class << 2 | 2;
+}
 
 static inline uint64_t *es_seen_set(struct es_thread *t, uint64_t key)
 {

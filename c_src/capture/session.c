@@ -14,7 +14,7 @@ _Atomic(struct es_session *) es_session;
 struct es_gate es_gate;
 bool es_thread_must_fence;
 
-static struct es_session *closing;  /* taken from es_session, not unmapped yet */
+static struct es_session *closing;          /* taken from es_session, not unmapped yet */
 static atomic_flag turn = ATOMIC_FLAG_INIT; /* who opens or closes; nobody waits for it */
 static uint64_t sessions;
 
@@ -28,7 +28,7 @@ static int learn_node(ErlNifEnv *env, struct es_session *s)
     if (!enif_self(env, &self) || !enif_term_to_binary(env, self.pid, &etf))
         return -ENOTSUP;
     struct es_reader r;
-    struct es_token pid = { 0 };
+    struct es_token pid = {0};
     es_reader_init(&r, etf.data + 1, etf.size - 1);
     int rc = es_token_next(&r, &pid);
     size_t len = etf.size < 14 ? 0 : etf.size - 14; /* 131, tag, name, then number, serial, creation */
@@ -59,7 +59,7 @@ static int check_words(const struct es_session *s)
 /* Integers of 255 bytes: encoding a larger one could take milliseconds, but comparing with one does not. */
 static int make_big(struct es_session *s)
 {
-    uint8_t etf[259] = { 131, ES_T_SMALL_BIG, 255 };
+    uint8_t etf[259] = {131, ES_T_SMALL_BIG, 255};
     etf[4 + 254] = 1;
     if (enif_binary_to_term(s->env, etf, sizeof etf, &s->big_max, 0) == 0)
         return -ENOTSUP;

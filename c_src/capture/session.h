@@ -18,28 +18,28 @@
 #define ES_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ES_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-#define ES_SEEN_SETS 1024   /* of four ways each, see seen.h */
-#define ES_PID_SETS 2048    /* of two ways each, see refs.h */
-#define ES_PENDING_MAX 256  /* definitions that one event may bring; further atoms are written as text */
-#define ES_MEMO_MAX 512     /* terms that one walk remembers */
-#define ES_DEPTH_MAX 96     /* nesting that a walk can follow, whatever the settings say */
+#define ES_SEEN_SETS 1024  /* of four ways each, see seen.h */
+#define ES_PID_SETS 2048   /* of two ways each, see refs.h */
+#define ES_PENDING_MAX 256 /* definitions that one event may bring; further atoms are written as text */
+#define ES_MEMO_MAX 512    /* terms that one walk remembers */
+#define ES_DEPTH_MAX 96    /* nesting that a walk can follow, whatever the settings say */
 
 struct es_session {
     struct es_arena arena;
-    uint64_t number;         /* counts the sessions of this VM: so threads see that theirs is over */
+    uint64_t number; /* counts the sessions of this VM: so threads see that theirs is over */
     enum es_clock clock;
-    uint64_t ticks_us;       /* ticks a microsecond */
-    ERL_NIF_TERM node;       /* local pids carry this name in payloads: the node's when the session began */
-    uint8_t node_etf[264];   /* the same as the emulator encodes it */
+    uint64_t ticks_us;     /* ticks a microsecond */
+    ERL_NIF_TERM node;     /* local pids carry this name in payloads: the node's when the session began */
+    uint8_t node_etf[264]; /* the same as the emulator encodes it */
     uint32_t node_etf_len, creation;
-    ErlNifEnv *env;          /* owns the two terms below; never written to after open */
+    ErlNifEnv *env;                /* owns the two terms below; never written to after open */
     ERL_NIF_TERM big_min, big_max; /* integers beyond these are cut: their size is unknown until they are encoded */
     struct es_redact redact;
 };
 
 /* What `enabled` looks at. It does not belong to the session's memory: so that question needs no entering. */
 struct es_gate {
-    _Atomic uint32_t on;     /* the session records; head->enabled, as this side set it */
+    _Atomic uint32_t on; /* the session records; head->enabled, as this side set it */
     _Atomic uint32_t n_excluded;
     _Atomic(ERL_NIF_TERM) excluded[ES_EXCLUDED_MAX];
 };
@@ -76,7 +76,7 @@ static inline bool es_gate_excludes(ERL_NIF_TERM pid)
 
 /* ---- threads ------------------------------------------------------------------------------------------------------- */
 
-struct es_frame {                 /* a list, tuple or map whose inside is being walked */
+struct es_frame { /* a list, tuple or map whose inside is being walked */
     uint8_t kind;
     bool at_value;                /* map: the next term is a value */
     bool secret;                  /* map: that value is a secret; tuple: its second element is */
@@ -89,30 +89,42 @@ struct es_frame {                 /* a list, tuple or map whose inside is being 
     uint8_t *count;               /* where the count belongs once it is known */
     const ERL_NIF_TERM *elements; /* tuple */
     ERL_NIF_TERM self;
-    ERL_NIF_TERM term;            /* list: what is left of it; map: the value of the key just written */
+    ERL_NIF_TERM term; /* list: what is left of it; map: the value of the key just written */
     ErlNifMapIterator pairs;
 };
 
 /* Where a term lies in the record that is being written: met again, it is copied from there. */
-struct es_memo { ERL_NIF_TERM term; uint8_t *start; uint32_t len, walk; uint16_t height; };
+struct es_memo {
+    ERL_NIF_TERM term;
+    uint8_t *start;
+    uint32_t len, walk;
+    uint16_t height;
+};
 
-struct es_pending { es_ref ref; ERL_NIF_TERM term; uint64_t key; }; /* a definition, written behind the event that needs it */
-struct es_known_pid { ERL_NIF_TERM word; es_ref ref; };
+struct es_pending {
+    es_ref ref;
+    ERL_NIF_TERM term;
+    uint64_t key;
+}; /* a definition, written behind the event that needs it */
+struct es_known_pid {
+    ERL_NIF_TERM word;
+    es_ref ref;
+};
 
 struct es_thread {
-    _Atomic uint32_t inside;      /* 1 while session memory is in use */
-    _Atomic uint32_t taken;       /* 1 while a living thread owns this */
-    uint64_t session;             /* number of the session that all below belongs to */
-    struct es_ring *ring;         /* NULL: none was free */
+    _Atomic uint32_t inside; /* 1 while session memory is in use */
+    _Atomic uint32_t taken;  /* 1 while a living thread owns this */
+    uint64_t session;        /* number of the session that all below belongs to */
+    struct es_ring *ring;    /* NULL: none was free */
     uint32_t n_pending;
-    uint32_t until_measured;      /* events until time is measured again */
-    uint64_t slow_until;          /* stamp until which binaries are not looked into: one had to be copied for us */
-    struct es_thread *next;       /* of all there ever were */
+    uint32_t until_measured; /* events until time is measured again */
+    uint64_t slow_until;     /* stamp until which binaries are not looked into: one had to be copied for us */
+    struct es_thread *next;  /* of all there ever were */
     struct es_known_pid pids[ES_PID_SETS][2];
     uint64_t seen[ES_SEEN_SETS][4];
     struct es_pending pending[ES_PENDING_MAX];
     struct es_frame frames[ES_DEPTH_MAX];
-    uint32_t walks;               /* counts those that use memo */
+    uint32_t walks; /* counts those that use memo */
     struct es_memo memo[ES_MEMO_MAX];
 };
 

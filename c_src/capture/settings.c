@@ -161,7 +161,8 @@ static ERL_NIF_TERM beat(ErlNifEnv *env, struct es_session *s, struct es_thread 
     uint64_t last = atomic_load(&s->arena.head->engine_beat), now = es_clock_now(s->clock);
     if (last == 0)
         return es_am.undefined;
-    return enif_make_uint64(env, now <= last ? 0 : (uint64_t)((double)(now - last) * 1e3 / (double)s->arena.head->clock_rate));
+    return enif_make_uint64(
+        env, now <= last ? 0 : (uint64_t)((double)(now - last) * 1e3 / (double)s->arena.head->clock_rate));
 }
 
 ERL_NIF_TERM es_beat_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])

@@ -8,7 +8,7 @@
 #include "capture/refs.h"
 #include "capture/walk.h"
 
-struct es_trace {           /* one trace call */
+struct es_trace { /* one trace call */
     struct es_draft d;
     uint8_t kind;
     ERL_NIF_TERM tracee, term, options;
@@ -30,7 +30,7 @@ static inline ERL_NIF_TERM option(const struct es_trace *c, ERL_NIF_TERM name)
 
 static bool begin(struct es_trace *c, const struct es_budget *budget)
 {
-    struct es_draft_plan plan = { .kind = c->kind, .payload = budget ? es_walk_room(budget) : 0 };
+    struct es_draft_plan plan = {.kind = c->kind, .payload = budget ? es_walk_room(budget) : 0};
     plan.pid = es_ref_of_local(c->d.env, c->d.t, c->tracee);
     return es_draft_begin(&c->d, &plan);
 }
@@ -69,8 +69,8 @@ static struct es_mfa mfa_of(ErlNifEnv *env, ERL_NIF_TERM term)
     int arity;
     const ERL_NIF_TERM *e;
     if (!term || !enif_get_tuple(env, term, &arity, &e) || arity != 3)
-        return (struct es_mfa){ 0 };
-    struct es_mfa mfa = { .module = e[0], .function = e[1] };
+        return (struct es_mfa){0};
+    struct es_mfa mfa = {.module = e[0], .function = e[1]};
     if (enif_get_int(env, e[2], &arity)) {
         mfa.arity = (uint16_t)arity;
         return mfa;
@@ -172,7 +172,7 @@ static void trace_call(struct es_trace *c)
         return;
     struct es_mfa mfa = mfa_of(c->d.env, c->term);
     ERL_NIF_TERM of_callback = callback_arguments(c), arguments = of_callback ? of_callback : mfa.arguments;
-    struct es_budget budget = { 0 };
+    struct es_budget budget = {0};
     if (arguments)
         budget = es_budget_now(&c->d, false);
     if (!begin(c, &budget))
@@ -186,16 +186,16 @@ static void trace_call(struct es_trace *c)
 /* What a behaviour's callback returns begins so, or is one of these alone. */
 static bool is_answer(ERL_NIF_TERM atom)
 {
-    return atom == es_am.reply || atom == es_am.noreply || atom == es_am.ok || atom == es_am.stop || atom == es_am.next_state ||
-           atom == es_am.keep_state || atom == es_am.keep_state_and_data || atom == es_am.repeat_state ||
-           atom == es_am.repeat_state_and_data || atom == es_am.stop_and_reply;
+    return atom == es_am.reply || atom == es_am.noreply || atom == es_am.ok || atom == es_am.stop ||
+           atom == es_am.next_state || atom == es_am.keep_state || atom == es_am.keep_state_and_data ||
+           atom == es_am.repeat_state || atom == es_am.repeat_state_and_data || atom == es_am.stop_and_reply;
 }
 
 static bool is_callback_name(ERL_NIF_TERM name)
 {
-    return name == es_am.handle_call || name == es_am.handle_cast || name == es_am.handle_info || name == es_am.handle_continue ||
-           name == es_am.handle_event || name == es_am.init || name == es_am.init_it || name == es_am.terminate ||
-           name == es_am.code_change;
+    return name == es_am.handle_call || name == es_am.handle_cast || name == es_am.handle_info ||
+           name == es_am.handle_continue || name == es_am.handle_event || name == es_am.init || name == es_am.init_it ||
+           name == es_am.terminate || name == es_am.code_change;
 }
 
 /* A guess that decides about the budget; which modules are behaviours is known to the engine. */
@@ -285,7 +285,7 @@ static void trace_gc(struct es_trace *c)
 {
     if (!process_kept(c) || !begin(c, NULL))
         return;
-    uint64_t numbers[ES_NUMS] = { 0 };
+    uint64_t numbers[ES_NUMS] = {0};
     ERL_NIF_TERM head, list = c->term;
     for (int n = 0; n < 32 && enif_get_list_cell(c->d.env, list, &head, &list); n++) {
         int arity;
@@ -305,34 +305,38 @@ static void trace_gc(struct es_trace *c)
 /* ---- tags ---------------------------------------------------------------------------------------------------------- */
 
 /*    tag               handler            kind */
-#define TAGS(T) \
-    T(send,             trace_send,        SEND) \
-    T(send_dead,        trace_send,        SEND_DEAD) \
-    T(receive,          trace_receive,     DELIVER) \
-    T(call,             trace_call,        CALL) \
-    T(return_from,      trace_end_of_call, RETURN) \
-    T(exception_from,   trace_end_of_call, EXCEPTION) \
-    T(spawn,            trace_spawn,       SPAWN) \
-    T(spawned,          trace_spawned,     SPAWNED) \
-    T(exit,             trace_exit,        EXIT) \
-    T(register_,        trace_peer,        REGISTER) \
-    T(unregister,       trace_peer,        UNREGISTER) \
-    T(link,             trace_peer,        LINK) \
-    T(unlink,           trace_peer,        UNLINK) \
-    T(getting_linked,   trace_peer,        GETTING_LINKED) \
-    T(getting_unlinked, trace_peer,        GETTING_UNLINKED) \
-    T(in,               trace_scheduled,   IN) \
-    T(in_exiting,       trace_scheduled,   IN) \
-    T(out,              trace_scheduled,   OUT) \
-    T(out_exiting,      trace_scheduled,   OUT) \
-    T(out_exited,       trace_scheduled,   OUT) \
-    T(gc_minor_start,   trace_gc,          GC_MINOR_START) \
-    T(gc_minor_end,     trace_gc,          GC_MINOR_END) \
-    T(gc_major_start,   trace_gc,          GC_MAJOR_START) \
-    T(gc_major_end,     trace_gc,          GC_MAJOR_END)
+#define TAGS(T)                                       \
+    T(send, trace_send, SEND)                         \
+    T(send_dead, trace_send, SEND_DEAD)               \
+    T(receive, trace_receive, DELIVER)                \
+    T(call, trace_call, CALL)                         \
+    T(return_from, trace_end_of_call, RETURN)         \
+    T(exception_from, trace_end_of_call, EXCEPTION)   \
+    T(spawn, trace_spawn, SPAWN)                      \
+    T(spawned, trace_spawned, SPAWNED)                \
+    T(exit, trace_exit, EXIT)                         \
+    T(register_, trace_peer, REGISTER)                \
+    T(unregister, trace_peer, UNREGISTER)             \
+    T(link, trace_peer, LINK)                         \
+    T(unlink, trace_peer, UNLINK)                     \
+    T(getting_linked, trace_peer, GETTING_LINKED)     \
+    T(getting_unlinked, trace_peer, GETTING_UNLINKED) \
+    T(in, trace_scheduled, IN)                        \
+    T(in_exiting, trace_scheduled, IN)                \
+    T(out, trace_scheduled, OUT)                      \
+    T(out_exiting, trace_scheduled, OUT)              \
+    T(out_exited, trace_scheduled, OUT)               \
+    T(gc_minor_start, trace_gc, GC_MINOR_START)       \
+    T(gc_minor_end, trace_gc, GC_MINOR_END)           \
+    T(gc_major_start, trace_gc, GC_MAJOR_START)       \
+    T(gc_major_end, trace_gc, GC_MAJOR_END)
 
 #define TAG_SLOTS 128
-static struct { ERL_NIF_TERM tag; es_handler *handler; uint8_t kind; } tags[TAG_SLOTS]; /* written once, at load */
+static struct {
+    ERL_NIF_TERM tag;
+    es_handler *handler;
+    uint8_t kind;
+} tags[TAG_SLOTS]; /* written once, at load */
 
 static inline uint32_t tag_slot(ERL_NIF_TERM tag) { return (uint32_t)((tag * UINT64_C(0x9e3779b97f4a7c15)) >> 57); }
 
@@ -389,7 +393,7 @@ ERL_NIF_TERM es_tracer_trace(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]
         return es_am.ok;
     struct es_session *s = es_session_get();
     if (ES_LIKELY(s != NULL) && atomic_load_explicit(&s->arena.head->enabled, memory_order_relaxed)) {
-        struct es_trace c = { .tracee = argv[2], .term = argv[3], .options = argv[4] };
+        struct es_trace c = {.tracee = argv[2], .term = argv[3], .options = argv[4]};
         c.d.env = env;
         c.d.s = s;
         c.d.t = t;

@@ -13,7 +13,7 @@ enum frame_kind { FRAME_TUPLE, FRAME_LIST, FRAME_MAP };
 #define FRAME_END (2 * ES_CUT_BYTES + 2) /* bytes that ending one frame may take */
 #define BYTES_MAX (512u << 10)           /* of one payload, whatever the settings say: records end at 1 MiB */
 #define MEMO_FROM 8192u                  /* payloads from this budget on may meet a term very often */
-#define SMALL_MAP 32                     /* larger maps are trees, and finding the next pair in one takes as long as some terms */
+#define SMALL_MAP 32 /* larger maps are trees, and finding the next pair in one takes as long as some terms */
 #define PAIR_WORK 20
 
 /* ---- budgets ------------------------------------------------------------------------------------------------------- */
@@ -77,7 +77,7 @@ static void pop(struct es_walk *w, struct es_frame *f)
         top(w)->height = (uint16_t)(f->height + 1);
     uint32_t len = (uint32_t)(w->d->at - f->start);
     if (f->cuts == w->cuts && len >= 16)
-        *memo_of(w, f->self) = (struct es_memo){ f->self, f->start, len, w->memo, f->height };
+        *memo_of(w, f->self) = (struct es_memo){f->self, f->start, len, w->memo, f->height};
 }
 
 /* A term that is in the record already is copied: the same word is the same term as long as the call lasts. So terms that are small in
@@ -85,7 +85,8 @@ static void pop(struct es_walk *w, struct es_frame *f)
 static bool copied(struct es_walk *w, ERL_NIF_TERM term)
 {
     const struct es_memo *memo = memo_of(w, term);
-    if (memo->walk != w->memo || memo->term != term || w->depth + memo->height > w->max_depth || memo->len > w->soft - w->d->at)
+    if (memo->walk != w->memo || memo->term != term || w->depth + memo->height > w->max_depth ||
+        memo->len > w->soft - w->d->at)
         return false;
     w->d->at = es_put_bytes(w->d->at, memo->start, memo->len);
     if (w->depth > 0 && top(w)->height <= memo->height)
@@ -186,7 +187,8 @@ static bool put_string(struct es_walk *w, ERL_NIF_TERM list)
     int byte;
     ERL_NIF_TERM head;
     for (; enif_get_list_cell(d->env, list, &head, &list); n++) {
-        if (n == w->max_elements || at >= w->soft || n >= w->work || !enif_get_int(d->env, head, &byte) || byte < 0 || byte > 255)
+        if (n == w->max_elements || at >= w->soft || n >= w->work || !enif_get_int(d->env, head, &byte) || byte < 0 ||
+            byte > 255)
             return false;
         *at++ = (uint8_t)byte;
     }
@@ -227,15 +229,9 @@ static inline bool open_typed(struct es_walk *w, ERL_NIF_TERM term, ErlNifTermTy
     w->work--;
     es_hash_next(&w->hash);
     switch (type) {
-    case ERL_NIF_TERM_TYPE_ATOM:
-        es_leaf_atom(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_INTEGER:
-        es_leaf_integer(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_BITSTRING:
-        es_leaf_bits(w, term);
-        return false;
+    case ERL_NIF_TERM_TYPE_ATOM: es_leaf_atom(w, term); return false;
+    case ERL_NIF_TERM_TYPE_INTEGER: es_leaf_integer(w, term); return false;
+    case ERL_NIF_TERM_TYPE_BITSTRING: es_leaf_bits(w, term); return false;
     case ERL_NIF_TERM_TYPE_TUPLE:
     case ERL_NIF_TERM_TYPE_LIST:
     case ERL_NIF_TERM_TYPE_MAP:
@@ -244,21 +240,11 @@ static inline bool open_typed(struct es_walk *w, ERL_NIF_TERM term, ErlNifTermTy
         return type == ERL_NIF_TERM_TYPE_TUPLE  ? open_tuple(w, term)
                : type == ERL_NIF_TERM_TYPE_LIST ? open_list(w, term)
                                                 : open_map(w, term);
-    case ERL_NIF_TERM_TYPE_PID:
-        es_leaf_pid(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_REFERENCE:
-        es_leaf_ref(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_FLOAT:
-        es_leaf_float(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_FUN:
-        es_leaf_fun(w, term);
-        return false;
-    case ERL_NIF_TERM_TYPE_PORT:
-        es_leaf_port(w, term);
-        return false;
+    case ERL_NIF_TERM_TYPE_PID: es_leaf_pid(w, term); return false;
+    case ERL_NIF_TERM_TYPE_REFERENCE: es_leaf_ref(w, term); return false;
+    case ERL_NIF_TERM_TYPE_FLOAT: es_leaf_float(w, term); return false;
+    case ERL_NIF_TERM_TYPE_FUN: es_leaf_fun(w, term); return false;
+    case ERL_NIF_TERM_TYPE_PORT: es_leaf_port(w, term); return false;
     default: /* of an emulator that knows more types than we do */
         es_hash_add(&w->hash, ES_HASH_OTHER, 0);
         es_leaf_cut(w, ES_CUT_ANY, 0, 0);
@@ -448,13 +434,13 @@ static void walk(struct es_walk *w, ERL_NIF_TERM term, const struct es_budget *b
 
 void es_walk(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget)
 {
-    struct es_walk w = { .d = d };
+    struct es_walk w = {.d = d};
     walk(&w, term, budget);
 }
 
 uint64_t es_walk_hash(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget)
 {
-    struct es_walk w = { .d = d, .hash = ES_HASH_BEGIN };
+    struct es_walk w = {.d = d, .hash = ES_HASH_BEGIN};
     walk(&w, term, budget);
     return w.hash_cut ? es_hash_term(d, term) : es_hash_end(&w.hash);
 }

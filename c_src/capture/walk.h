@@ -6,10 +6,10 @@
 #include "capture/draft.h"
 
 struct es_budget {
-    uint32_t bytes;     /* of payload; 0: none at all */
-    uint32_t depth;     /* of nesting */
-    uint32_t elements;  /* of one list, tuple or map */
-    uint32_t work;      /* terms visited, and cells counted of lists that were cut */
+    uint32_t bytes;    /* of payload; 0: none at all */
+    uint32_t depth;    /* of nesting */
+    uint32_t elements; /* of one list, tuple or map */
+    uint32_t work;     /* terms visited, and cells counted of lists that were cut */
 };
 
 /* The budgets of the session as they are now, of a plain payload or of a state. */

@@ -16,11 +16,12 @@ static const char help[] =
     "\n"
     "Usage: elixirscope attach [OPTION]... NODE\n"
     "\n"
-    "Joins NODE (app@host, or app for this host) as a hidden node with its cookie, starts recording, and takes everything out again at\n"
-    "the end: Ctrl-C, --for, a limit, or the end of the node. The node must run on this machine, as the same user (root may record any).\n"
+    "Joins NODE (app@host, or app for this host) as a hidden node with its cookie, starts recording, and takes "
+    "everything out again at\n"
+    "the end: Ctrl-C, --for, a limit, or the end of the node. The node must run on this machine, as the same user "
+    "(root may record any).\n"
     "\n"
-    "Options:\n" ES_CAPTURE_HELP
-    "  --for TIME             ends after this time, e.g. 30s\n"
+    "Options:\n" ES_CAPTURE_HELP "  --for TIME             ends after this time, e.g. 30s\n"
     "  --cookie COOKIE        the node's cookie (others on this machine can see arguments: better a file)\n"
     "  --cookie-file FILE     file with the cookie (default: $RELEASE_COOKIE, then ~/.erlang.cookie)\n"
     "  --budget PCT | off     recording thins itself out above this share of CPU time (default 5)\n"
@@ -49,9 +50,11 @@ struct attach {
 /* -1: go on; else the exit code. */
 static int parse(int argc, char **argv, struct attach *attach)
 {
-    static const struct option options[] = {ES_CAPTURE_OPTIONS, {"for", required_argument, NULL, ES_CAPTURE_FOR},
+    static const struct option options[] = {ES_CAPTURE_OPTIONS,
+                                            {"for", required_argument, NULL, ES_CAPTURE_FOR},
                                             {"cookie", required_argument, NULL, OPT_COOKIE},
-                                            {"cookie-file", required_argument, NULL, OPT_COOKIE_FILE}, {NULL, 0, NULL, 0}};
+                                            {"cookie-file", required_argument, NULL, OPT_COOKIE_FILE},
+                                            {NULL, 0, NULL, 0}};
     es_capture_init(&attach->capture, "attach");
     attach->capture.budget = 5;
     for (int option; (option = getopt_long(argc, argv, "ho:", options, NULL)) != -1;) {
@@ -99,7 +102,8 @@ static void tidy_node(struct attach *attach)
     if (es_cnode_connect(attach->node, &attach->cookie, &node) == 0) {
         int left = es_inject_unload(node, recorder->ebin);
         if (left != 0)
-            es_recorder_warn(recorder, "modules of the agent are still loaded in the node: a process there holds on to them");
+            es_recorder_warn(recorder,
+                             "modules of the agent are still loaded in the node: a process there holds on to them");
         es_cnode_close(node);
     }
     es_error_clear();

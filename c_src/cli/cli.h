@@ -20,18 +20,18 @@ struct es_command {
 extern const struct es_command es_commands[]; /* ends with a NULL name */
 
 /*  symbol    name      summary */
-#define ES_COMMANDS(C)                                                                                                       \
-    C(record, "record", "start a command that runs a BEAM and record it")                                                    \
-    C(attach, "attach", "record a node that is running already")                                                             \
-    C(import, "import", "make a recording from dbg trace-port files")                                                        \
-    C(recover, "recover", "take over a capture whose recorder died")                                                         \
-    C(mark, "mark", "put a mark into a live recording")                                                                      \
-    C(info, "info", "what a recording holds")                                                                                \
-    C(events, "events", "list events")                                                                                       \
-    C(ps, "ps", "list processes")                                                                                            \
-    C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
-    C(cut, "cut", "copy a part of a recording into a new one")                                                               \
-    C(save, "save", "copy a live recording")                                                                                 \
+#define ES_COMMANDS(C)                                                                   \
+    C(record, "record", "start a command that runs a BEAM and record it")                \
+    C(attach, "attach", "record a node that is running already")                         \
+    C(import, "import", "make a recording from dbg trace-port files")                    \
+    C(recover, "recover", "take over a capture whose recorder died")                     \
+    C(mark, "mark", "put a mark into a live recording")                                  \
+    C(info, "info", "what a recording holds")                                            \
+    C(events, "events", "list events")                                                   \
+    C(ps, "ps", "list processes")                                                        \
+    C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms") \
+    C(cut, "cut", "copy a part of a recording into a new one")                           \
+    C(save, "save", "copy a live recording")                                             \
     C(doctor, "doctor", "what works on this machine, and how to mend what does not")
 
 #define C(symbol, name, summary) int es_cmd_##symbol(int argc, char **argv);
@@ -47,16 +47,28 @@ int es_cli_failure(const char *command);
 int es_cli_help(const char *text);
 
 /* ---- output ----------------------------------------------------------------------------------------------------- */
-enum es_style { ES_STYLE_NONE, ES_STYLE_BOLD, ES_STYLE_DIM, ES_STYLE_RED, ES_STYLE_GREEN, ES_STYLE_YELLOW, ES_STYLE_BLUE, ES_STYLE_MAGENTA, ES_STYLE_CYAN };
+enum es_style {
+    ES_STYLE_NONE,
+    ES_STYLE_BOLD,
+    ES_STYLE_DIM,
+    ES_STYLE_RED,
+    ES_STYLE_GREEN,
+    ES_STYLE_YELLOW,
+    ES_STYLE_BLUE,
+    ES_STYLE_MAGENTA,
+    ES_STYLE_CYAN
+};
 /* Escape sequence of a style, "" where `out` is no terminal, NO_COLOR is set or TERM is dumb. */
 const char *es_cli_style(FILE *out, enum es_style style);
 const char *es_cli_family_style(FILE *out, unsigned kind);
 
-struct es_cli_buf { char text[48]; };
-const char *es_cli_count(uint64_t n, struct es_cli_buf *buf);      /* 1,234,567 */
-const char *es_cli_bytes(uint64_t n, struct es_cli_buf *buf);      /* 12.3 MB */
-const char *es_cli_duration(int64_t ns, struct es_cli_buf *buf);   /* 1.234 s */
-const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf);       /* 2026-01-31 14:25:01.123 local time */
+struct es_cli_buf {
+    char text[48];
+};
+const char *es_cli_count(uint64_t n, struct es_cli_buf *buf);    /* 1,234,567 */
+const char *es_cli_bytes(uint64_t n, struct es_cli_buf *buf);    /* 12.3 MB */
+const char *es_cli_duration(int64_t ns, struct es_cli_buf *buf); /* 1.234 s */
+const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf);     /* 2026-01-31 14:25:01.123 local time */
 
 /* Ends `text` with a newline, writes and clears it. False where writing failed (a closed pipe ends quietly). */
 bool es_cli_flush(struct es_text *text, FILE *out);
@@ -68,38 +80,59 @@ int es_cli_finish(const char *command, int code);
 bool es_cli_interrupted(void);
 void es_cli_catch_signals(void);
 
-struct es_progress { const char *label; int64_t started, shown; bool terminal, json; };
+struct es_progress {
+    const char *label;
+    int64_t started, shown;
+    bool terminal, json;
+};
 void es_progress_start(struct es_progress *progress, const char *label);
-int es_progress_tick(double done, void *progress);  /* for the `tick` of query.h */
+int es_progress_tick(double done, void *progress); /* for the `tick` of query.h */
 void es_progress_end(struct es_progress *progress);
 
 /* ---- options -------------------------------------------------------------------------------------------------------- */
 /* Parsers answer 0, or -EINVAL with a cause. */
-int es_cli_parse_count(const char *text, uint64_t *ret);           /* 100, 10k, 5M */
-int es_cli_parse_size(const char *text, uint64_t *ret);            /* 100, 64kB, 200MB, 2GiB */
-int es_cli_parse_duration(const char *text, int64_t *ret_ns);      /* 30s, 500ms, 2m, 1h */
+int es_cli_parse_count(const char *text, uint64_t *ret);      /* 100, 10k, 5M */
+int es_cli_parse_size(const char *text, uint64_t *ret);       /* 100, 64kB, 200MB, 2GiB */
+int es_cli_parse_duration(const char *text, int64_t *ret_ns); /* 30s, 500ms, 2m, 1h */
 int es_cli_parse_notation(const char *text, bool *ret_erlang);
-int es_cli_parse_kinds(const char *text, uint64_t *ret_kinds);     /* "send,deliver", families too: "message" */
+int es_cli_parse_kinds(const char *text, uint64_t *ret_kinds); /* "send,deliver", families too: "message" */
 
 /* Opens the recording named by the one positional argument; on failure prints and gives the exit code in *ret_code. */
 struct es_query *es_cli_open(const char *command, const char *path, int *ret_code);
 
 /* The filters `events` and `export` share. */
-enum { ES_OPT_PID = 1000, ES_OPT_NAME, ES_OPT_KIND, ES_OPT_MODULE, ES_OPT_SINCE, ES_OPT_UNTIL, ES_OPT_TEXT, ES_OPT_LIMIT,
-       ES_OPT_REVERSE, ES_OPT_FOLLOW, ES_OPT_JSON, ES_OPT_NOTATION, ES_OPT_AFTER, ES_OPT_LAST };
+enum {
+    ES_OPT_PID = 1000,
+    ES_OPT_NAME,
+    ES_OPT_KIND,
+    ES_OPT_MODULE,
+    ES_OPT_SINCE,
+    ES_OPT_UNTIL,
+    ES_OPT_TEXT,
+    ES_OPT_LIMIT,
+    ES_OPT_REVERSE,
+    ES_OPT_FOLLOW,
+    ES_OPT_JSON,
+    ES_OPT_NOTATION,
+    ES_OPT_AFTER,
+    ES_OPT_LAST
+};
 struct es_cli_filter {
-    const char *who[64];   /* pids and names, resolved when the recording is open */
+    const char *who[64]; /* pids and names, resolved when the recording is open */
     size_t n_who;
     const char *since, *until;
     struct es_filter filter;
     es_ref *pids;
 };
-#define ES_CLI_FILTER_OPTIONS                                                                                                \
-    {"pid", required_argument, NULL, ES_OPT_PID}, {"name", required_argument, NULL, ES_OPT_NAME},                            \
-    {"kind", required_argument, NULL, ES_OPT_KIND}, {"module", required_argument, NULL, ES_OPT_MODULE},                      \
-    {"since", required_argument, NULL, ES_OPT_SINCE}, {"until", required_argument, NULL, ES_OPT_UNTIL},                      \
-    {"text", required_argument, NULL, ES_OPT_TEXT}, {"limit", required_argument, NULL, ES_OPT_LIMIT},                        \
-    {"after", required_argument, NULL, ES_OPT_AFTER}, {"reverse", no_argument, NULL, ES_OPT_REVERSE}
+#define ES_CLI_FILTER_OPTIONS                                                                               \
+    {"pid", required_argument, NULL, ES_OPT_PID}, {"name", required_argument, NULL, ES_OPT_NAME},           \
+        {"kind", required_argument, NULL, ES_OPT_KIND}, {"module", required_argument, NULL, ES_OPT_MODULE}, \
+        {"since", required_argument, NULL, ES_OPT_SINCE}, {"until", required_argument, NULL, ES_OPT_UNTIL}, \
+        {"text", required_argument, NULL, ES_OPT_TEXT}, {"limit", required_argument, NULL, ES_OPT_LIMIT},   \
+        {"after", required_argument, NULL, ES_OPT_AFTER},                                                   \
+    {                                                                                                       \
+        "reverse", no_argument, NULL, ES_OPT_REVERSE                                                        \
+    }
 extern const char es_cli_filter_help[];
 
 void es_cli_filter_init(struct es_cli_filter *filter);

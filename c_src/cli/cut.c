@@ -14,7 +14,8 @@ static const char cut_help[] =
     "\n"
     "Usage: elixirscope cut [--since TIME] [--until TIME] -o NEW.scope FILE.scope\n"
     "\n"
-    "The new recording holds the events from --since on and before --until, with the processes, names and atoms they need. Its\n"
+    "The new recording holds the events from --since on and before --until, with the processes, names and atoms they "
+    "need. Its\n"
     "sequence numbers begin at 1; times stay. A cause that lies outside is said to be unknown.\n"
     "\n"
     "Options:\n"
@@ -37,7 +38,8 @@ static const char save_help[] =
     "\n"
     "Usage: elixirscope save [SESSION] -o NEW.scope\n"
     "\n"
-    "Copies what a recording that is still being written holds at this moment. SESSION is a session's id (`elixirscope doctor` lists\n"
+    "Copies what a recording that is still being written holds at this moment. SESSION is a session's id (`elixirscope "
+    "doctor` lists\n"
     "them) or the path of its recording; it can be left out where only one session lives. The recording goes on.\n"
     "\n"
     "Options:\n"
@@ -70,15 +72,17 @@ static int report(const struct copy *copy)
     if (es_query_info(made, &info) < 0) {
         code = es_cli_failure(copy->command);
     } else if (copy->json) {
-        json_t *object = json_pack("{s:s, s:{s:I}, s:I, s:I}", "file", copy->request.path, "events", "total", (json_int_t)info.events, "bytes",
-                                   (json_int_t)info.bytes, "duration_ns", (json_int_t)(info.last_time - info.first_time));
+        json_t *object = json_pack("{s:s, s:{s:I}, s:I, s:I}", "file", copy->request.path, "events", "total",
+                                   (json_int_t)info.events, "bytes", (json_int_t)info.bytes, "duration_ns",
+                                   (json_int_t)(info.last_time - info.first_time));
         json_dumpf(object, stdout, JSON_ENSURE_ASCII);
         putchar('\n');
         json_decref(object);
     } else {
         struct es_cli_buf events, bytes, span;
         printf("%s: %s events of %s, %s\n", copy->request.path, es_cli_count(info.events, &events),
-               es_cli_duration(info.events ? info.last_time - info.first_time : 0, &span), es_cli_bytes(info.bytes, &bytes));
+               es_cli_duration(info.events ? info.last_time - info.first_time : 0, &span),
+               es_cli_bytes(info.bytes, &bytes));
     }
     es_query_close(made);
     return code;
@@ -117,9 +121,12 @@ static int copy_recording(struct copy *copy, const char *source)
 /* Options of both commands; `since` and `until` only of cut. -1: go on; else the exit code. */
 static int parse(int argc, char **argv, struct copy *copy, const char *help)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {"overwrite", no_argument, NULL, OPT_OVERWRITE},
-                                            {"json", no_argument, NULL, ES_OPT_JSON}, {"help", no_argument, NULL, 'h'},
-                                            {"since", required_argument, NULL, ES_OPT_SINCE}, {"until", required_argument, NULL, ES_OPT_UNTIL},
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"overwrite", no_argument, NULL, OPT_OVERWRITE},
+                                            {"json", no_argument, NULL, ES_OPT_JSON},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"since", required_argument, NULL, ES_OPT_SINCE},
+                                            {"until", required_argument, NULL, ES_OPT_UNTIL},
                                             {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "ho:", options, NULL)) != -1;) {
         switch (option) {
@@ -174,7 +181,8 @@ static int find_session(struct search *search)
     es_hint("`elixirscope doctor` lists the sessions; a finished recording is copied by `elixirscope cut`.");
     if (search->n > 1)
         return es_fail(-EINVAL, "%u sessions live: name one", search->n);
-    return search->wanted ? es_fail(-ENOENT, "there is no session '%s'", search->wanted) : es_fail(-ENOENT, "no session lives");
+    return search->wanted ? es_fail(-ENOENT, "there is no session '%s'", search->wanted)
+                          : es_fail(-ENOENT, "no session lives");
 }
 
 int es_cmd_save(int argc, char **argv)

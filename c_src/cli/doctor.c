@@ -60,11 +60,12 @@ void es_doctor_say(struct es_doctor *doctor, enum es_health health, const char *
     doctor->failed |= health == ES_HEALTH_FAIL;
     const char *mend = health == ES_HEALTH_OK || !finding->mend ? "" : finding->mend;
     if (doctor->checks) {
-        json_array_append_new(doctor->checks, json_pack("{s:s, s:s, s:s, s:s*}", "check", name, "health", words[health], "found", finding->text,
-                                                        "mend", mend[0] ? mend : NULL));
+        json_array_append_new(doctor->checks, json_pack("{s:s, s:s, s:s, s:s*}", "check", name, "health", words[health],
+                                                        "found", finding->text, "mend", mend[0] ? mend : NULL));
         return;
     }
-    printf("%s%-4s%s  %-14s %s\n", es_cli_style(stdout, styles[health]), words[health], es_cli_style(stdout, ES_STYLE_NONE), name, finding->text);
+    printf("%s%-4s%s  %-14s %s\n", es_cli_style(stdout, styles[health]), words[health],
+           es_cli_style(stdout, ES_STYLE_NONE), name, finding->text);
     if (mend[0])
         printf("%22s%s\n", "", mend);
 }
@@ -82,7 +83,8 @@ void es_doctor_found(struct es_finding *finding, const char *format, ...)
 static void check_shm(struct es_doctor *doctor)
 {
     const char *only = getenv("ELIXIRSCOPE_SHM"), *path = only && only[0] == '/' ? only : "/dev/shm";
-    struct es_finding found = {.mend = "In a container give it more: docker run --shm-size=1g. Until then anonymous memory is used, where a killed recorder "
+    struct es_finding found = {.mend = "In a container give it more: docker run --shm-size=1g. Until then anonymous "
+                                       "memory is used, where a killed recorder "
                                        "and engine lose what was not written yet."};
     struct statvfs fs;
     struct es_cli_buf size, room;
@@ -92,9 +94,11 @@ static void check_shm(struct es_doctor *doctor)
         return;
     }
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-    es_doctor_found(&found, "%s has %s free of %s%s", path, es_cli_bytes(free_bytes, &room), es_cli_bytes((uint64_t)fs.f_blocks * fs.f_frsize, &size),
+    es_doctor_found(&found, "%s has %s free of %s%s", path, es_cli_bytes(free_bytes, &room),
+                    es_cli_bytes((uint64_t)fs.f_blocks * fs.f_frsize, &size),
                     fs.f_flag & ST_NOEXEC ? ", mounted noexec: the shared object is put below /tmp" : "");
-    es_doctor_say(doctor, free_bytes >= SHM_WANTED || fs.f_blocks == 0 ? ES_HEALTH_OK : ES_HEALTH_WARN, "shared memory", &found);
+    es_doctor_say(doctor, free_bytes >= SHM_WANTED || fs.f_blocks == 0 ? ES_HEALTH_OK : ES_HEALTH_WARN, "shared memory",
+                  &found);
 }
 
 /* Whether another process of this user reaches an anonymous file, as a VM would. */
@@ -114,10 +118,14 @@ static bool memfd_is_shared(int fd)
 
 static void check_memfd(struct es_doctor *doctor)
 {
-    struct es_finding found = {.mend = "It is the fallback where /dev/shm is small or missing; allow memfd_create(2) and /proc/PID/fd."};
+    struct es_finding found = {
+        .mend = "It is the fallback where /dev/shm is small or missing; allow memfd_create(2) and /proc/PID/fd."};
     int fd = memfd_create("elixirscope-doctor", MFD_CLOEXEC);
     bool shared = fd >= 0 && memfd_is_shared(fd);
-    es_doctor_found(&found, "%s", fd < 0 ? strerror(errno) : shared ? "works, and other processes reach it" : "works, but other processes do not reach it");
+    es_doctor_found(&found, "%s",
+                    fd < 0   ? strerror(errno)
+                    : shared ? "works, and other processes reach it"
+                             : "works, but other processes do not reach it");
     if (fd >= 0)
         close(fd);
     es_doctor_say(doctor, shared ? ES_HEALTH_OK : ES_HEALTH_WARN, "memfd", &found);
@@ -125,14 +133,16 @@ static void check_memfd(struct es_doctor *doctor)
 
 static int try_arena(const char *path, struct es_arena *ret_arena)
 {
-    struct es_arena_plan plan = {.schedulers = 1, .others = 1, .scheduler_bytes = ES_RING_MIN, .other_bytes = ES_RING_MIN, .owner = (uid_t)-1};
+    struct es_arena_plan plan = {
+        .schedulers = 1, .others = 1, .scheduler_bytes = ES_RING_MIN, .other_bytes = ES_RING_MIN, .owner = (uid_t)-1};
     return es_arena_create(path, &plan, ret_arena);
 }
 
 /* What a recording begins with, done for real. */
 static void check_session(struct es_doctor *doctor)
 {
-    struct es_finding found = {.mend = "Set ELIXIRSCOPE_SHM to a folder on tmpfs that only you may write, and see the lines above."};
+    struct es_finding found = {
+        .mend = "Set ELIXIRSCOPE_SHM to a folder on tmpfs that only you may write, and see the lines above."};
     struct es_session_dir dir;
     struct es_arena arena;
     char path[PATH_MAX + 8];
@@ -156,7 +166,8 @@ static void check_session(struct es_doctor *doctor)
 
 static void check_memory(struct es_doctor *doctor)
 {
-    struct es_finding found = {.mend = "Rings take 16 MiB a scheduler and count against a container's memory: use a smaller --ring-size."};
+    struct es_finding found = {
+        .mend = "Rings take 16 MiB a scheduler and count against a container's memory: use a smaller --ring-size."};
     struct es_cli_buf buf;
     uint64_t bytes = es_memory_available();
     if (bytes == UINT64_MAX)
@@ -170,7 +181,8 @@ static void check_memory(struct es_doctor *doctor)
 
 static void check_clock(struct es_doctor *doctor)
 {
-    struct es_finding found = {.mend = "Events are stamped by the operating system's clock instead, which costs some more time each. Nothing has to be done."};
+    struct es_finding found = {.mend = "Events are stamped by the operating system's clock instead, which costs some "
+                                       "more time each. Nothing has to be done."};
     bool counter = es_clock_detect() == ES_CLOCK_COUNTER;
     if (counter)
         es_doctor_found(&found, "invariant cycle counter, %.3f GHz", (double)es_clock_rate(ES_CLOCK_COUNTER) / 1e9);
@@ -181,7 +193,8 @@ static void check_clock(struct es_doctor *doctor)
 
 static void check_disk(struct es_doctor *doctor)
 {
-    struct es_finding found = {.mend = "Recordings are written here unless -o says otherwise; --limit size=… bounds them."};
+    struct es_finding found = {.mend =
+                                   "Recordings are written here unless -o says otherwise; --limit size=… bounds them."};
     struct statvfs fs;
     struct es_cli_buf buf;
     if (statvfs(".", &fs) < 0 || access(".", W_OK) < 0) {
@@ -227,7 +240,8 @@ static void check_yama(struct es_doctor *doctor)
 
 static void check_epmd(struct es_doctor *doctor)
 {
-    struct es_finding found = {.mend = "`attach` needs it: check ERL_EPMD_PORT and the firewall of the loopback interface."};
+    struct es_finding found = {
+        .mend = "`attach` needs it: check ERL_EPMD_PORT and the firewall of the loopback interface."};
     struct in_addr here = {.s_addr = htonl(INADDR_LOOPBACK)};
     char names[384];
     int rc = es_epmd_names(here, names, sizeof names);
@@ -247,20 +261,23 @@ static int show_session(const struct es_session_dir *dir, void *context)
     struct es_doctor *doctor = context;
     struct es_finding found = {.mend = "`elixirscope recover` finishes it; so does the next record or attach."};
     enum es_session_life life = es_session_dir_life(dir);
-    static const char *const words[] = {[ES_SESSION_LIVE] = "live", [ES_SESSION_ORPHANED] = "its recorder died", [ES_SESSION_STALE] = "a leftover"};
+    static const char *const words[] = {
+        [ES_SESSION_LIVE] = "live", [ES_SESSION_ORPHANED] = "its recorder died", [ES_SESSION_STALE] = "a leftover"};
     if (life != ES_SESSION_LIVE && !dir->arena[0] && es_process_start(dir->vm) == dir->vm_start && dir->vm_start) {
         es_doctor_found(&found, "%s: finished; it holds the boot script of process %d", dir->id, dir->vm);
         es_doctor_say(doctor, ES_HEALTH_OK, "session", &found);
         return 0;
     }
-    es_doctor_found(&found, "%s: %s%s%s, recorder %d, %s", dir->id, words[life], dir->node[0] ? ", node " : "", dir->node, dir->recorder, dir->recording);
+    es_doctor_found(&found, "%s: %s%s%s, recorder %d, %s", dir->id, words[life], dir->node[0] ? ", node " : "",
+                    dir->node, dir->recorder, dir->recording);
     es_doctor_say(doctor, life == ES_SESSION_LIVE ? ES_HEALTH_OK : ES_HEALTH_WARN, "session", &found);
     return 0;
 }
 
 int es_cmd_doctor(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, ES_OPT_JSON}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, ES_OPT_JSON}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct es_doctor doctor = {0};
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (option == 'h')

@@ -73,7 +73,9 @@ static int run(char *const *argv, char *ret_text, size_t room)
 
 /* ---- versions ------------------------------------------------------------------------------------------------------ */
 
-struct version { int part[4]; };
+struct version {
+    int part[4];
+};
 
 static struct version parse(const char *text)
 {
@@ -94,12 +96,17 @@ static bool below(struct version a, int w, int x, int y, int z)
 
 static void check_erts(struct es_doctor *doctor, const char *text)
 {
-    struct es_finding found = {.mend = "Update OTP to 25.3.2.11, 26.2.4 or later; until then keep recordings of busy production nodes short."};
+    struct es_finding found = {
+        .mend = "Update OTP to 25.3.2.11, 26.2.4 or later; until then keep recordings of busy production nodes short."};
     struct version erts = parse(text);
     if (below(erts, 13, 2, 0, 0)) {
-        es_doctor_found(&found, "erts %s: tracing can meet dirty schedulers (GH-5984, GH-6448, PR 8286), so scheduling events stay off", text);
+        es_doctor_found(
+            &found,
+            "erts %s: tracing can meet dirty schedulers (GH-5984, GH-6448, PR 8286), so scheduling events stay off",
+            text);
     } else if (below(erts, 13, 2, 2, 8) || (erts.part[0] == 14 && below(erts, 14, 2, 4, 0))) {
-        es_doctor_found(&found, "erts %s: a rare crash of traced processes on dirty schedulers is not fixed there (PR 8286)", text);
+        es_doctor_found(
+            &found, "erts %s: a rare crash of traced processes on dirty schedulers is not fixed there (PR 8286)", text);
     } else {
         es_doctor_found(&found, "erts %s: no known risk", text);
         es_doctor_say(doctor, ES_HEALTH_OK, "erts", &found);
@@ -110,19 +117,36 @@ static void check_erts(struct es_doctor *doctor, const char *text)
 
 static bool check_erlang(struct es_doctor *doctor)
 {
-    char *argv[] = {"erl", "-noshell", "-noinput", "-boot", "start_clean", "-eval",
-                    "io:format(\"~s ~s ~s~n\", [erlang:system_info(otp_release), erlang:system_info(version), code:root_dir()]), halt(0).", NULL};
+    char *argv[] = {"erl",
+                    "-noshell",
+                    "-noinput",
+                    "-boot",
+                    "start_clean",
+                    "-eval",
+                    "io:format(\"~s ~s ~s~n\", [erlang:system_info(otp_release), erlang:system_info(version), "
+                    "code:root_dir()]), halt(0).",
+                    NULL};
     struct es_finding found = {.mend = "Install Erlang/OTP 25 or later, or put its bin folder into PATH."};
     char text[512], otp[32], erts[32], root[256];
     int rc = run(argv, text, sizeof text);
     if (rc != 0 || sscanf(text, "%31s %31s %255[^\n]", otp, erts, root) != 3) {
-        es_doctor_found(&found, "%s", rc == 127 ? "erl is not found" : rc == -ETIMEDOUT ? "erl does not answer" : "erl does not start");
+        es_doctor_found(&found, "%s",
+                        rc == 127          ? "erl is not found"
+                        : rc == -ETIMEDOUT ? "erl does not answer"
+                                           : "erl does not start");
         es_doctor_say(doctor, ES_HEALTH_FAIL, "erlang", &found);
         return false;
     }
     int release = atoi(otp);
-    es_doctor_found(&found, "OTP %s in %s%s", otp, root, release < OTP_MIN ? ": too old" : release > OTP_MAX ? ": newer than what was tried" : "");
-    es_doctor_say(doctor, release < OTP_MIN ? ES_HEALTH_FAIL : release > OTP_MAX ? ES_HEALTH_WARN : ES_HEALTH_OK, "erlang", &found);
+    es_doctor_found(&found, "OTP %s in %s%s", otp, root,
+                    release < OTP_MIN   ? ": too old"
+                    : release > OTP_MAX ? ": newer than what was tried"
+                                        : "");
+    es_doctor_say(doctor,
+                  release < OTP_MIN   ? ES_HEALTH_FAIL
+                  : release > OTP_MAX ? ES_HEALTH_WARN
+                                      : ES_HEALTH_OK,
+                  "erlang", &found);
     check_erts(doctor, erts);
     return true;
 }
@@ -176,7 +200,10 @@ static void check_nif(struct es_doctor *doctor)
     if (loads)
         es_doctor_found(&found, "%s.so loads", nif);
     else
-        es_doctor_found(&found, "%s.so does not load: %s", nif, rc == 0 && text[0] ? text : rc == -ETIMEDOUT ? "erl does not answer" : "erl fails");
+        es_doctor_found(&found, "%s.so does not load: %s", nif,
+                        rc == 0 && text[0] ? text
+                        : rc == -ETIMEDOUT ? "erl does not answer"
+                                           : "erl fails");
     es_doctor_say(doctor, loads ? ES_HEALTH_OK : ES_HEALTH_FAIL, "agent", &found);
 }
 

@@ -109,7 +109,8 @@ static void run(struct es_engineproc *engine, pid_t recorder)
     if (watched)
         pthread_detach(thread);
     es_error_clear();
-    report->rc = watched ? es_engine_run(engine->arena, &engine->options, &report->end) : es_fail(-EAGAIN, "no thread can be made");
+    report->rc = watched ? es_engine_run(engine->arena, &engine->options, &report->end)
+                         : es_fail(-EAGAIN, "no thread can be made");
     snprintf(report->cause, sizeof report->cause, "%s", es_error_text());
     snprintf(report->hint, sizeof report->hint, "%s", es_error_hint());
     atomic_store(&report->told, 1);
@@ -138,9 +139,11 @@ static int start(struct es_engineproc *engine)
     return 0;
 }
 
-int es_engineproc_start(struct es_engineproc *engine, struct es_arena *arena, struct es_session_dir *dir, const struct es_engine_options *options)
+int es_engineproc_start(struct es_engineproc *engine, struct es_arena *arena, struct es_session_dir *dir,
+                        const struct es_engine_options *options)
 {
-    *engine = (struct es_engineproc){.arena = arena, .dir = dir, .options = *options, .max_restarts = ES_ENGINE_RESTARTS};
+    *engine =
+        (struct es_engineproc){.arena = arena, .dir = dir, .options = *options, .max_restarts = ES_ENGINE_RESTARTS};
     void *page = mmap(NULL, sizeof *engine->report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return es_fail(-errno, "no memory for the engine");
@@ -174,8 +177,8 @@ static int died(struct es_engineproc *engine)
         return 0;
     }
     if (too_often(engine)) {
-        snprintf(engine->report->cause, sizeof engine->report->cause, "the engine died %u times within %d s", engine->max_restarts,
-                 ES_ENGINE_RESTARTS_MS / 1000);
+        snprintf(engine->report->cause, sizeof engine->report->cause, "the engine died %u times within %d s",
+                 engine->max_restarts, ES_ENGINE_RESTARTS_MS / 1000);
         end(engine, -ECHILD, ES_END_STOPPED);
         return 0;
     }

@@ -25,13 +25,14 @@ struct es_engineproc {
     struct es_engine_options options;
     int64_t restarted[ES_ENGINE_RESTARTS]; /* ms of the last restarts, round robin */
     unsigned restarts, max_restarts;
-    bool ended;                      /* for good */
-    int rc;                          /* then: 0 and why, or a negative errno and a cause in the report */
+    bool ended; /* for good */
+    int rc;     /* then: 0 and why, or a negative errno and a cause in the report */
     enum es_engine_end end;
 };
 
 /* Starts it. `arena`, `dir` and the strings in `options` must outlive it. The caller must be single-threaded. */
-int es_engineproc_start(struct es_engineproc *engine, struct es_arena *arena, struct es_session_dir *dir, const struct es_engine_options *options);
+int es_engineproc_start(struct es_engineproc *engine, struct es_arena *arena, struct es_session_dir *dir,
+                        const struct es_engine_options *options);
 
 /* Looks whether it died: starts it again, or notes that it ended. 1 where it was started again, else 0. */
 int es_engineproc_reap(struct es_engineproc *engine);

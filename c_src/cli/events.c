@@ -14,7 +14,8 @@ static const char help_head[] =
     "\n"
     "Usage: elixirscope events [OPTION]... FILE.scope\n"
     "\n"
-    "Prints the events of a recording in their order: sequence number, time from the start, process, kind, what it was about. A\n"
+    "Prints the events of a recording in their order: sequence number, time from the start, process, kind, what it was "
+    "about. A\n"
     "line that ends with a number after '<-' was caused by the event with that number (a delivery by its send).\n"
     "\n"
     "Options:\n"
@@ -23,16 +24,15 @@ static const char help_head[] =
     "  --notation NOTATION    terms as 'elixir' (default) or 'erlang'\n"
     "  --help                 this text\n"
     "\n";
-static const char help_tail[] =
-    "\n"
-    "Examples:\n"
-    "  elixirscope events shop.scope --limit 50\n"
-    "  elixirscope events shop.scope --name cart --kind message --since 40% --until +2.5s\n"
-    "  elixirscope events shop.scope --kind crash,exit --reverse --limit 5\n"
-    "  elixirscope events live.scope --follow --kind state\n"
-    "\n"
-    "Exit codes:\n"
-    "  0 success (also where nothing matched), 1 failure, 2 wrong usage\n";
+static const char help_tail[] = "\n"
+                                "Examples:\n"
+                                "  elixirscope events shop.scope --limit 50\n"
+                                "  elixirscope events shop.scope --name cart --kind message --since 40% --until +2.5s\n"
+                                "  elixirscope events shop.scope --kind crash,exit --reverse --limit 5\n"
+                                "  elixirscope events live.scope --follow --kind state\n"
+                                "\n"
+                                "Exit codes:\n"
+                                "  0 success (also where nothing matched), 1 failure, 2 wrong usage\n";
 
 struct view {
     struct es_query *query;
@@ -63,8 +63,15 @@ static void pad(struct es_text *out, size_t from, size_t width)
 static const char *arrow_of(unsigned kind)
 {
     switch (kind) {
-    case ES_K_SEND: case ES_K_SEND_DEAD: case ES_K_SPAWN: case ES_K_LINK: case ES_K_UNLINK: return "-> ";
-    case ES_K_DELIVER: case ES_K_SPAWNED: case ES_K_GETTING_LINKED: case ES_K_GETTING_UNLINKED: return "<- ";
+    case ES_K_SEND:
+    case ES_K_SEND_DEAD:
+    case ES_K_SPAWN:
+    case ES_K_LINK:
+    case ES_K_UNLINK: return "-> ";
+    case ES_K_DELIVER:
+    case ES_K_SPAWNED:
+    case ES_K_GETTING_LINKED:
+    case ES_K_GETTING_UNLINKED: return "<- ";
     default: return "";
     }
 }
@@ -99,7 +106,8 @@ static void print_line(struct view *view, const struct es_event *event, struct e
 {
     const char *dim = es_cli_style(stdout, ES_STYLE_DIM), *none = es_cli_style(stdout, ES_STYLE_NONE);
     int64_t since = event->time - view->start;
-    es_text_printf(out, "%s%8" PRIu64 " +%" PRId64 ".%09" PRId64 "%s ", dim, event->seq, since / 1000000000, since % 1000000000, none);
+    es_text_printf(out, "%s%8" PRIu64 " +%" PRId64 ".%09" PRId64 "%s ", dim, event->seq, since / 1000000000,
+                   since % 1000000000, none);
     size_t from = out->len;
     if (event->pid != ES_REF_NONE)
         add_who(view, event->pid, event->time, out);

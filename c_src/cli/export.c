@@ -44,8 +44,10 @@ struct order {
 
 static int parse_format(const char *name, enum es_export *ret_format)
 {
-    static const struct { const char *name; enum es_export format; } formats[] = {
-        {"jsonl", ES_EXPORT_JSONL}, {"perfetto", ES_EXPORT_PERFETTO}, {"etf", ES_EXPORT_ETF}};
+    static const struct {
+        const char *name;
+        enum es_export format;
+    } formats[] = {{"jsonl", ES_EXPORT_JSONL}, {"perfetto", ES_EXPORT_PERFETTO}, {"etf", ES_EXPORT_ETF}};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (name && strcmp(formats[i].name, name) == 0) {
             *ret_format = formats[i].format;
@@ -76,7 +78,11 @@ static int write_export(struct es_query *query, struct order *order, enum es_exp
         return es_cli_failure("export");
     struct es_progress progress;
     es_progress_start(&progress, "exporting");
-    struct es_export_request request = {.to = format, .filter = order->filter.filter, .erlang = order->erlang, .tick = es_progress_tick, .context = &progress};
+    struct es_export_request request = {.to = format,
+                                        .filter = order->filter.filter,
+                                        .erlang = order->erlang,
+                                        .tick = es_progress_tick,
+                                        .context = &progress};
     int rc = es_query_export(query, &request, out);
     es_progress_end(&progress);
     if (out != stdout && fclose(out) != 0 && rc == 0)

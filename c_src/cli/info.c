@@ -13,7 +13,8 @@ static const char help[] =
     "\n"
     "Usage: elixirscope info [OPTION]... FILE.scope\n"
     "\n"
-    "Shows what was recorded, when, on which node and versions, how many processes and events of which kinds, how large it\n"
+    "Shows what was recorded, when, on which node and versions, how many processes and events of which kinds, how "
+    "large it\n"
     "is, and what is missing: losses, gaps, steps of the overhead budget, damaged blocks, unpaired messages.\n"
     "\n"
     "Options:\n"
@@ -30,7 +31,9 @@ static const char help[] =
 
 enum { OPT_VERIFY = ES_OPT_LAST };
 
-struct value { char text[512]; };
+struct value {
+    char text[512];
+};
 
 /* A copy of a metadata value, `absent` where there is none. */
 static const char *meta(struct es_query *query, const char *key, struct value *value, const char *absent)
@@ -73,27 +76,31 @@ static json_t *losses_json(struct es_query *query, const struct es_info *info)
     const struct es_loss *losses = NULL;
     size_t n = es_recording_losses(es_query_recording(query), &losses);
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(ranges, json_pack("{s:s, s:I, s:I, s:I, s:s}", "kind",
-                                                losses[i].kind < ES_KIND_MAX ? es_kind_table[losses[i].kind].name : "unknown", "count",
-                                                (json_int_t)losses[i].count, "from", (json_int_t)losses[i].from, "to",
-                                                (json_int_t)losses[i].to, "why", losses[i].why ? losses[i].why : ""));
-    return json_pack("{s:I, s:o, s:o}", "total", (json_int_t)info->losses, "by_kind", kinds_json(info->losses_by_kind), "ranges", ranges);
+        json_array_append_new(ranges,
+                              json_pack("{s:s, s:I, s:I, s:I, s:s}", "kind",
+                                        losses[i].kind < ES_KIND_MAX ? es_kind_table[losses[i].kind].name : "unknown",
+                                        "count", (json_int_t)losses[i].count, "from", (json_int_t)losses[i].from, "to",
+                                        (json_int_t)losses[i].to, "why", losses[i].why ? losses[i].why : ""));
+    return json_pack("{s:I, s:o, s:o}", "total", (json_int_t)info->losses, "by_kind", kinds_json(info->losses_by_kind),
+                     "ranges", ranges);
 }
 
 static json_t *info_json(struct es_query *query, const char *path, const struct es_info *info)
 {
-    json_t *object = json_pack("{s:s, s:{s:I, s:o}, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "file", path, "events", "total",
-                               (json_int_t)info->events, "by_kind", kinds_json(info->by_kind), "processes", (json_int_t)info->processes,
-                               "losses", losses_json(query, info), "gaps", (json_int_t)info->gaps, "budget_steps",
-                               (json_int_t)info->budget_steps, "notices", (json_int_t)info->notices, "bytes", (json_int_t)info->bytes,
-                               "blocks", (json_int_t)info->blocks, "damaged_blocks", (json_int_t)info->damaged);
+    json_t *object = json_pack("{s:s, s:{s:I, s:o}, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "file", path, "events",
+                               "total", (json_int_t)info->events, "by_kind", kinds_json(info->by_kind), "processes",
+                               (json_int_t)info->processes, "losses", losses_json(query, info), "gaps",
+                               (json_int_t)info->gaps, "budget_steps", (json_int_t)info->budget_steps, "notices",
+                               (json_int_t)info->notices, "bytes", (json_int_t)info->bytes, "blocks",
+                               (json_int_t)info->blocks, "damaged_blocks", (json_int_t)info->damaged);
     static const char *const same[] = {"node", "otp", "erts", "elixir", "end_reason", "command", "level", "trigger"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         set_meta(object, same[i], query, same[i]);
     json_object_set_new(object, "duration_ns", json_integer(info->events ? info->last_time - info->first_time : 0));
     json_object_set_new(object, "first_time", info->events ? json_integer(info->first_time) : json_null());
     json_object_set_new(object, "last_time", info->events ? json_integer(info->last_time) : json_null());
-    json_object_set_new(object, "started_wall_ns", info->events ? json_integer(es_query_wall(query, info->first_time)) : json_null());
+    json_object_set_new(object, "started_wall_ns",
+                        info->events ? json_integer(es_query_wall(query, info->first_time)) : json_null());
     json_object_set_new(object, "live", json_boolean(info->live));
     json_object_set_new(object, "closed", json_boolean(info->closed));
     json_t *causes = json_object(), *counters = json_object(), *facts = json_object();
@@ -131,7 +138,8 @@ static void print_kinds(const struct es_info *info)
 static void print_missing(const struct es_info *info)
 {
     struct es_cli_buf count;
-    const char *warn = es_cli_style(stdout, ES_STYLE_YELLOW), *good = es_cli_style(stdout, ES_STYLE_GREEN), *none = es_cli_style(stdout, ES_STYLE_NONE);
+    const char *warn = es_cli_style(stdout, ES_STYLE_YELLOW), *good = es_cli_style(stdout, ES_STYLE_GREEN),
+               *none = es_cli_style(stdout, ES_STYLE_NONE);
     if (info->losses == 0)
         row("losses", "%snone%s", good, none);
     else
@@ -166,8 +174,8 @@ static void print_info(struct es_query *query, const char *path, const struct es
     struct value node, otp, elixir, command, end;
     printf("%s%s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), path, es_cli_style(stdout, ES_STYLE_NONE));
     bool has_elixir = strcmp(meta(query, "elixir", &elixir, "undefined"), "undefined") != 0;
-    row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"), has_elixir ? ", Elixir " : "",
-        has_elixir ? elixir.text : "");
+    row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"),
+        has_elixir ? ", Elixir " : "", has_elixir ? elixir.text : "");
     if (meta(query, "command", &command, "")[0])
         row("command", "%s", command.text);
     if (info->events)
@@ -176,8 +184,8 @@ static void print_info(struct es_query *query, const char *path, const struct es
     if (meta(query, "end_reason", &end, "")[0])
         row("ended", "%s", end.text);
     else if (!info->live && !info->closed)
-        row("ended", "%sits writer died; the last moments may be missing (elixirscope recover)%s", es_cli_style(stdout, ES_STYLE_YELLOW),
-            es_cli_style(stdout, ES_STYLE_NONE));
+        row("ended", "%sits writer died; the last moments may be missing (elixirscope recover)%s",
+            es_cli_style(stdout, ES_STYLE_YELLOW), es_cli_style(stdout, ES_STYLE_NONE));
     row("size", "%s in %s blocks%s%.2f B an event", es_cli_bytes(info->bytes, &a), es_cli_count(info->blocks, &b), ", ",
         info->events ? (double)info->bytes / (double)info->events : 0.0);
     row("processes", "%s", es_cli_count(info->processes, &a));
@@ -207,8 +215,10 @@ static int show(struct es_query *query, const char *path, bool json, bool verify
 
 int es_cmd_info(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, ES_OPT_JSON}, {"verify", no_argument, NULL, OPT_VERIFY},
-                                            {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"json", no_argument, NULL, ES_OPT_JSON},
+                                            {"verify", no_argument, NULL, OPT_VERIFY},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     bool json = false, verify = false;
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (option) {

@@ -52,7 +52,9 @@ static enum es_rescue rescue(struct es_session_dir *dir)
     }
     int rc = es_arena_open(dir->arena, &arena);
     if (rc == -ENOENT || rc == -ESRCH || rc == -ENXIO) {
-        enum es_rescue result = strncmp(dir->arena, "/proc/", 6) == 0 && access(dir->recording, F_OK) == 0 ? ES_RESCUE_LOST : ES_RESCUE_EMPTY;
+        enum es_rescue result = strncmp(dir->arena, "/proc/", 6) == 0 && access(dir->recording, F_OK) == 0
+                                    ? ES_RESCUE_LOST
+                                    : ES_RESCUE_EMPTY;
         es_place_remove(dir);
         return result;
     }
@@ -109,13 +111,17 @@ static int rescue_one(const struct es_session_dir *dir, void *context)
     switch (es_rescue_session(dir)) {
     case ES_RESCUE_SAVED:
         if (es_summary_counts(dir->recording, &events, &lost))
-            es_recorder_tell(recorder, "finished %s, whose recorder had died: %s events", dir->recording, es_cli_count(events, &buf));
+            es_recorder_tell(recorder, "finished %s, whose recorder had died: %s events", dir->recording,
+                             es_cli_count(events, &buf));
         break;
     case ES_RESCUE_LOST:
-        es_recorder_warn(recorder, "the recorder of %s had died together with its rings: the last events before that are missing", dir->recording);
+        es_recorder_warn(recorder,
+                         "the recorder of %s had died together with its rings: the last events before that are missing",
+                         dir->recording);
         break;
     case ES_RESCUE_REPLACED:
-        es_recorder_warn(recorder, "%s was replaced before its first recorder's rest was written: that is thrown away", dir->recording);
+        es_recorder_warn(recorder, "%s was replaced before its first recorder's rest was written: that is thrown away",
+                         dir->recording);
         break;
     case ES_RESCUE_FAILED:
         es_recorder_warn(recorder, "%s (see `elixirscope recover`)", es_error_text());
@@ -126,7 +132,4 @@ static int rescue_one(const struct es_session_dir *dir, void *context)
     return 0;
 }
 
-void es_rescue_all(const struct es_recorder *recorder)
-{
-    es_session_dir_each(rescue_one, (void *)(uintptr_t)recorder);
-}
+void es_rescue_all(const struct es_recorder *recorder) { es_session_dir_each(rescue_one, (void *)(uintptr_t)recorder); }

@@ -10,7 +10,7 @@ const struct es_command es_commands[] = {
 #define C(symbol, name, summary) {name, summary, es_cmd_##symbol},
     ES_COMMANDS(C)
 #undef C
-    {NULL, NULL, NULL},
+        {NULL, NULL, NULL},
 };
 
 static int help(FILE *out)
@@ -21,13 +21,12 @@ static int help(FILE *out)
             "Commands:\n",
             es_cli_style(out, ES_STYLE_BOLD), es_cli_style(out, ES_STYLE_NONE));
     for (const struct es_command *command = es_commands; command->name; command++)
-        fprintf(out, "  %s%-9s%s %s\n", es_cli_style(out, ES_STYLE_CYAN), command->name, es_cli_style(out, ES_STYLE_NONE),
-                command->summary);
-    fprintf(out,
-            "\n`elixirscope COMMAND --help` says more. Begin with:\n"
-            "  elixirscope record -o first.scope -- mix run\n"
-            "  elixirscope events first.scope --limit 50\n\n"
-            "Exit codes: 0 success, 1 failure, 2 wrong usage.\n");
+        fprintf(out, "  %s%-9s%s %s\n", es_cli_style(out, ES_STYLE_CYAN), command->name,
+                es_cli_style(out, ES_STYLE_NONE), command->summary);
+    fprintf(out, "\n`elixirscope COMMAND --help` says more. Begin with:\n"
+                 "  elixirscope record -o first.scope -- mix run\n"
+                 "  elixirscope events first.scope --limit 50\n\n"
+                 "Exit codes: 0 success, 1 failure, 2 wrong usage.\n");
     return ES_EXIT_OK;
 }
 

@@ -9,24 +9,25 @@
 #include "cli/cli.h"
 #include "cli/control_socket.h"
 
-static const char help[] =
-    "elixirscope mark - put a mark into a live recording\n"
-    "\n"
-    "Usage: elixirscope mark [SESSION] LABEL\n"
-    "\n"
-    "The mark becomes an event of kind mark, with LABEL as its text. SESSION is a session's id (`elixirscope doctor` lists them), a node's\n"
-    "name, or the path of a recording; it can be left out where only one session lives. Ends a flight recorder that waits for a mark.\n"
-    "\n"
-    "Options:\n"
-    "  --json               a JSON object about the session\n"
-    "  --help               this text\n"
-    "\n"
-    "Examples:\n"
-    "  elixirscope mark 'checkout started'\n"
-    "  elixirscope mark shop@localhost 'deployed 1.4.2'\n"
-    "\n"
-    "Exit codes:\n"
-    "  0 success, 1 failure, 2 wrong usage\n";
+static const char help[] = "elixirscope mark - put a mark into a live recording\n"
+                           "\n"
+                           "Usage: elixirscope mark [SESSION] LABEL\n"
+                           "\n"
+                           "The mark becomes an event of kind mark, with LABEL as its text. SESSION is a session's id "
+                           "(`elixirscope doctor` lists them), a node's\n"
+                           "name, or the path of a recording; it can be left out where only one session lives. Ends a "
+                           "flight recorder that waits for a mark.\n"
+                           "\n"
+                           "Options:\n"
+                           "  --json               a JSON object about the session\n"
+                           "  --help               this text\n"
+                           "\n"
+                           "Examples:\n"
+                           "  elixirscope mark 'checkout started'\n"
+                           "  elixirscope mark shop@localhost 'deployed 1.4.2'\n"
+                           "\n"
+                           "Exit codes:\n"
+                           "  0 success, 1 failure, 2 wrong usage\n";
 
 struct search {
     const char *wanted;
@@ -57,12 +58,14 @@ static int find(struct search *search)
     es_hint("`elixirscope doctor` lists the sessions.");
     if (search->n > 1)
         return es_fail(-EINVAL, "%u sessions live: name one", search->n);
-    return search->wanted ? es_fail(-ENOENT, "there is no live session '%s'", search->wanted) : es_fail(-ENOENT, "no session lives");
+    return search->wanted ? es_fail(-ENOENT, "there is no live session '%s'", search->wanted)
+                          : es_fail(-ENOENT, "no session lives");
 }
 
 int es_cmd_mark(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, ES_OPT_JSON}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, ES_OPT_JSON}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     bool json = false;
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (option == 'h')

@@ -7,7 +7,10 @@
 #include "base/error.h"
 #include "cli/cli.h"
 
-struct suffix { const char *text; double factor; };
+struct suffix {
+    const char *text;
+    double factor;
+};
 
 /* A number with one of `suffixes`; the suffix "" is the plain number. */
 static int parse_scaled(const char *text, const struct suffix *suffixes, double *ret)
@@ -37,9 +40,9 @@ int es_cli_parse_count(const char *text, uint64_t *ret)
 
 int es_cli_parse_size(const char *text, uint64_t *ret)
 {
-    static const struct suffix suffixes[] = {{"", 1},       {"b", 1},       {"k", 1e3},       {"kb", 1e3},       {"kib", 1024},
-                                             {"m", 1e6},    {"mb", 1e6},    {"mib", 1048576}, {"g", 1e9},        {"gb", 1e9},
-                                             {"gib", 1073741824.0}, {"tb", 1e12}, {NULL, 0}};
+    static const struct suffix suffixes[] = {
+        {"", 1},          {"b", 1},   {"k", 1e3},  {"kb", 1e3},           {"kib", 1024}, {"m", 1e6}, {"mb", 1e6},
+        {"mib", 1048576}, {"g", 1e9}, {"gb", 1e9}, {"gib", 1073741824.0}, {"tb", 1e12},  {NULL, 0}};
     double value;
     if (parse_scaled(text, suffixes, &value) < 0)
         return es_fail(-EINVAL, "'%s' is not a size (examples: 64kB, 200MB, 2GiB)", text);
@@ -49,7 +52,8 @@ int es_cli_parse_size(const char *text, uint64_t *ret)
 
 int es_cli_parse_duration(const char *text, int64_t *ret_ns)
 {
-    static const struct suffix suffixes[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {NULL, 0}};
+    static const struct suffix suffixes[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},   {"s", 1e9},
+                                             {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {NULL, 0}};
     double value;
     if (parse_scaled(text, suffixes, &value) < 0)
         return es_fail(-EINVAL, "'%s' is not a duration (examples: 30s, 500ms, 2m, 1h)", text);
@@ -84,7 +88,9 @@ static int unknown_kind(const char *name)
     for (unsigned k = 1; k < ES_KIND_MAX; k++)
         if (es_kind_table[k].family != ES_FAM_INTERNAL)
             len += (size_t)snprintf(list + len, sizeof list - len, " %s", es_kind_table[k].name);
-    es_hint("Kinds:%s. Families of kinds do too: process, message, call, state, scheduling, memory, node, error, user, recorder.", list);
+    es_hint("Kinds:%s. Families of kinds do too: process, message, call, state, scheduling, memory, node, error, user, "
+            "recorder.",
+            list);
     return es_fail(-EINVAL, "there is no kind of event called '%s'", name);
 }
 
@@ -122,7 +128,8 @@ const char es_cli_filter_help[] =
     "Filters:\n"
     "  --pid PID          events of this process, <0.123.0> or 0.123.0; may be given again\n"
     "  --name NAME        events of the process registered as NAME; may be given again\n"
-    "  --kind KIND,...    kinds (send, deliver, spawn, exit, call, return, state ...) or families (message, process ...)\n"
+    "  --kind KIND,...    kinds (send, deliver, spawn, exit, call, return, state ...) or families (message, process "
+    "...)\n"
     "  --module MODULE    events of functions of MODULE; 'MyApp.*' is a prefix\n"
     "  --since TIME       from this time on\n"
     "  --until TIME       before this time\n"

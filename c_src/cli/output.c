@@ -25,8 +25,8 @@ int es_cli_usage(const char *command, const char *format, ...)
 int es_cli_failure(const char *command)
 {
     const char *text = es_error_text(), *hint = es_error_hint();
-    fprintf(stderr, "%selixirscope %s:%s %s\n", es_cli_style(stderr, ES_STYLE_RED), command, es_cli_style(stderr, ES_STYLE_NONE),
-            text[0] ? text : "failed");
+    fprintf(stderr, "%selixirscope %s:%s %s\n", es_cli_style(stderr, ES_STYLE_RED), command,
+            es_cli_style(stderr, ES_STYLE_NONE), text[0] ? text : "failed");
     if (hint[0])
         fprintf(stderr, "%s\n", hint);
     es_error_clear();
@@ -53,16 +53,17 @@ static bool coloured(FILE *out)
 
 const char *es_cli_style(FILE *out, enum es_style style)
 {
-    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[34m", "\033[35m", "\033[36m"};
+    static const char *const codes[] = {"\033[0m",  "\033[1m",  "\033[2m",  "\033[31m", "\033[32m",
+                                        "\033[33m", "\033[34m", "\033[35m", "\033[36m"};
     return coloured(out) ? codes[style] : "";
 }
 
 const char *es_cli_family_style(FILE *out, unsigned kind)
 {
     static const enum es_style styles[ES_FAM_MAX] = {
-        [ES_FAM_PROCESS] = ES_STYLE_GREEN, [ES_FAM_MESSAGE] = ES_STYLE_CYAN,    [ES_FAM_CALL] = ES_STYLE_BLUE,
-        [ES_FAM_STATE] = ES_STYLE_MAGENTA, [ES_FAM_SCHEDULING] = ES_STYLE_DIM,  [ES_FAM_MEMORY] = ES_STYLE_DIM,
-        [ES_FAM_NODE] = ES_STYLE_YELLOW,   [ES_FAM_ERROR] = ES_STYLE_RED,       [ES_FAM_USER] = ES_STYLE_BOLD,
+        [ES_FAM_PROCESS] = ES_STYLE_GREEN,   [ES_FAM_MESSAGE] = ES_STYLE_CYAN,   [ES_FAM_CALL] = ES_STYLE_BLUE,
+        [ES_FAM_STATE] = ES_STYLE_MAGENTA,   [ES_FAM_SCHEDULING] = ES_STYLE_DIM, [ES_FAM_MEMORY] = ES_STYLE_DIM,
+        [ES_FAM_NODE] = ES_STYLE_YELLOW,     [ES_FAM_ERROR] = ES_STYLE_RED,      [ES_FAM_USER] = ES_STYLE_BOLD,
         [ES_FAM_RECORDER] = ES_STYLE_YELLOW,
     };
     return kind < ES_KIND_MAX ? es_cli_style(out, styles[es_kind_table[kind].family]) : "";
@@ -82,7 +83,10 @@ const char *es_cli_count(uint64_t n, struct es_cli_buf *buf)
     return buf->text;
 }
 
-struct unit { double size; const char *name; };
+struct unit {
+    double size;
+    const char *name;
+};
 
 static const char *with_unit(double value, const struct unit *units, struct es_cli_buf *buf)
 {
@@ -90,8 +94,12 @@ static const char *with_unit(double value, const struct unit *units, struct es_c
         units++;
     double shown = value / units->size;
     double magnitude = shown < 0 ? -shown : shown;
-    snprintf(buf->text, sizeof buf->text, "%.*f %s", units->size <= 1 ? 0 : magnitude < 10 ? 2 : magnitude < 100 ? 1 : 0, shown,
-             units->name);
+    snprintf(buf->text, sizeof buf->text, "%.*f %s",
+             units->size <= 1  ? 0
+             : magnitude < 10  ? 2
+             : magnitude < 100 ? 1
+                               : 0,
+             shown, units->name);
     return buf->text;
 }
 
@@ -103,7 +111,8 @@ const char *es_cli_bytes(uint64_t n, struct es_cli_buf *buf)
 
 const char *es_cli_duration(int64_t ns, struct es_cli_buf *buf)
 {
-    static const struct unit units[] = {{3600e9, "h"}, {60e9, "min"}, {1e9, "s"}, {1e6, "ms"}, {1e3, "µs"}, {1, "ns"}, {0, NULL}};
+    static const struct unit units[] = {{3600e9, "h"}, {60e9, "min"}, {1e9, "s"}, {1e6, "ms"},
+                                        {1e3, "µs"},   {1, "ns"},     {0, NULL}};
     return with_unit((double)ns, units, buf);
 }
 

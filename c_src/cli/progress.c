@@ -28,7 +28,8 @@ void es_cli_catch_signals(void)
 
 void es_progress_start(struct es_progress *progress, const char *label)
 {
-    *progress = (struct es_progress){.label = label, .started = (int64_t)es_clock_os(), .terminal = isatty(STDERR_FILENO) != 0};
+    *progress =
+        (struct es_progress){.label = label, .started = (int64_t)es_clock_os(), .terminal = isatty(STDERR_FILENO) != 0};
 }
 
 int es_progress_tick(double done, void *context)
@@ -39,7 +40,8 @@ int es_progress_tick(double done, void *context)
         struct es_cli_buf left;
         double elapsed = (double)(now - progress->started);
         int64_t rest = done > 0.001 ? (int64_t)(elapsed / done - elapsed) : 0;
-        fprintf(stderr, "\r%s %3.0f %%, %s left \033[K", progress->label, done * 100, rest ? es_cli_duration(rest, &left) : "?");
+        fprintf(stderr, "\r%s %3.0f %%, %s left \033[K", progress->label, done * 100,
+                rest ? es_cli_duration(rest, &left) : "?");
         progress->shown = now;
     }
     return es_cli_interrupted();

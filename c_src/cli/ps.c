@@ -12,7 +12,8 @@ static const char help[] =
     "\n"
     "Usage: elixirscope ps [OPTION]... FILE.scope\n"
     "\n"
-    "Lists every process that lived during the recording, or those alive at a time: name, parent, initial call, spawn and\n"
+    "Lists every process that lived during the recording, or those alive at a time: name, parent, initial call, spawn "
+    "and\n"
     "exit, number of events, memory where it was sampled. '-' stands for before the recording, or unknown.\n"
     "\n"
     "Options:\n"
@@ -66,8 +67,10 @@ static int by_name(const void *a, const void *b)
     return order;
 }
 
-static const struct { const char *key; int (*compare)(const void *, const void *); } sorts[] = {
-    {"spawn", NULL}, {"events", by_events}, {"memory", by_memory}, {"name", by_name}};
+static const struct {
+    const char *key;
+    int (*compare)(const void *, const void *);
+} sorts[] = {{"spawn", NULL}, {"events", by_events}, {"memory", by_memory}, {"name", by_name}};
 
 static void add_ref(struct view *view, es_ref ref, struct es_text *out)
 {
@@ -79,7 +82,8 @@ static void add_ref(struct view *view, es_ref ref, struct es_text *out)
 
 static void add_call(struct view *view, const struct es_process *process, struct es_text *out)
 {
-    struct es_event call = {.kind = ES_K_SPAWN, .module = process->module, .function = process->function, .arity = process->arity};
+    struct es_event call = {
+        .kind = ES_K_SPAWN, .module = process->module, .function = process->function, .arity = process->arity};
     if (process->module == ES_REF_NONE)
         es_text_puts(out, "-");
     else
@@ -221,8 +225,9 @@ static int list(struct view *view)
     int code = sort_rows(view, rows, n);
     struct es_text line = {0};
     if (code == ES_EXIT_OK && !view->json)
-        printf("%s%-13s %-28s %-13s %-36s %11s %11s %10s %9s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), "PID", "NAME", "PARENT", "INITIAL CALL",
-               "SPAWNED s", "EXITED s", "EVENTS", "MEMORY", es_cli_style(stdout, ES_STYLE_NONE));
+        printf("%s%-13s %-28s %-13s %-36s %11s %11s %10s %9s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), "PID", "NAME",
+               "PARENT", "INITIAL CALL", "SPAWNED s", "EXITED s", "EVENTS", "MEMORY",
+               es_cli_style(stdout, ES_STYLE_NONE));
     for (size_t i = 0; code == ES_EXIT_OK && i < n && (view->limit == 0 || i < view->limit); i++) {
         if (view->json)
             print_json(view, &rows[i], &line);

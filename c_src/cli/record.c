@@ -20,8 +20,10 @@ static const char help[] =
     "\n"
     "Usage: elixirscope record [OPTION]... [--] COMMAND [ARGUMENT]...\n"
     "\n"
-    "Runs COMMAND as it is (mix, iex, elixir, erl, escript, rebar3, a release, a script that starts one of them) and records the first\n"
-    "Erlang VM that comes up, from before its first line of user code. COMMAND has the terminal; messages of the recorder go to standard\n"
+    "Runs COMMAND as it is (mix, iex, elixir, erl, escript, rebar3, a release, a script that starts one of them) and "
+    "records the first\n"
+    "Erlang VM that comes up, from before its first line of user code. COMMAND has the terminal; messages of the "
+    "recorder go to standard\n"
     "error. The recording ends with COMMAND, and --json then prints one line to standard error.\n"
     "\n"
     "Options:\n" ES_CAPTURE_HELP
@@ -38,13 +40,15 @@ static const char help[] =
     "  elixirscope record --keep 60s --on crash -- bin/my_app start\n"
     "\n"
     "Exit codes:\n"
-    "  that of COMMAND (128 + N where signal N ended it); 1 where the recorder failed or COMMAND started no Erlang VM, and it says so;\n"
+    "  that of COMMAND (128 + N where signal N ended it); 1 where the recorder failed or COMMAND started no Erlang VM, "
+    "and it says so;\n"
     "  2 wrong usage\n";
 
 /* -1: go on; else the exit code. */
 static int parse(int argc, char **argv, struct es_capture *capture)
 {
-    static const struct option options[] = {ES_CAPTURE_OPTIONS, {"children", no_argument, NULL, ES_CAPTURE_CHILDREN}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        ES_CAPTURE_OPTIONS, {"children", no_argument, NULL, ES_CAPTURE_CHILDREN}, {NULL, 0, NULL, 0}};
     es_capture_init(capture, "record");
     for (int option; (option = getopt_long(argc, argv, "+ho:", options, NULL)) != -1;) {
         if (option == 'h')
@@ -78,7 +82,8 @@ static int launch(struct es_recorder *recorder, char *const *command)
 {
     char boot[PATH_MAX];
     bool release = prepare_boot(recorder, command, boot);
-    struct es_launch start = {.argv = command, .session = recorder->dir.path, .nif = recorder->nif, .boot = release ? boot : NULL};
+    struct es_launch start = {
+        .argv = command, .session = recorder->dir.path, .nif = recorder->nif, .boot = release ? boot : NULL};
     int rc = es_place_ebin_link(&recorder->dir, recorder->ebin);
     return rc < 0 ? rc : es_launch(&start, &recorder->command);
 }
@@ -93,10 +98,12 @@ static void say_how_it_ended(const struct es_recorder *recorder)
 {
     if (WIFSIGNALED(recorder->status) && recorder->n_tracks > 0)
         es_recorder_warn(recorder, "the %s was killed by signal %d (%s); all that was recorded until then is kept",
-                         recorder->tracks[0]->dir.vm == recorder->command ? "VM" : "command", WTERMSIG(recorder->status),
-                         strsignal(WTERMSIG(recorder->status)));
+                         recorder->tracks[0]->dir.vm == recorder->command ? "VM" : "command",
+                         WTERMSIG(recorder->status), strsignal(WTERMSIG(recorder->status)));
     if (recorder->refused > 0)
-        es_recorder_warn(recorder, "%u more Erlang VM%s started by the command and not recorded (--children records those that the first one starts)",
+        es_recorder_warn(recorder,
+                         "%u more Erlang VM%s started by the command and not recorded (--children records those that "
+                         "the first one starts)",
                          recorder->refused, recorder->refused == 1 ? " was" : "s were");
 }
 
@@ -115,7 +122,8 @@ static int run(struct es_recorder *recorder, char *const *command)
     }
     bool none = recorder->n_tracks == 0;
     if (none && !recorder->failed) {
-        es_recorder_warn(recorder, "the command ended without starting an Erlang VM%s", code ? "" : ": nothing was recorded");
+        es_recorder_warn(recorder, "the command ended without starting an Erlang VM%s",
+                         code ? "" : ": nothing was recorded");
         return code ? code : ES_EXIT_FAILURE;
     }
     say_how_it_ended(recorder);
@@ -131,7 +139,8 @@ int es_cmd_record(int argc, char **argv)
         return code;
     char *const *command = argv + optind;
     const char *slash = strrchr(command[0], '/');
-    if (es_capture_output(&capture, slash ? slash + 1 : command[0]) < 0 || es_recorder_open(&recorder, &capture, (uid_t)-1) < 0)
+    if (es_capture_output(&capture, slash ? slash + 1 : command[0]) < 0 ||
+        es_recorder_open(&recorder, &capture, (uid_t)-1) < 0)
         return es_cli_failure("record");
     code = run(&recorder, command);
     es_recorder_close(&recorder);

@@ -16,8 +16,10 @@ static const char help[] =
     "\n"
     "Usage: elixirscope recover [OPTION]... [SESSION]\n"
     "\n"
-    "Whoever kills the recorder does not lose the recording: its engine finishes it. Where both died, the events that were published lie in\n"
-    "shared memory still: this writes them into the recording, closes it and removes the session. SESSION is one id, default: all that\n"
+    "Whoever kills the recorder does not lose the recording: its engine finishes it. Where both died, the events that "
+    "were published lie in\n"
+    "shared memory still: this writes them into the recording, closes it and removes the session. SESSION is one id, "
+    "default: all that\n"
     "need it. The next `record` or `attach` does the same by itself.\n"
     "\n"
     "Options:\n"
@@ -42,12 +44,14 @@ struct work {
     bool failed;
 };
 
-static const char *const life_names[] = {[ES_SESSION_LIVE] = "live", [ES_SESSION_ORPHANED] = "orphaned", [ES_SESSION_STALE] = "stale"};
+static const char *const life_names[] = {
+    [ES_SESSION_LIVE] = "live", [ES_SESSION_ORPHANED] = "orphaned", [ES_SESSION_STALE] = "stale"};
 
 static void tell(const struct work *work, const struct es_session_dir *dir, const char *result, const char *text)
 {
     if (work->json) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s*}", "session", dir->id, "file", dir->recording, "result", result, "text", text[0] ? text : NULL);
+        json_t *object = json_pack("{s:s, s:s, s:s, s:s*}", "session", dir->id, "file", dir->recording, "result",
+                                   result, "text", text[0] ? text : NULL);
         json_dumpf(object, stdout, JSON_ENSURE_ASCII);
         putchar('\n');
         json_decref(object);
@@ -75,7 +79,9 @@ static void rescue(struct work *work, const struct es_session_dir *dir)
     case ES_RESCUE_REPLACED: tell(work, dir, "removed", "its recording was replaced by another one since"); break;
     case ES_RESCUE_BUSY: tell(work, dir, "busy", "its engine is finishing the recording"); break;
     case ES_RESCUE_LIVE: tell(work, dir, "live", "its recorder lives"); break;
-    case ES_RESCUE_KEPT: tell(work, dir, "kept", "all is saved; it holds the boot script of a VM that still runs"); break;
+    case ES_RESCUE_KEPT:
+        tell(work, dir, "kept", "all is saved; it holds the boot script of a VM that still runs");
+        break;
     case ES_RESCUE_FAILED:
         snprintf(text, sizeof text, "%s; `elixirscope recover --discard %s` gives it up", es_error_text(), dir->id);
         tell(work, dir, "failed", text);
@@ -110,8 +116,11 @@ static int each(const struct es_session_dir *dir, void *context)
 
 int es_cmd_recover(int argc, char **argv)
 {
-    static const struct option options[] = {{"list", no_argument, NULL, OPT_LIST}, {"discard", no_argument, NULL, OPT_DISCARD},
-                                            {"json", no_argument, NULL, ES_OPT_JSON}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"list", no_argument, NULL, OPT_LIST},
+                                            {"discard", no_argument, NULL, OPT_DISCARD},
+                                            {"json", no_argument, NULL, ES_OPT_JSON},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     struct work work = {0};
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (option) {

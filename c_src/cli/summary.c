@@ -45,9 +45,10 @@ static void losses(const struct es_info *info, char *text, size_t room)
 static json_t *describe(const struct es_track *track)
 {
     const struct es_hello *hello = &track->hello;
-    json_t *vm = json_pack("{s:s, s:i, s:s, s:s, s:s*}", "node", hello->node, "os_pid", track->dir.vm, "otp", hello->otp, "erts", hello->erts,
-                           "elixir", hello->elixir[0] ? hello->elixir : NULL);
-    return json_pack("{s:s, s:s, s:s, s:o}", "session", track->dir.id, "file", track->file, "end", track->why, "vm", vm);
+    json_t *vm = json_pack("{s:s, s:i, s:s, s:s, s:s*}", "node", hello->node, "os_pid", track->dir.vm, "otp",
+                           hello->otp, "erts", hello->erts, "elixir", hello->elixir[0] ? hello->elixir : NULL);
+    return json_pack("{s:s, s:s, s:s, s:o}", "session", track->dir.id, "file", track->file, "end", track->why, "vm",
+                     vm);
 }
 
 static void print_json(const struct es_track *track, const struct es_info *info)
@@ -58,7 +59,8 @@ static void print_json(const struct es_track *track, const struct es_info *info)
         json_t *lost = json_object();
         for (unsigned kind = 0; kind < ES_KIND_MAX; kind++)
             if (info->losses_by_kind[kind])
-                json_object_set_new(lost, es_kind_table[kind].name, json_integer((json_int_t)info->losses_by_kind[kind]));
+                json_object_set_new(lost, es_kind_table[kind].name,
+                                    json_integer((json_int_t)info->losses_by_kind[kind]));
         json_object_set_new(object, "events", json_integer((json_int_t)info->events));
         json_object_set_new(object, "lost", json_integer((json_int_t)info->losses));
         json_object_set_new(object, "lost_by_kind", lost);
@@ -69,9 +71,10 @@ static void print_json(const struct es_track *track, const struct es_info *info)
     json_object_set_new(object, "clean", json_boolean(!track->failed));
     if (track->armed)
         json_object_set_new(object, "armed",
-                            json_pack("{s:I, s:I, s:I, s:I}", "processes", (json_int_t)track->arming.processes, "longest_slice_ns",
-                                      (json_int_t)track->arming.longest_slice_ns, "p99_slice_ns", (json_int_t)track->arming.p99_slice_ns,
-                                      "total_ns", (json_int_t)track->arming.total_ns));
+                            json_pack("{s:I, s:I, s:I, s:I}", "processes", (json_int_t)track->arming.processes,
+                                      "longest_slice_ns", (json_int_t)track->arming.longest_slice_ns, "p99_slice_ns",
+                                      (json_int_t)track->arming.p99_slice_ns, "total_ns",
+                                      (json_int_t)track->arming.total_ns));
     if (recorder->capture->engine.on)
         json_object_set_new(object, "triggered", json_boolean(atomic_load(&track->arena.head->trigger) > 0));
     if (recorder->command_ended && WIFEXITED(recorder->status))
@@ -88,18 +91,23 @@ static void print_text(const struct es_track *track, const struct es_info *info)
     const struct es_recorder *recorder = track->recorder;
     struct es_cli_buf events, span, bytes, processes, lost;
     char kinds[512];
-    es_recorder_tell(recorder, "%s: %s events of %s processes in %s, %s", track->why, es_cli_count(info->events, &events),
-                     es_cli_count(info->processes, &processes), es_cli_duration(info->events ? info->last_time - info->first_time : 0, &span),
+    es_recorder_tell(recorder, "%s: %s events of %s processes in %s, %s", track->why,
+                     es_cli_count(info->events, &events), es_cli_count(info->processes, &processes),
+                     es_cli_duration(info->events ? info->last_time - info->first_time : 0, &span),
                      info->losses ? "some lost" : "nothing lost");
     if (info->losses) {
         losses(info, kinds, sizeof kinds);
-        es_recorder_warn(recorder, "%s events were lost (%s): larger rings (--ring-size), a smaller --payload or --state, or a lower --level help",
+        es_recorder_warn(recorder,
+                         "%s events were lost (%s): larger rings (--ring-size), a smaller --payload or --state, or a "
+                         "lower --level help",
                          es_cli_count(info->losses, &lost), kinds);
     }
     if (recorder->capture->engine.on)
-        es_recorder_tell(recorder, atomic_load(&track->arena.head->trigger) ? "the trigger fired, and what came before it is kept"
-                                                                            : "no trigger fired; the last of it is kept all the same");
-    es_recorder_tell(recorder, "%s, %s; look at it with: elixirscope info %s", track->file, es_cli_bytes(info->bytes, &bytes), track->file);
+        es_recorder_tell(recorder, atomic_load(&track->arena.head->trigger)
+                                       ? "the trigger fired, and what came before it is kept"
+                                       : "no trigger fired; the last of it is kept all the same");
+    es_recorder_tell(recorder, "%s, %s; look at it with: elixirscope info %s", track->file,
+                     es_cli_bytes(info->bytes, &bytes), track->file);
 }
 
 void es_summary_print(const struct es_track *track)
@@ -127,7 +135,8 @@ char *es_summary_status(const struct es_recorder *recorder)
         json_object_set_new(object, "engine_restarts", json_integer(track->engine.restarts));
         json_array_append_new(list, object);
     }
-    json_t *whole = json_pack("{s:s, s:s, s:o}", "session", recorder->dir.id, "command", recorder->capture->command, "recordings", list);
+    json_t *whole = json_pack("{s:s, s:s, s:o}", "session", recorder->dir.id, "command", recorder->capture->command,
+                              "recordings", list);
     char *text = json_dumps(whole, JSON_ENSURE_ASCII | JSON_COMPACT);
     json_decref(whole);
     return text;

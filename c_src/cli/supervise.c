@@ -28,8 +28,8 @@ static void say(const struct es_recorder *recorder, const char *format, va_list 
 {
     char text[4096];
     vsnprintf(text, sizeof text, format, args);
-    fprintf(stderr, "%selixirscope:%s %s%s\n", es_cli_style(stderr, ES_STYLE_DIM), es_cli_style(stderr, ES_STYLE_NONE), text,
-            recorder->terminal ? "\r" : "");
+    fprintf(stderr, "%selixirscope:%s %s%s\n", es_cli_style(stderr, ES_STYLE_DIM), es_cli_style(stderr, ES_STYLE_NONE),
+            text, recorder->terminal ? "\r" : "");
 }
 
 void es_recorder_tell(const struct es_recorder *recorder, const char *format, ...)
@@ -61,7 +61,8 @@ void es_recorder_fail(struct es_recorder *recorder)
 static struct {
     int pipe[2];
     volatile sig_atomic_t interrupt, terminate, hangup;
-    volatile sig_atomic_t terminate_sent, hangup_sent; /* by a process, not by the terminal: the command did not get it */
+    volatile sig_atomic_t terminate_sent,
+        hangup_sent; /* by a process, not by the terminal: the command did not get it */
 } caught = {.pipe = {-1, -1}};
 
 static void on_signal(int number, siginfo_t *info, void *context)
@@ -153,7 +154,8 @@ static int open_session(struct es_recorder *recorder)
 
 int es_recorder_open(struct es_recorder *recorder, struct es_capture *capture, uid_t owner)
 {
-    *recorder = (struct es_recorder){.capture = capture, .owner = owner, .listener = -1, .control = -1, .terminal = isatty(STDERR_FILENO)};
+    *recorder = (struct es_recorder){
+        .capture = capture, .owner = owner, .listener = -1, .control = -1, .terminal = isatty(STDERR_FILENO)};
     es_rescue_all(recorder);
     int rc = es_place_ebin(recorder->ebin, sizeof recorder->ebin);
     if (rc == 0 && (rc = open_session(recorder)) < 0)
@@ -243,7 +245,8 @@ static void take_answer(struct es_recorder *recorder)
 
 static void look_at_command(struct es_recorder *recorder)
 {
-    if (recorder->command <= 0 || recorder->command_ended || waitpid(recorder->command, &recorder->status, WNOHANG) != recorder->command)
+    if (recorder->command <= 0 || recorder->command_ended ||
+        waitpid(recorder->command, &recorder->status, WNOHANG) != recorder->command)
         return;
     recorder->command_ended = true;
     recorder->ended_at = es_now_ms();
@@ -263,8 +266,9 @@ static void tell_going_on(struct es_recorder *recorder)
 {
     for (size_t i = 0; i < recorder->n_tracks && !recorder->told_going_on; i++)
         if (recorder->tracks[i]->state <= ES_TRACK_RUNNING && es_track_vm_lives(recorder->tracks[i])) {
-            es_recorder_warn(recorder, "the command ended, and its VM (process %d) goes on: so does the recording; Ctrl-C ends it",
-                             recorder->tracks[i]->dir.vm);
+            es_recorder_warn(
+                recorder, "the command ended, and its VM (process %d) goes on: so does the recording; Ctrl-C ends it",
+                recorder->tracks[i]->dir.vm);
             recorder->told_going_on = true;
         }
 }
@@ -355,8 +359,9 @@ static void keep_for_recover(struct es_track *track)
     track->dir.recorder = track->dir.engine = 0;
     track->dir.recorder_start = track->dir.engine_start = 0;
     es_session_dir_save(&track->dir);
-    es_recorder_warn(track->recorder, "%s is not finished; `elixirscope recover %s` writes the rest, as does the next record or attach", track->file,
-                     track->dir.id);
+    es_recorder_warn(track->recorder,
+                     "%s is not finished; `elixirscope recover %s` writes the rest, as does the next record or attach",
+                     track->file, track->dir.id);
 }
 
 static void close_track(struct es_track *track)

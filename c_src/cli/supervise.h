@@ -23,7 +23,9 @@ enum es_track_state {
 
 struct es_recorder;
 
-struct es_arming { int64_t processes, longest_slice_ns, p99_slice_ns, total_ns; }; /* how the processes were armed */
+struct es_arming {
+    int64_t processes, longest_slice_ns, p99_slice_ns, total_ns;
+}; /* how the processes were armed */
 
 /* The recording of one VM. The first uses the recorder's own session directory, others (--children) have one each. */
 struct es_track {
@@ -35,8 +37,8 @@ struct es_track {
     struct es_link link;
     struct es_hello hello;
     char file[PATH_MAX];
-    int64_t deadline;       /* ms, of STOPPING and LEAVING */
-    const char *why;        /* it ended: for people and JSON */
+    int64_t deadline; /* ms, of STOPPING and LEAVING */
+    const char *why;  /* it ended: for people and JSON */
     bool armed, failed, engine_seen;
     struct es_arming arming;
 };
@@ -45,24 +47,24 @@ struct es_recorder {
     struct es_capture *capture;
     struct es_session_dir dir;
     char ebin[PATH_MAX], nif[PATH_MAX];
-    uid_t owner;            /* user of the VM where the recorder is root, else (uid_t)-1 */
+    uid_t owner; /* user of the VM where the recorder is root, else (uid_t)-1 */
     int listener, control;
     struct es_track *tracks[ES_TRACKS_MAX];
     size_t n_tracks;
     struct es_link guests[ES_GUESTS_MAX]; /* connected, and said nothing yet */
     size_t n_guests;
-    unsigned refused;       /* VMs that came and were not recorded */
-    bool failed;            /* the recorder itself could not do what was asked */
-    bool terminal;          /* messages go to a terminal that may be in raw mode */
+    unsigned refused; /* VMs that came and were not recorded */
+    bool failed;      /* the recorder itself could not do what was asked */
+    bool terminal;    /* messages go to a terminal that may be in raw mode */
 
-    pid_t command;          /* record: 0 where there is none */
+    pid_t command; /* record: 0 where there is none */
     bool command_ended;
-    int status;             /* of waitpid() */
-    int64_t ended_at;       /* ms, of the command */
+    int status;       /* of waitpid() */
+    int64_t ended_at; /* ms, of the command */
     bool told_going_on;
 
-    struct es_cnode *node;  /* attach: until the agent's start was answered */
-    int64_t stop_at;        /* ms, attach --for, counted from when all is armed; 0 = never */
+    struct es_cnode *node; /* attach: until the agent's start was answered */
+    int64_t stop_at;       /* ms, attach --for, counted from when all is armed; 0 = never */
     bool stopping;
 };
 
@@ -77,15 +79,18 @@ void es_recorder_stop(struct es_recorder *recorder, const char *why);
 void es_recorder_close(struct es_recorder *recorder);
 
 /* To stderr: `tell` says what --quiet leaves out, `warn` what nobody may miss; es_recorder_fail() is es_cli_failure() that marks it as failed. */
-void es_recorder_tell(const struct es_recorder *recorder, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void es_recorder_warn(const struct es_recorder *recorder, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void es_recorder_tell(const struct es_recorder *recorder, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void es_recorder_warn(const struct es_recorder *recorder, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void es_recorder_fail(struct es_recorder *recorder);
 
 /* ---- tracks (track.c) ----------------------------------------------------------------------------------------------- */
 /* A VM said hello on `link`, which the track takes over, or refuses and closes. */
 void es_track_hello(struct es_recorder *recorder, struct es_link *link, const struct es_hello *hello);
 /* The guardian's last word, on a connection of its own, where the agent died. */
-void es_track_farewell(struct es_recorder *recorder, const struct es_link *link, const struct es_agent_message *message);
+void es_track_farewell(struct es_recorder *recorder, const struct es_link *link,
+                       const struct es_agent_message *message);
 /* Something came from its agent. */
 void es_track_readable(struct es_track *track);
 void es_track_stop(struct es_track *track, const char *why);
@@ -106,11 +111,11 @@ bool es_summary_counts(const char *file, uint64_t *ret_events, uint64_t *ret_los
 enum es_rescue {
     ES_RESCUE_SAVED, /* all is in the recording, which is closed; the session is removed */
     ES_RESCUE_EMPTY, /* it held nothing; the session is removed */
-    ES_RESCUE_LOST,  /* its rings died with the recorder (anonymous memory); the recording has what was written before */
+    ES_RESCUE_LOST, /* its rings died with the recorder (anonymous memory); the recording has what was written before */
     ES_RESCUE_REPLACED, /* its recording was replaced by another one since: its rest is thrown away, the session is removed */
-    ES_RESCUE_BUSY,  /* its engine, or another rescuer, is at it */
-    ES_RESCUE_LIVE,  /* its recorder lives */
-    ES_RESCUE_KEPT,  /* all is saved; it holds the boot script of a VM that lives, see control/place.h */
+    ES_RESCUE_BUSY,   /* its engine, or another rescuer, is at it */
+    ES_RESCUE_LIVE,   /* its recorder lives */
+    ES_RESCUE_KEPT,   /* all is saved; it holds the boot script of a VM that lives, see control/place.h */
     ES_RESCUE_FAILED, /* with a cause; the session stays */
 };
 /* Takes the session of a dead recorder over: drains its rings into the recording. */

@@ -59,7 +59,9 @@ static int make_session(struct es_track *track, size_t number)
     if (rc < 0)
         return rc;
     if (track->arena.shrunk)
-        es_recorder_warn(recorder, "there is little shared memory: the rings are smaller than wanted, and events may be lost under load");
+        es_recorder_warn(
+            recorder,
+            "there is little shared memory: the rings are smaller than wanted, and events may be lost under load");
     struct es_arena_head *head = track->arena.head;
     atomic_store(&head->vm_pid, (uint32_t)track->dir.vm);
     atomic_store(&head->recorder_pid, (uint32_t)getpid());
@@ -97,7 +99,8 @@ static int send_open(struct es_track *track)
 static int begin(struct es_track *track, size_t number)
 {
     if (track->hello.protocol != ES_PROTOCOL)
-        return es_fail(-EPROTO, "the agent speaks protocol %d, this program %d: they are of different versions", (int)track->hello.protocol, ES_PROTOCOL);
+        return es_fail(-EPROTO, "the agent speaks protocol %d, this program %d: they are of different versions",
+                       (int)track->hello.protocol, ES_PROTOCOL);
     int rc = make_session(track, number);
     return rc < 0 ? rc : start_engine(track);
 }
@@ -192,8 +195,9 @@ void es_track_stop(struct es_track *track, const char *why)
 static void engine_ended(struct es_track *track)
 {
     static const char *const reasons[] = {
-        [ES_END_STOPPED] = "stopped", [ES_END_VM_GONE] = "the VM ended", [ES_END_LIMIT] = "a limit was reached",
-        [ES_END_DISK_FULL] = "the disk is full", [ES_END_TRIGGERED] = "a trigger fired",
+        [ES_END_STOPPED] = "stopped",           [ES_END_VM_GONE] = "the VM ended",
+        [ES_END_LIMIT] = "a limit was reached", [ES_END_DISK_FULL] = "the disk is full",
+        [ES_END_TRIGGERED] = "a trigger fired",
     };
     struct es_recorder *recorder = track->recorder;
     if (track->engine.rc < 0) {
@@ -269,18 +273,21 @@ static void say_armed(struct es_track *track, const struct es_agent_message *mes
     struct es_recorder *recorder = track->recorder;
     struct es_cli_buf total, longest;
     track->armed = true;
-    track->arming = (struct es_arming){message->processes, message->longest_slice_ns, message->p99_slice_ns, message->total_ns};
+    track->arming =
+        (struct es_arming){message->processes, message->longest_slice_ns, message->p99_slice_ns, message->total_ns};
     if (recorder->capture->for_ns > 0 && recorder->stop_at == 0)
         recorder->stop_at = es_now_ms() + recorder->capture->for_ns / 1000000;
     if (track->state == ES_TRACK_OPENING)
         track->state = ES_TRACK_RUNNING;
     if (recorder->command == 0 || !recorder->terminal) /* not into a shell's prompt */
-        es_recorder_tell(recorder, "recording %s (process %d): %lld processes traced in %s, longest step %s", track->hello.node, track->dir.vm,
-                     (long long)message->processes, es_cli_duration(message->total_ns, &total),
-                     es_cli_duration(message->longest_slice_ns, &longest));
+        es_recorder_tell(recorder, "recording %s (process %d): %lld processes traced in %s, longest step %s",
+                         track->hello.node, track->dir.vm, (long long)message->processes,
+                         es_cli_duration(message->total_ns, &total),
+                         es_cli_duration(message->longest_slice_ns, &longest));
     for (size_t i = 0; i < message->n_matched && recorder->capture->n_specs > 0; i++)
         if (message->matched[i].functions > 0) /* the agent's notices tell of the others, and why */
-            es_recorder_tell(recorder, "%s matches %lld functions", message->matched[i].spec, (long long)message->matched[i].functions);
+            es_recorder_tell(recorder, "%s matches %lld functions", message->matched[i].spec,
+                             (long long)message->matched[i].functions);
     for (size_t i = 0; i < message->n_listed; i++)
         es_recorder_warn(recorder, "%s", message->listed[i]);
     if (message->n_unlisted > 0)

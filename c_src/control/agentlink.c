@@ -30,7 +30,8 @@ int es_link_listen(const char *path, uid_t owner, int *ret_fd)
     umask(before);
     if (rc == 0 && listen(fd, 16) < 0)
         rc = -errno;
-    if (rc == 0 && owner != (uid_t)-1 && owner != geteuid() && lchown(path, owner, (gid_t)-1) < 0) /* the directory is theirs: follow no link */
+    if (rc == 0 && owner != (uid_t)-1 && owner != geteuid() &&
+        lchown(path, owner, (gid_t)-1) < 0) /* the directory is theirs: follow no link */
         rc = -errno;
     if (rc < 0) {
         close(fd);

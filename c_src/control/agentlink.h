@@ -14,10 +14,10 @@
 #define ES_FRAME_MAX (1u << 20)
 
 struct es_link {
-    int fd;          /* -1: closed */
-    uint8_t *in;     /* what came and is not handled yet */
+    int fd;      /* -1: closed */
+    uint8_t *in; /* what came and is not handled yet */
     size_t len, room;
-    int peer_pid;    /* who connected, as the kernel says */
+    int peer_pid; /* who connected, as the kernel says */
     uid_t peer_uid;
 };
 
@@ -28,15 +28,26 @@ struct es_hello {
     char arena[256]; /* of the recording it is in the midst of, where it comes back after its connection broke */
 };
 
-enum es_agent_say { ES_SAY_NOTHING, ES_SAY_HELLO, ES_SAY_ARMED, ES_SAY_NOTICE, ES_SAY_STOPPED, ES_SAY_ERROR, ES_SAY_PONG };
+enum es_agent_say {
+    ES_SAY_NOTHING,
+    ES_SAY_HELLO,
+    ES_SAY_ARMED,
+    ES_SAY_NOTICE,
+    ES_SAY_STOPPED,
+    ES_SAY_ERROR,
+    ES_SAY_PONG
+};
 #define ES_SAY_LISTED 64
 struct es_agent_message {
     enum es_agent_say say;
     struct es_hello hello;
-    char text[1024];               /* notice, error; stopped: why */
-    bool clean;                    /* stopped */
+    char text[1024];                                             /* notice, error; stopped: why */
+    bool clean;                                                  /* stopped */
     int64_t processes, longest_slice_ns, p99_slice_ns, total_ns; /* armed */
-    struct { char spec[256]; int64_t functions; } matched[ES_SAY_LISTED];
+    struct {
+        char spec[256];
+        int64_t functions;
+    } matched[ES_SAY_LISTED];
     size_t n_matched;
     char listed[ES_SAY_LISTED][256]; /* armed: its notices and refusals; stopped: what is left behind */
     size_t n_listed, n_unlisted;     /* and how many more there were */
@@ -60,7 +71,7 @@ struct es_open {
     const struct es_spec *specs;
     size_t n_specs;
     uint64_t time_limit_ms;
-    double budget;        /* percent of CPU, 0 = no budget */
+    double budget;                       /* percent of CPU, 0 = no budget */
     uint32_t payload_bytes, state_bytes; /* where the budget goes back to when there is room again */
     bool children;
 };

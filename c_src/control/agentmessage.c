@@ -10,11 +10,18 @@
 static void hello_pair(const char *key, struct es_reader *value, void *context)
 {
     struct es_hello *hello = context;
-    const struct { const char *key; int64_t *to; } numbers[] = {
+    const struct {
+        const char *key;
+        int64_t *to;
+    } numbers[] = {
         {"protocol", &hello->protocol},   {"os_pid", &hello->os_pid},     {"schedulers", &hello->schedulers},
         {"dirty_cpu", &hello->dirty_cpu}, {"dirty_io", &hello->dirty_io}, {"processes", &hello->processes},
     };
-    const struct { const char *key; char *to; size_t room; } texts[] = {
+    const struct {
+        const char *key;
+        char *to;
+        size_t room;
+    } texts[] = {
         {"node", hello->node, sizeof hello->node},       {"otp", hello->otp, sizeof hello->otp},
         {"erts", hello->erts, sizeof hello->erts},       {"elixir", hello->elixir, sizeof hello->elixir},
         {"system", hello->system, sizeof hello->system}, {"start", hello->start, sizeof hello->start},
@@ -70,7 +77,8 @@ static void read_refused(struct es_reader *r, struct es_agent_message *message)
         return;
     for (uint32_t i = 0; i < n; i++) {
         char pid[64], tracer[128];
-        if (!es_etf_tuple(r, &arity) || arity != 2 || !es_etf_text(r, pid, sizeof pid) || !es_etf_text(r, tracer, sizeof tracer))
+        if (!es_etf_tuple(r, &arity) || arity != 2 || !es_etf_text(r, pid, sizeof pid) ||
+            !es_etf_text(r, tracer, sizeof tracer))
             return;
         char *to = list(message);
         if (to)

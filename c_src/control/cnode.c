@@ -78,7 +78,8 @@ static int whole_name(const char *name, char *ret_name, size_t room)
         return es_fail(-errno, "this host's name cannot be found: %s", strerror(errno));
     host[sizeof host - 1] = '\0';
     host[strcspn(host, ".")] = '\0';
-    return snprintf(ret_name, room, "%s@%s", name, host) < (int)room ? 0 : es_fail(-EINVAL, "the node's name is too long");
+    return snprintf(ret_name, room, "%s@%s", name, host) < (int)room ? 0
+                                                                     : es_fail(-EINVAL, "the node's name is too long");
 }
 
 /* The node must run on this host: where its host's name leads nowhere, it is the loopback interface that reaches it. */
@@ -99,7 +100,8 @@ static int unknown_node(const char *name, struct in_addr host, int rc)
     const char *at = strchr(name, '@') + 1;
     if (rc == -ECONNREFUSED) {
         es_hint("A node that can be attached to is started with --name or --sname (Elixir), -name or -sname (Erlang).");
-        return es_fail(rc, "%s: no port mapper (epmd) answers on %s:%d, so no named node runs there", name, at, es_epmd_port());
+        return es_fail(rc, "%s: no port mapper (epmd) answers on %s:%d, so no named node runs there", name, at,
+                       es_epmd_port());
     }
     if (rc != -ENOENT)
         return es_fail(rc, "%s: the port mapper (epmd) on %s does not answer: %s", name, at, strerror(-rc));
@@ -117,10 +119,13 @@ static int handshake(struct es_cnode *node, struct in_addr host, int port)
     if (problem == ETIMEDOUT)
         return es_fail(-ETIMEDOUT, "%s does not answer on port %d", node->name, port);
     if (problem == ECONNREFUSED)
-        return es_fail(-ECONNREFUSED, "%s: nobody listens on port %d, where the port mapper says it is", node->name, port);
-    es_hint("Give the node's own cookie with --cookie or --cookie-file: that of the user it runs as, or the release's COOKIE file. Short and "
+        return es_fail(-ECONNREFUSED, "%s: nobody listens on port %d, where the port mapper says it is", node->name,
+                       port);
+    es_hint("Give the node's own cookie with --cookie or --cookie-file: that of the user it runs as, or the release's "
+            "COOKIE file. Short and "
             "long names do not mix: the name must be just what node() answers there.");
-    return es_fail(-EACCES, "%s refused the connection: the cookie is not the node's, or its name is not quite this", node->name);
+    return es_fail(-EACCES, "%s refused the connection: the cookie is not the node's, or its name is not quite this",
+                   node->name);
 }
 
 static int join(struct es_cnode *node, const struct es_cookie_source *source)
@@ -151,7 +156,8 @@ int es_cnode_connect(const char *name, const struct es_cookie_source *cookie, st
     if (!node)
         return es_fail(-ENOMEM, "out of memory");
     node->fd = -1;
-    int rc = ei_x_new(&node->answer) < 0 ? es_fail(-ENOMEM, "out of memory") : whole_name(name, node->name, sizeof node->name);
+    int rc = ei_x_new(&node->answer) < 0 ? es_fail(-ENOMEM, "out of memory")
+                                         : whole_name(name, node->name, sizeof node->name);
     if (rc == 0)
         rc = join(node, cookie);
     if (rc < 0) {
@@ -201,8 +207,8 @@ static int read_answer(struct es_cnode *node, struct es_reader *ret_result)
     uint32_t arity;
     es_reader_init(&r, node->answer.buff, node->answer.index > 0 ? (size_t)node->answer.index : 0);
     look = r;
-    if (!es_etf_version(&look) || es_term_skip(&look) < 0 || !es_etf_version(&r) || !es_etf_tuple(&r, &arity) || arity != 2 ||
-        !es_etf_is_atom(&r, "rex"))
+    if (!es_etf_version(&look) || es_term_skip(&look) < 0 || !es_etf_version(&r) || !es_etf_tuple(&r, &arity) ||
+        arity != 2 || !es_etf_is_atom(&r, "rex"))
         return 0; /* somebody else's message */
     look = r;
     if (es_etf_tuple(&look, &arity) && arity == 2 && es_etf_is_atom(&look, "badrpc"))
@@ -221,7 +227,8 @@ int es_cnode_answer(struct es_cnode *node, int timeout_ms, struct es_reader *ret
         int rc = ei_xreceive_msg_tmo(node->fd, &message, &node->answer, left > 0 ? (unsigned)left : 1);
         if (rc == ERL_ERROR)
             return erl_errno == ETIMEDOUT ? 0 : es_fail(-ECONNRESET, "%s went away", node->name);
-        if (rc == ERL_MSG && (message.msgtype == ERL_SEND || message.msgtype == ERL_REG_SEND) && (rc = read_answer(node, ret_result)) != 0)
+        if (rc == ERL_MSG && (message.msgtype == ERL_SEND || message.msgtype == ERL_REG_SEND) &&
+            (rc = read_answer(node, ret_result)) != 0)
             return rc;
     } while (now_ms() < until);
     return 0;

@@ -11,16 +11,36 @@
 #include "wire/arena.h"
 #include "wire/sessiondir.h"
 
-enum es_level { ES_LEVEL_OFF, ES_LEVEL_MINIMAL, ES_LEVEL_STATES_ONLY, ES_LEVEL_MESSAGES_ONLY, ES_LEVEL_BALANCED, ES_LEVEL_FULL, ES_LEVEL_MAX };
+enum es_level {
+    ES_LEVEL_OFF,
+    ES_LEVEL_MINIMAL,
+    ES_LEVEL_STATES_ONLY,
+    ES_LEVEL_MESSAGES_ONLY,
+    ES_LEVEL_BALANCED,
+    ES_LEVEL_FULL,
+    ES_LEVEL_MAX
+};
 extern const char *const es_level_names[ES_LEVEL_MAX];
 /* The level with this name; -EINVAL with a cause. */
 int es_level_parse(const char *text, enum es_level *ret_level);
 
-enum es_spec_kind { ES_SPEC_MESSAGES, ES_SPEC_PROCESSES, ES_SPEC_SCHEDULING, ES_SPEC_GC, ES_SPEC_CALLS, ES_SPEC_RETURNS, ES_SPEC_STATES, ES_SPEC_PID, ES_SPEC_NAME, ES_SPEC_KINDS };
+enum es_spec_kind {
+    ES_SPEC_MESSAGES,
+    ES_SPEC_PROCESSES,
+    ES_SPEC_SCHEDULING,
+    ES_SPEC_GC,
+    ES_SPEC_CALLS,
+    ES_SPEC_RETURNS,
+    ES_SPEC_STATES,
+    ES_SPEC_PID,
+    ES_SPEC_NAME,
+    ES_SPEC_KINDS
+};
 extern const char *const es_spec_kind_names[ES_SPEC_KINDS];
 struct es_spec {
     enum es_spec_kind kind;
-    char module[256];   /* calls, returns, states: module or prefix with '*'; Elixir names without "Elixir." are tried both ways by the agent */
+    char module
+        [256]; /* calls, returns, states: module or prefix with '*'; Elixir names without "Elixir." are tried both ways by the agent */
     char function[256]; /* "*" = every function */
     int arity;          /* -1 = every arity */
     char text[256];     /* pid or name */

@@ -113,7 +113,8 @@ int es_epmd_names(struct in_addr host, char *ret_names, size_t room)
     ret_names[0] = '\0';
     char name[256], *save = NULL;
     /* Four bytes of port, then lines "name NAME at port N". */
-    for (char *line = strtok_r(len > 4 ? (char *)answer + 4 : (char *)answer + len, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+    for (char *line = strtok_r(len > 4 ? (char *)answer + 4 : (char *)answer + len, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save))
         if (sscanf(line, "name %255s at port", name) == 1 && used + strlen(name) + 3 < room)
             used += (size_t)snprintf(ret_names + used, room - used, "%s%s", used ? ", " : "", name);
     return 0;

@@ -18,10 +18,7 @@ static bool next(struct es_reader *r, struct es_token *ret_token)
     return true;
 }
 
-bool es_etf_version(struct es_reader *r)
-{
-    return es_reader_u8(r) == 131 && !r->bad ? true : spoil(r);
-}
+bool es_etf_version(struct es_reader *r) { return es_reader_u8(r) == 131 && !r->bad ? true : spoil(r); }
 
 bool es_etf_tuple(struct es_reader *r, uint32_t *ret_arity)
 {
@@ -98,9 +95,7 @@ bool es_etf_text(struct es_reader *r, char *ret_text, size_t room)
     case ES_TOK_ATOM:
         copy_text(ret_text, room, token.bytes, token.type == ES_TOK_STRING ? token.count : token.len);
         return true;
-    case ES_TOK_NIL: /* the empty string */
-        ret_text[0] = '\0';
-        return true;
+    case ES_TOK_NIL: /* the empty string */ ret_text[0] = '\0'; return true;
     default: return spoil(r);
     }
 }

@@ -22,9 +22,11 @@ struct bytes {
 };
 
 /* One call; `arguments` is freed. */
-static int call(struct es_cnode *node, const char *module, const char *function, ei_x_buff *arguments, struct es_reader *ret_result)
+static int call(struct es_cnode *node, const char *module, const char *function, ei_x_buff *arguments,
+                struct es_reader *ret_result)
 {
-    struct es_call one = {.module = module, .function = function, .arguments = arguments->buff, .len = (size_t)arguments->index};
+    struct es_call one = {
+        .module = module, .function = function, .arguments = arguments->buff, .len = (size_t)arguments->index};
     int rc = es_cnode_call(node, &one, ret_result);
     ei_x_free(arguments);
     return rc;
@@ -102,9 +104,10 @@ static int abstract_code(struct es_cnode *node, const struct bytes *beam, struct
     int rc = call(node, "beam_lib", "chunks", &x, &r);
     if (rc < 0)
         return rc;
-    bool found = es_etf_tuple(&r, &n) && n == 2 && es_etf_is_atom(&r, "ok") && es_etf_tuple(&r, &n) && n == 2 && es_term_skip(&r) == 0 &&
-                 es_etf_list(&r, &n) && n == 1 && es_etf_tuple(&r, &n) && n == 2 && es_etf_is_atom(&r, "abstract_code") &&
-                 es_etf_tuple(&r, &n) && n == 2 && es_etf_is_atom(&r, "raw_abstract_v1");
+    bool found = es_etf_tuple(&r, &n) && n == 2 && es_etf_is_atom(&r, "ok") && es_etf_tuple(&r, &n) && n == 2 &&
+                 es_term_skip(&r) == 0 && es_etf_list(&r, &n) && n == 1 && es_etf_tuple(&r, &n) && n == 2 &&
+                 es_etf_is_atom(&r, "abstract_code") && es_etf_tuple(&r, &n) && n == 2 &&
+                 es_etf_is_atom(&r, "raw_abstract_v1");
     const uint8_t *forms = r.at;
     if (!found || es_term_skip(&r) < 0)
         return es_fail(-ENOENT, "the module was built without its abstract code");
@@ -130,8 +133,8 @@ static int compile_there(struct es_cnode *node, const struct bytes *beam, struct
     rc = call(node, "compile", "forms", &x, &r);
     if (rc < 0)
         return rc;
-    if (!es_etf_tuple(&r, &n) || n < 3 || !es_etf_is_atom(&r, "ok") || es_term_skip(&r) < 0 || es_token_next(&r, &token) < 0 ||
-        token.type != ES_TOK_BINARY)
+    if (!es_etf_tuple(&r, &n) || n < 3 || !es_etf_is_atom(&r, "ok") || es_term_skip(&r) < 0 ||
+        es_token_next(&r, &token) < 0 || token.type != ES_TOK_BINARY)
         return es_fail(-EREMOTEIO, "the module does not compile there");
     return copy(ret_beam, token.bytes, token.len);
 }
@@ -199,7 +202,8 @@ int es_inject_start(struct es_cnode *node, const struct es_inject_start *start)
     ei_x_encode_atom(&x, "wait_ms");
     ei_x_encode_long(&x, start->wait_ms);
     ei_x_encode_empty_list(&x);
-    struct es_call one = {.module = "elixirscope_agent", .function = "start", .arguments = x.buff, .len = (size_t)x.index};
+    struct es_call one = {
+        .module = "elixirscope_agent", .function = "start", .arguments = x.buff, .len = (size_t)x.index};
     int rc = es_cnode_ask(node, &one);
     ei_x_free(&x);
     return rc;
@@ -211,7 +215,8 @@ int es_inject_started(struct es_reader *result)
     char text[1024];
     if (es_etf_is_atom(result, "ok"))
         return 0;
-    if (es_etf_tuple(result, &arity) && arity == 2 && es_etf_is_atom(result, "error") && es_etf_text(result, text, sizeof text))
+    if (es_etf_tuple(result, &arity) && arity == 2 && es_etf_is_atom(result, "error") &&
+        es_etf_text(result, text, sizeof text))
         return es_fail(-EREMOTEIO, "the agent cannot start: %s", text);
     return es_fail(-EREMOTEIO, "the agent cannot start");
 }

@@ -10,7 +10,7 @@
 
 struct es_node_facts {
     int64_t os_pid;
-    uid_t uid;           /* user the VM runs as */
+    uid_t uid; /* user the VM runs as */
     char otp[32], system[128];
 };
 
@@ -26,7 +26,10 @@ int es_inject_reachable(struct es_cnode *node, const char *path);
 int es_inject_load(struct es_cnode *node, const char *ebin);
 
 /* Asks the agent to start (the answer comes later: es_cnode_answer(), then es_inject_started()). */
-struct es_inject_start { const char *socket, *ebin, *nif; int wait_ms; };
+struct es_inject_start {
+    const char *socket, *ebin, *nif;
+    int wait_ms;
+};
 int es_inject_start(struct es_cnode *node, const struct es_inject_start *start);
 /* 0 where the agent answered ok, else -EREMOTEIO with its words. */
 int es_inject_started(struct es_reader *result);

@@ -18,7 +18,8 @@
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 /* Calls with a list of arguments given as text. */
-static int ask(struct es_cnode *node, const char *const function[2], const char *arguments, struct es_reader *ret_result)
+static int ask(struct es_cnode *node, const char *const function[2], const char *arguments,
+               struct es_reader *ret_result)
 {
     ei_x_buff x;
     ei_x_new(&x);
@@ -62,7 +63,8 @@ static int same_machine(struct es_cnode *node)
         fclose(file);
     if (!known || !is_ok(&r) || !es_etf_text(&r, theirs, sizeof theirs) || strcmp(theirs, ours) == 0)
         return 0;
-    es_hint("Run `elixirscope attach` on that machine: events travel through its shared memory, never over the network.");
+    es_hint(
+        "Run `elixirscope attach` on that machine: events travel through its shared memory, never over the network.");
     return es_fail(-EREMOTE, "%s runs on another machine", es_cnode_name(node));
 }
 
@@ -70,7 +72,8 @@ static int same_architecture(struct es_cnode *node, const struct es_node_facts *
 {
     struct utsname us;
     size_t len = strcspn(facts->system, "-");
-    if (uname(&us) < 0 || strncmp(us.machine, facts->system, len) == 0 || (strcmp(us.machine, "x86_64") == 0 && strncmp(facts->system, "amd64", 5) == 0))
+    if (uname(&us) < 0 || strncmp(us.machine, facts->system, len) == 0 ||
+        (strcmp(us.machine, "x86_64") == 0 && strncmp(facts->system, "amd64", 5) == 0))
         return 0;
     es_hint("Use an elixirscope that was built for %.*s.", (int)len, facts->system);
     return es_fail(-ENOEXEC, "%s is built for %s, this program for %s", es_cnode_name(node), facts->system, us.machine);
@@ -98,7 +101,8 @@ static int may_reach(struct es_cnode *node, uid_t uid)
     char name[64];
     snprintf(name, sizeof name, "%s", them ? them->pw_name : "");
     es_hint("Run it as that user (sudo -u %s elixirscope attach …) or as root.", name[0] ? name : "USER");
-    return es_fail(-EPERM, "%s runs as user %s (%u), and you are %u", es_cnode_name(node), name[0] ? name : "?", (unsigned)uid, (unsigned)geteuid());
+    return es_fail(-EPERM, "%s runs as user %s (%u), and you are %u", es_cnode_name(node), name[0] ? name : "?",
+                   (unsigned)uid, (unsigned)geteuid());
 }
 
 struct search {
@@ -110,7 +114,8 @@ struct search {
 static int look(const struct es_session_dir *dir, void *context)
 {
     struct search *search = context;
-    if (dir->vm != search->os_pid || dir->vm_start != es_process_start(dir->vm) || es_session_dir_life(dir) != ES_SESSION_LIVE)
+    if (dir->vm != search->os_pid || dir->vm_start != es_process_start(dir->vm) ||
+        es_session_dir_life(dir) != ES_SESSION_LIVE)
         return 0;
     search->found = *dir;
     search->is_found = true;
@@ -133,8 +138,10 @@ static int not_taken(struct es_cnode *node, int64_t os_pid)
     struct search search = {.os_pid = os_pid};
     if (es_session_dir_each(look, &search) < 0 || !search.is_found)
         return has_no_agent(node);
-    es_hint("Stop that recorder first (process %d), or read along: elixirscope events --follow %s", search.found.recorder, search.found.recording);
-    return es_fail(-EBUSY, "%s is being recorded already, by session %s into %s", es_cnode_name(node), search.found.id, search.found.recording);
+    es_hint("Stop that recorder first (process %d), or read along: elixirscope events --follow %s",
+            search.found.recorder, search.found.recording);
+    return es_fail(-EBUSY, "%s is being recorded already, by session %s into %s", es_cnode_name(node), search.found.id,
+                   search.found.recording);
 }
 
 int es_inject_inspect(struct es_cnode *node, struct es_node_facts *ret_facts)
@@ -172,5 +179,6 @@ int es_inject_reachable(struct es_cnode *node, const char *path)
     if (rc < 0 || is_ok(&r))
         return rc;
     es_hint("A node in a container is recorded by running elixirscope inside of that container.");
-    return es_fail(-ENOENT, "%s does not see %s: it runs in another container, or its user may not read it", es_cnode_name(node), path);
+    return es_fail(-ENOENT, "%s does not see %s: it runs in another container, or its user may not read it",
+                   es_cnode_name(node), path);
 }

@@ -20,8 +20,9 @@
 #include "base/error.h"
 
 /* Quoted for the emulator's own reader of flags: inside single quotes everything up to the next one is taken as it is. */
-#define EVAL                                                                                                                 \
-    "'case os:getenv(\"ELIXIRSCOPE_SESSION\") of false -> ok; D -> try code:load_abs(D ++ \"/ebin/elixirscope_agent\"), "    \
+#define EVAL                                                                                \
+    "'case os:getenv(\"ELIXIRSCOPE_SESSION\") of false -> ok; D -> try code:load_abs(D ++ " \
+    "\"/ebin/elixirscope_agent\"), "                                                        \
     "elixirscope_agent:boot() catch _:_ -> ok end end'"
 
 /* Appends `text` as one word: inside double quotes the emulator takes all but a double quote as it is, outside of them \" is one. */

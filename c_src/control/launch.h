@@ -8,10 +8,10 @@
 #include <sys/types.h>
 
 struct es_launch {
-    char *const *argv;     /* ends with NULL */
-    const char *session;   /* directory of the session, with `ebin` in it */
+    char *const *argv;   /* ends with NULL */
+    const char *session; /* directory of the session, with `ebin` in it */
     const char *nif;
-    const char *boot;      /* patched boot script without ".boot", NULL: none */
+    const char *boot; /* patched boot script without ".boot", NULL: none */
 };
 
 /* Starts it in the caller's process group, on its terminal. -ENOENT and others of execvp(3) with a cause: then nothing

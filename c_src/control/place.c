@@ -61,7 +61,8 @@ static int find(char *ret_path, size_t room, const char *rest)
             try_path(ret_path, room, installed, rest))
             return 0;
     }
-    es_hint("Build it with `make`, install it with `make install`, or set ELIXIRSCOPE_HOME to the folder that has ebin/ and priv/.");
+    es_hint("Build it with `make`, install it with `make install`, or set ELIXIRSCOPE_HOME to the folder that has "
+            "ebin/ and priv/.");
     return es_fail(-ENOENT, "%s is neither beside the program nor in ../lib/elixirscope", rest);
 }
 
@@ -91,7 +92,8 @@ int es_place_modules(const char *ebin, char ret_names[ES_MODULES_MAX][ES_MODULE_
     while (list && n < ES_MODULES_MAX && (entry = readdir(list)) != NULL) {
         const char *dot = strrchr(entry->d_name, '.');
         size_t len = dot ? (size_t)(dot - entry->d_name) : 0;
-        if (strncmp(entry->d_name, "elixirscope", 11) != 0 || !dot || strcmp(dot, ".beam") != 0 || len >= ES_MODULE_NAME)
+        if (strncmp(entry->d_name, "elixirscope", 11) != 0 || !dot || strcmp(dot, ".beam") != 0 ||
+            len >= ES_MODULE_NAME)
             continue;
         memcpy(ret_names[n], entry->d_name, len);
         ret_names[n++][len] = '\0';
@@ -163,12 +165,14 @@ int es_place_nif_copy(const struct es_session_dir *dir, uid_t owner, char *ret_p
     snprintf(folder, sizeof folder, "%s", dir->path);
     if (forbids_executing(folder)) {
         outside(dir, folder, sizeof folder);
-        if (mkdir(folder, 0700) < 0 || (owner != (uid_t)-1 && owner != geteuid() && chown(folder, owner, (gid_t)-1) < 0))
+        if (mkdir(folder, 0700) < 0 ||
+            (owner != (uid_t)-1 && owner != geteuid() && chown(folder, owner, (gid_t)-1) < 0))
             return es_fail(-errno, "%s cannot be made: %s", folder, strerror(errno));
         if (forbids_executing(folder)) {
             rmdir(folder);
             es_hint("Set TMPDIR to a folder on a file system that is not mounted with noexec.");
-            return es_fail(-EACCES, "neither %s nor %s may hold a shared object: both are mounted with noexec", dir->path, folder);
+            return es_fail(-EACCES, "neither %s nor %s may hold a shared object: both are mounted with noexec",
+                           dir->path, folder);
         }
     }
     if (snprintf(to, sizeof to, "%s/" NIF, folder) >= (int)sizeof to || strlen(to) >= room)
@@ -192,7 +196,10 @@ void es_place_control_socket(const struct es_session_dir *dir, char ret_path[108
         ret_path[0] = '\0';
 }
 
-void es_place_boot(const struct es_session_dir *dir, char *ret_path, size_t room) { snprintf(ret_path, room, "%s/start", dir->path); }
+void es_place_boot(const struct es_session_dir *dir, char *ret_path, size_t room)
+{
+    snprintf(ret_path, room, "%s/start", dir->path);
+}
 
 /* What a VM that booted from our script would miss in init:restart(): the script, and the text that says whose it is. */
 static void remove_but_boot(const struct es_session_dir *dir)
@@ -210,7 +217,8 @@ void es_place_remove(const struct es_session_dir *dir)
 {
     static const char *const ours[] = {"control.sock", "ebin", NIF, BOOT}; /* the boot script last */
     int at = open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool boots = at >= 0 && dir->vm_start && es_process_start(dir->vm) == dir->vm_start && faccessat(at, BOOT, F_OK, 0) == 0;
+    bool boots =
+        at >= 0 && dir->vm_start && es_process_start(dir->vm) == dir->vm_start && faccessat(at, BOOT, F_OK, 0) == 0;
     for (size_t i = 0; at >= 0 && i < sizeof ours / sizeof *ours - boots; i++)
         unlinkat(at, ours[i], 0);
     if (at >= 0)

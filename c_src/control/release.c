@@ -22,16 +22,32 @@
 
 /* The parsed form of: case os:getenv("ELIXIRSCOPE_SESSION") of false -> ok; D -> try os:putenv("ELIXIRSCOPE_START", "boot"),
  * code:load_abs(D ++ "/ebin/elixirscope_agent"), elixirscope_agent:boot() catch _:_ -> ok end end */
-#define CALL(module, function, arguments) "{call,1,{remote,1,{atom,1," module "},{atom,1," function "}},[" arguments "]}"
+#define CALL(module, function, arguments) \
+    "{call,1,{remote,1,{atom,1," module "},{atom,1," function "}},[" arguments "]}"
 #define TEXT(text) "{string,1,\"" text "\"}"
-static const char instruction[] =
-    "{apply,{erl_eval,exprs,[[{'case',1," CALL("os", "getenv", TEXT("ELIXIRSCOPE_SESSION")) ",["
-    "{clause,1,[{atom,1,false}],[],[{atom,1,ok}]},"
-    "{clause,1,[{var,1,'D'}],[],[{'try',1,["
-    CALL("os", "putenv", TEXT("ELIXIRSCOPE_START") "," TEXT("boot")) ","
-    CALL("code", "load_abs", "{op,1,'++',{var,1,'D'}," TEXT("/ebin/elixirscope_agent") "}") ","
-    CALL("elixirscope_agent", "boot", "") "],[],"
-    "[{clause,1,[{tuple,1,[{var,1,'_'},{var,1,'_'},{var,1,'_'}]}],[],[{atom,1,ok}]}],[]}]}]}],[]]}}";
+static const char instruction[] = "{apply,{erl_eval,exprs,[[{'case',1," CALL(
+    "os", "getenv",
+    TEXT(
+        "ELIXIRSCOPE_SESSION")) ",["
+                                "{clause,1,[{atom,1,false}],[],[{atom,1,ok}]},"
+                                "{clause,1,[{var,1,'D'}],[],[{'try',1,[" CALL(
+                                    "os", "putenv",
+                                    TEXT("ELIXIRSCOPE_START") "," TEXT(
+                                        "boot")) "," CALL("code", "load_abs",
+                                                          "{op,1,'++',{var,1,'D'}," TEXT(
+                                                              "/ebin/elixirscope_agent") "}") "," CALL("elixirscope_"
+                                                                                                       "agent",
+                                                                                                       "boot",
+                                                                                                       "") "],[],"
+                                                                                                           "[{clause,1,"
+                                                                                                           "[{tuple,1,["
+                                                                                                           "{var,1,'_'}"
+                                                                                                           ",{var,1,'_'"
+                                                                                                           "},{var,1,'_"
+                                                                                                           "'}]}],[],[{"
+                                                                                                           "atom,1,ok}]"
+                                                                                                           "}],[]}]}]}]"
+                                                                                                           ",[]]}}";
 
 /* ---- finding ------------------------------------------------------------------------------------------------------- */
 
@@ -53,7 +69,8 @@ static bool program_path(const char *name, char *ret_path)
     while (path && *path) {
         size_t len = strcspn(path, ":");
         char joined[PATH_MAX];
-        if (snprintf(joined, sizeof joined, "%.*s/%s", (int)len, path, name) < (int)sizeof joined && access(joined, X_OK) == 0)
+        if (snprintf(joined, sizeof joined, "%.*s/%s", (int)len, path, name) < (int)sizeof joined &&
+            access(joined, X_OK) == 0)
             return realpath(joined, ret_path) != NULL;
         path += len + (path[len] == ':');
     }

@@ -11,8 +11,9 @@
 
 #define OTHER_RING (UINT64_C(1) << 20)
 
-const char *const es_redact_default[] = {"password",      "passwd",      "secret",        "token",  "authorization", "api_key",     "apikey",
-                                         "access_token",  "refresh_token", "private_key", "cookie", "credit_card",   "cvv",         NULL};
+const char *const es_redact_default[] = {
+    "password",     "passwd",        "secret",      "token",  "authorization", "api_key", "apikey",
+    "access_token", "refresh_token", "private_key", "cookie", "credit_card",   "cvv",     NULL};
 
 static uint64_t power_of_two(uint64_t n)
 {
@@ -60,8 +61,8 @@ static int prepare(struct es_arena *arena, const struct es_session_options *opti
     return rc;
 }
 
-int es_session_arena(struct es_session_dir *dir, const struct es_hello *hello, const struct es_session_options *options, uid_t owner,
-                     struct es_arena *ret_arena)
+int es_session_arena(struct es_session_dir *dir, const struct es_hello *hello, const struct es_session_options *options,
+                     uid_t owner, struct es_arena *ret_arena)
 {
     uint32_t schedulers = bounded(hello->schedulers, 1, ES_RINGS_MAX / 2);
     /* Dirty threads, and some foreign ones: the poll thread, threads of other NIFs. */

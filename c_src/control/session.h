@@ -16,16 +16,16 @@ struct es_redaction {
 extern const char *const es_redact_default[]; /* keys, ends with NULL */
 
 struct es_session_options {
-    uint64_t ring_bytes;                 /* of a scheduler's ring, 0 = ES_RING_DEFAULT */
+    uint64_t ring_bytes; /* of a scheduler's ring, 0 = ES_RING_DEFAULT */
     const struct es_redaction *redact;
     size_t n_redact;
     bool default_redaction;
-    int64_t payload_bytes, state_bytes;  /* -1 = the arena's defaults */
+    int64_t payload_bytes, state_bytes; /* -1 = the arena's defaults */
 };
 
 /* Makes the arena and says in `dir` where it is. With a cause: -ENOSPC where not even the smallest rings fit. `arena->shrunk`: they are
  * smaller than wanted. */
-int es_session_arena(struct es_session_dir *dir, const struct es_hello *hello, const struct es_session_options *options, uid_t owner,
-                     struct es_arena *ret_arena);
+int es_session_arena(struct es_session_dir *dir, const struct es_hello *hello, const struct es_session_options *options,
+                     uid_t owner, struct es_arena *ret_arena);
 
 #endif

@@ -10,12 +10,15 @@
 #include "control/control.h"
 
 const char *const es_level_names[ES_LEVEL_MAX] = {"off", "minimal", "states_only", "messages_only", "balanced", "full"};
-const char *const es_spec_kind_names[ES_SPEC_KINDS] = {"messages", "processes", "scheduling", "gc", "calls", "returns", "states", "pid", "name"};
+const char *const es_spec_kind_names[ES_SPEC_KINDS] = {"messages", "processes", "scheduling", "gc",  "calls",
+                                                       "returns",  "states",    "pid",        "name"};
 
 static int refuse(const char *text, const char *why)
 {
-    es_hint("A SPEC is one of: messages, processes, scheduling, gc, calls:MODULE[.FUNCTION[/ARITY]], returns:MODULE.FUNCTION/ARITY, "
-            "states:MODULE, pid:<0.123.0>, name:NAME. MODULE may end with '*'. Examples: calls:MyApp.Cart.add/2, calls:my_mod:run, "
+    es_hint("A SPEC is one of: messages, processes, scheduling, gc, calls:MODULE[.FUNCTION[/ARITY]], "
+            "returns:MODULE.FUNCTION/ARITY, "
+            "states:MODULE, pid:<0.123.0>, name:NAME. MODULE may end with '*'. Examples: calls:MyApp.Cart.add/2, "
+            "calls:my_mod:run, "
             "states:MyApp.*, name:shop_cart.");
     return es_fail(-EINVAL, "--trace %s: %s", text, why);
 }
@@ -116,12 +119,15 @@ static int check_function(const char *text, bool yes_really, const struct es_spe
     if (star && !every(spec->function) && strlen(spec->function) > 3) /* the operators * and ** are names */
         return refuse(text, "a function is named whole, or '*' for all");
     if (spec->kind == ES_SPEC_RETURNS && (strchr(spec->module, '*') || every(spec->function))) {
-        es_hint("A traced return keeps a frame for every open call, so functions are named one by one, and loops are not for it.");
+        es_hint("A traced return keeps a frame for every open call, so functions are named one by one, and loops are "
+                "not for it.");
         return es_fail(-EINVAL, "--trace %s: returns need a module and a function", text);
     }
     if (spec->kind == ES_SPEC_CALLS && every(spec->module) && !yes_really) {
-        es_hint("Name a module or a prefix such as calls:MyApp.*; --yes-really traces every call of every module all the same.");
-        return es_fail(-EPERM, "--trace %s would trace calls of every module, which makes a busy node several times slower", text);
+        es_hint("Name a module or a prefix such as calls:MyApp.*; --yes-really traces every call of every module all "
+                "the same.");
+        return es_fail(
+            -EPERM, "--trace %s would trace calls of every module, which makes a busy node several times slower", text);
     }
     return 0;
 }
@@ -137,7 +143,8 @@ static int parse_text(const char *text, const char *rest, struct es_spec *spec)
     if (strncmp(rest, "#PID", 4) == 0)
         rest += 4;
     bool bracket = *rest == '<';
-    if (sscanf(rest + bracket, "%9u.%9u.%9u%n", &a, &b, &c, &used) != 3 || strcmp(rest + bracket + used, bracket ? ">" : "") != 0)
+    if (sscanf(rest + bracket, "%9u.%9u.%9u%n", &a, &b, &c, &used) != 3 ||
+        strcmp(rest + bracket + used, bracket ? ">" : "") != 0)
         return refuse(text, "a pid looks like <0.123.0>");
     snprintf(spec->text, sizeof spec->text, "<%u.%u.%u>", a, b, c);
     return 0;
@@ -149,7 +156,8 @@ int es_spec_parse(const char *text, bool yes_really, struct es_spec *ret_spec)
     const char *colon = strchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : strlen(text);
     int kind = 0;
-    while (kind < ES_SPEC_KINDS && (strlen(es_spec_kind_names[kind]) != len || strncmp(text, es_spec_kind_names[kind], len) != 0))
+    while (kind < ES_SPEC_KINDS &&
+           (strlen(es_spec_kind_names[kind]) != len || strncmp(text, es_spec_kind_names[kind], len) != 0))
         kind++;
     if (kind == ES_SPEC_KINDS)
         return refuse(text, "there is no such thing to trace");

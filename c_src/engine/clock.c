@@ -4,13 +4,13 @@
 
 #include <string.h>
 
-#define ONE 4294967296.0                       /* 1.0 with 32 binary places */
-#define LIMIT (INT64_C(1) << 61)               /* no time lies beyond: 73 years */
-#define CLOSE_NS 1e6                           /* calibrations nearer to each other say nothing about the rate */
-#define RATE_NS 50e6                           /* two so far apart do */
-#define BASE_NS 30e9                           /* the rate is that of the last 30 to 60 s */
-#define BEND_NS 100e6                          /* a deviation is made good within this, if it is small */
-#define OWN_NS 5000000u                        /* our own measurement counts from 5 ms on */
+#define ONE 4294967296.0         /* 1.0 with 32 binary places */
+#define LIMIT (INT64_C(1) << 61) /* no time lies beyond: 73 years */
+#define CLOSE_NS 1e6             /* calibrations nearer to each other say nothing about the rate */
+#define RATE_NS 50e6             /* two so far apart do */
+#define BASE_NS 30e9             /* the rate is that of the last 30 to 60 s */
+#define BEND_NS 100e6            /* a deviation is made good within this, if it is small */
+#define OWN_NS 5000000u          /* our own measurement counts from 5 ms on */
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -160,13 +160,14 @@ void es_clock_map_measure(struct es_clock_map *map, uint64_t stamp, uint64_t os)
 bool es_clock_map_valid(const struct es_clock_map *map)
 {
     bool ok = map->n_ahead <= ES_CLOCK_AHEAD && map->until > map->from && map->time == within(map->time) &&
-              map->nominal > 0 && map->nominal <= UINT64_C(1000) << 32 && map->rate > map->nominal / 4 && map->rate <= map->nominal * 2 &&
-              map->slope > map->rate / 16 && map->slope <= map->rate * 16;
+              map->nominal > 0 && map->nominal <= UINT64_C(1000) << 32 && map->rate > map->nominal / 4 &&
+              map->rate <= map->nominal * 2 && map->slope > map->rate / 16 && map->slope <= map->rate * 16;
     uint64_t before = map->from;
     for (uint32_t i = 0; ok && i < map->n_ahead; i++) {
         ok = map->ahead[i].stamp > before && map->ahead[i].mono == within(map->ahead[i].mono);
         before = map->ahead[i].stamp;
     }
-    return ok && map->known.mono == within(map->known.mono) && (map->n_ahead == 0 || map->until == map->ahead[0].stamp) &&
-           map->base.stamp <= map->known.stamp && map->mid.stamp <= map->known.stamp;
+    return ok && map->known.mono == within(map->known.mono) &&
+           (map->n_ahead == 0 || map->until == map->ahead[0].stamp) && map->base.stamp <= map->known.stamp &&
+           map->mid.stamp <= map->known.stamp;
 }

@@ -9,21 +9,25 @@
 
 #include "wire/clock.h"
 
-struct es_clock_point { uint64_t stamp; int64_t mono; };
+struct es_clock_point {
+    uint64_t stamp;
+    int64_t mono;
+};
 #define ES_CLOCK_AHEAD 16u
 
 struct es_clock_map {
-    uint64_t from, until;            /* stamps of the piece in use; until UINT64_MAX: no end known */
-    int64_t time;                    /* at `from` */
-    uint64_t slope;                  /* ns a tick, 32 binary places */
-    uint64_t frontier;               /* greatest stamp mapped so far */
-    uint64_t rate, nominal;          /* ns a tick: best known, and what it was said to be */
-    struct es_clock_point base, mid, known; /* rate is measured from `base` to `known`, the last calibration behind the frontier */
+    uint64_t from, until;   /* stamps of the piece in use; until UINT64_MAX: no end known */
+    int64_t time;           /* at `from` */
+    uint64_t slope;         /* ns a tick, 32 binary places */
+    uint64_t frontier;      /* greatest stamp mapped so far */
+    uint64_t rate, nominal; /* ns a tick: best known, and what it was said to be */
+    struct es_clock_point base, mid,
+        known; /* rate is measured from `base` to `known`, the last calibration behind the frontier */
     struct es_clock_point ahead[ES_CLOCK_AHEAD]; /* calibrations that are published, but not reached yet */
     uint32_t n_ahead;
-    bool started, exact;             /* exact: stamps are nanoseconds of the system's clock */
-    bool measured;                   /* rate comes from calibrations */
-    uint64_t own_stamp, own_os;      /* where our own measurement of the rate began */
+    bool started, exact;        /* exact: stamps are nanoseconds of the system's clock */
+    bool measured;              /* rate comes from calibrations */
+    uint64_t own_stamp, own_os; /* where our own measurement of the rate began */
 };
 
 void es_clock_map_init(struct es_clock_map *map, enum es_clock clock, uint64_t rate);

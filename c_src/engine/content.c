@@ -6,13 +6,17 @@
 #include "base/error.h"
 #include "engine/pair.h"
 
-struct test { bool (*fits)(const struct es_pairs *pairs, const struct es_sent *sent, es_ref who); es_ref who; };
+struct test {
+    bool (*fits)(const struct es_pairs *pairs, const struct es_sent *sent, es_ref who);
+    es_ref who;
+};
 
 /* May have been sent to this process: an alias may be anybody's, a name's owner may have become known since. */
 static bool may_reach(const struct es_pairs *pairs, const struct es_sent *sent, es_ref receiver)
 {
     es_ref other, owner = es_ref_class_of(sent->hash) == ES_REF_ATOM
-                              ? es_processes_whereis(pairs->processes, sent->hash, INT64_MAX, &other) : 0;
+                              ? es_processes_whereis(pairs->processes, sent->hash, INT64_MAX, &other)
+                              : 0;
     return owner == 0 || owner == receiver;
 }
 
@@ -23,7 +27,8 @@ static bool is_from(const struct es_pairs *pairs, const struct es_sent *sent, es
 }
 
 /* The first that fits, and whether all that fit have the same address; NULL. */
-static const struct es_sent *find(const struct es_pairs *pairs, const struct es_lane *lane, struct test test, bool *ret_same)
+static const struct es_sent *find(const struct es_pairs *pairs, const struct es_lane *lane, struct test test,
+                                  bool *ret_same)
 {
     const struct es_sent *found = NULL, *sent = &lane->first;
     *ret_same = true;
@@ -55,8 +60,8 @@ static struct es_sent take(struct es_pairs *pairs, struct es_lane *lane, const s
     return taken;
 }
 
-enum es_match es_content_delivered(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_message *m,
-                                   struct es_sent *ret_sent)
+enum es_match es_content_delivered(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender,
+                                   const struct es_message *m, struct es_sent *ret_sent)
 {
     bool same;
     const struct es_sent *found = find(pairs, lane, (struct test){may_reach, m->to}, &same);

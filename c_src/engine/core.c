@@ -82,20 +82,32 @@ static struct es_event event_of(const struct es_input *in)
 {
     const struct es_record_view *view = &in->view;
     struct es_event event = {
-        .time = in->time, .kind = view->kind, .flags = (uint8_t)(((view->flags >> 3) & 15) | in->flags), .arity = view->arity,
-        .thread = in->thread, .pid = view->pid, .peer = view->peer, .module = view->module, .function = view->function,
-        .hash = view->hash, .corr = view->corr, .payload = view->payload, .payload_len = view->payload_len,
+        .time = in->time,
+        .kind = view->kind,
+        .flags = (uint8_t)(((view->flags >> 3) & 15) | in->flags),
+        .arity = view->arity,
+        .thread = in->thread,
+        .pid = view->pid,
+        .peer = view->peer,
+        .module = view->module,
+        .function = view->function,
+        .hash = view->hash,
+        .corr = view->corr,
+        .payload = view->payload,
+        .payload_len = view->payload_len,
     };
     if (es_kind_table[view->kind].fields & ES_F_NUM)
         memcpy(event.num, view->num, sizeof event.num);
     return event;
 }
-_Static_assert(ES_R_CUT >> 3 == ES_E_CUT && ES_R_REDACTED >> 3 == ES_E_REDACTED && ES_R_NO_PAYLOAD >> 3 == ES_E_NO_PAYLOAD &&
-                   ES_R_CALLBACK >> 3 == ES_E_CALLBACK, "flags of records become flags of events by a shift");
+_Static_assert(ES_R_CUT >> 3 == ES_E_CUT && ES_R_REDACTED >> 3 == ES_E_REDACTED &&
+                   ES_R_NO_PAYLOAD >> 3 == ES_E_NO_PAYLOAD && ES_R_CALLBACK >> 3 == ES_E_CALLBACK,
+               "flags of records become flags of events by a shift");
 
 /* ---- events that have a cause -------------------------------------------------------------------------------------- */
 
-static int emit_caused(struct es_core *core, struct es_proc *proc, struct es_event *event, const struct es_finding *finding)
+static int emit_caused(struct es_core *core, struct es_proc *proc, struct es_event *event,
+                       const struct es_finding *finding)
 {
     event->cause_state = finding->state;
     event->cause = finding->cause;
@@ -138,7 +150,8 @@ static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_in
     struct es_event event = event_of(in);
     struct es_finding finding = {.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN};
     if (proc->row.spawn_seq) {
-        finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .cause = proc->row.spawn_seq, .after = proc->row.spawned};
+        finding =
+            (struct es_finding){.state = ES_CAUSE_PAIRED, .cause = proc->row.spawn_seq, .after = proc->row.spawned};
     } else if (es_ref_class_of(event.peer) == ES_REF_PID) {
         const struct es_proc *parent = es_proc_find(&core->processes, event.peer);
         if (parent && !last)
@@ -152,12 +165,21 @@ static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_in
 
 /* ---- callbacks ----------------------------------------------------------------------------------------------------- */
 
-static int emit_state(struct es_core *core, struct es_proc *proc, const struct es_event *value, const struct es_version *version)
+static int emit_state(struct es_core *core, struct es_proc *proc, const struct es_event *value,
+                      const struct es_version *version)
 {
     struct es_event state = {
-        .time = value->time, .kind = ES_K_STATE, .flags = version->flags, .arity = value->arity, .thread = value->thread,
-        .pid = value->pid, .module = value->module, .function = value->function, .hash = version->hash,
-        .payload = version->state, .payload_len = version->state_len,
+        .time = value->time,
+        .kind = ES_K_STATE,
+        .flags = version->flags,
+        .arity = value->arity,
+        .thread = value->thread,
+        .pid = value->pid,
+        .module = value->module,
+        .function = value->function,
+        .hash = version->hash,
+        .payload = version->state,
+        .payload_len = version->state_len,
     };
     if (version->what != ES_V_NEW)
         state.payload_len = 0;
@@ -173,7 +195,8 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
     event.flags &= (uint8_t)~ES_E_CALLBACK;
     if (of.callback != ES_CB_NONE) {
         event.flags |= ES_E_CALLBACK;
-        int r = in->view.kind == ES_K_RETURN ? es_states_read(&core->states, &core->names, proc, &event, of, &version) : 0;
+        int r =
+            in->view.kind == ES_K_RETURN ? es_states_read(&core->states, &core->names, proc, &event, of, &version) : 0;
         if (r < 0)
             return r;
     }
@@ -215,7 +238,9 @@ static int note_event(struct es_core *core, const struct es_event *event, bool h
     case ES_K_CRASH: core->seen |= ES_ON_CRASH; return 0;
     case ES_K_LOG: core->seen |= ES_ON_ERROR; return 0;
     case ES_K_MARK: core->seen |= ES_ON_MARK; return 0;
-    case ES_K_BUDGET: es_pairs_doubt(&core->pairs, event->seq, event->time); return 0; /* what is recorded changes, not at once for all */
+    case ES_K_BUDGET:
+        es_pairs_doubt(&core->pairs, event->seq, event->time);
+        return 0; /* what is recorded changes, not at once for all */
     default: return 0;
     }
 }
@@ -249,8 +274,7 @@ static int take(struct es_core *core, struct es_proc *proc, struct es_input *in,
     case ES_K_CALL:
     case ES_K_RETURN:
     case ES_K_EXCEPTION: return take_call(core, proc, in);
-    default:
-        return take_other(core, proc, in);
+    default: return take_other(core, proc, in);
     }
 }
 

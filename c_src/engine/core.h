@@ -14,11 +14,11 @@
 /* An event in its place in the order. `view.payload` is valid until the call returns. */
 struct es_input {
     struct es_record_view view;
-    uint64_t key;                /* place in the order, in ticks; rises but for late events */
-    int64_t time;                /* Erlang monotonic ns */
+    uint64_t key; /* place in the order, in ticks; rises but for late events */
+    int64_t time; /* Erlang monotonic ns */
     uint16_t thread;
-    uint8_t flags;               /* ES_E_LATE or 0 */
-    bool noted;                  /* the name it gives or takes is known already: it waited since */
+    uint8_t flags; /* ES_E_LATE or 0 */
+    bool noted;    /* the name it gives or takes is known already: it waited since */
 };
 
 struct es_core {
@@ -28,16 +28,16 @@ struct es_core {
     struct es_pairs pairs;
     struct es_states states;
     struct es_hold hold;
-    uint64_t next_seq;           /* of the next event */
-    uint64_t last_key;           /* the order has come so far */
-    int64_t first_time, last_time; /* smallest and greatest given; INT64_MAX, INT64_MIN: none yet */
-    uint64_t shortest_wait, longest_wait; /* ticks: bounds of how long a delivery waits for its send */
-    uint64_t skew;               /* ticks: largest seen, of a send behind its delivery */
-    bool messages;               /* sends are recorded: one was seen */
-    bool by_content;             /* deliveries do not say who sent them */
-    uint64_t limit_seq;          /* stop when this number would be given; 0 = never */
-    bool full;                   /* that is reached: nothing more is taken */
-    uint32_t seen;               /* set of es_trigger: kinds of events that were met */
+    uint64_t next_seq;                          /* of the next event */
+    uint64_t last_key;                          /* the order has come so far */
+    int64_t first_time, last_time;              /* smallest and greatest given; INT64_MAX, INT64_MIN: none yet */
+    uint64_t shortest_wait, longest_wait;       /* ticks: bounds of how long a delivery waits for its send */
+    uint64_t skew;                              /* ticks: largest seen, of a send behind its delivery */
+    bool messages;                              /* sends are recorded: one was seen */
+    bool by_content;                            /* deliveries do not say who sent them */
+    uint64_t limit_seq;                         /* stop when this number would be given; 0 = never */
+    bool full;                                  /* that is reached: nothing more is taken */
+    uint32_t seen;                              /* set of es_trigger: kinds of events that were met */
     uint64_t causes[ES_CAUSE_MAX], late, moved; /* not yet given to the store's counters */
 };
 
@@ -61,16 +61,17 @@ int es_core_flush(struct es_core *core);
 int es_core_again(struct es_core *core, struct es_input *in, bool last, bool *ret_waits);
 
 /* Sends and deliveries (message.c). */
-struct es_finding {              /* what is known of an event's cause */
-    uint8_t state;               /* enum es_cause */
+struct es_finding { /* what is known of an event's cause */
+    uint8_t state;  /* enum es_cause */
     uint64_t cause;
-    int64_t after;               /* the event is later than this: time of the cause, or INT64_MIN */
-    es_ref sender;               /* whom it is from */
+    int64_t after; /* the event is later than this: time of the cause, or INT64_MIN */
+    es_ref sender; /* whom it is from */
 };
 int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input *in, struct es_event *event);
 /* *ret_waits: its send may still come. */
-int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding,
-                         bool *ret_waits);
-int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in, const struct es_event *event);
+int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last,
+                         struct es_finding *ret_finding, bool *ret_waits);
+int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+                       const struct es_event *event);
 
 #endif

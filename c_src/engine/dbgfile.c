@@ -15,14 +15,17 @@
 /* ---- wrapped sets -------------------------------------------------------------------------------------------------- */
 
 /* A name in three parts: what is before the counter, the counter, what is behind. */
-struct pattern { const char *name; size_t before, digits; };
+struct pattern {
+    const char *name;
+    size_t before, digits;
+};
 
 static bool counter_of(const struct pattern *pattern, const char *name, uint32_t *ret_counter)
 {
     const char *behind = pattern->name + pattern->before + pattern->digits;
     size_t len = strlen(name), tail = strlen(behind);
-    if (len <= pattern->before + tail || len - pattern->before - tail > 6 || memcmp(name, pattern->name, pattern->before) != 0 ||
-        strcmp(name + len - tail, behind) != 0)
+    if (len <= pattern->before + tail || len - pattern->before - tail > 6 ||
+        memcmp(name, pattern->name, pattern->before) != 0 || strcmp(name + len - tail, behind) != 0)
         return false;
     uint32_t counter = 0;
     if (name[pattern->before] == '0' && len - tail > pattern->before + 1)
@@ -42,7 +45,8 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static uint32_t find_neighbours(const char *directory, const struct pattern *pattern, uint32_t numbers[ES_DBG_FILES_MAX])
+static uint32_t find_neighbours(const char *directory, const struct pattern *pattern,
+                                uint32_t numbers[ES_DBG_FILES_MAX])
 {
     DIR *dir = opendir(directory);
     const struct dirent *entry;
@@ -74,15 +78,17 @@ static int add_path(struct es_dbg_files *files, const char *path)
     return 0;
 }
 
-static int add_set(struct es_dbg_files *files, const char *directory, const struct pattern *pattern, const uint32_t *numbers, uint32_t n)
+static int add_set(struct es_dbg_files *files, const char *directory, const struct pattern *pattern,
+                   const uint32_t *numbers, uint32_t n)
 {
     uint32_t oldest = oldest_of(numbers, n);
     int r = 0;
     for (uint32_t i = 0; i < n && r == 0; i++) {
         char path[PATH_MAX];
-        int len = snprintf(path, sizeof path, "%s/%.*s%u%s", directory, (int)pattern->before, pattern->name, numbers[(oldest + i) % n],
-                           pattern->name + pattern->before + pattern->digits);
-        r = len > 0 && (size_t)len < sizeof path ? add_path(files, path) : es_fail(-ENAMETOOLONG, "%s is too long a name", directory);
+        int len = snprintf(path, sizeof path, "%s/%.*s%u%s", directory, (int)pattern->before, pattern->name,
+                           numbers[(oldest + i) % n], pattern->name + pattern->before + pattern->digits);
+        r = len > 0 && (size_t)len < sizeof path ? add_path(files, path)
+                                                 : es_fail(-ENAMETOOLONG, "%s is too long a name", directory);
     }
     return r;
 }

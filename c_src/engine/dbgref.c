@@ -30,7 +30,8 @@ uint32_t es_dbg_tuple(struct es_slice term, struct es_slice *ret_elements, uint3
 bool es_dbg_is_atom(struct es_slice term, const char *text)
 {
     struct es_token token;
-    return es_dbg_token(term, &token) && token.type == ES_TOK_ATOM && token.len == strlen(text) && memcmp(token.bytes, text, token.len) == 0;
+    return es_dbg_token(term, &token) && token.type == ES_TOK_ATOM && token.len == strlen(text) &&
+           memcmp(token.bytes, text, token.len) == 0;
 }
 
 /* Atoms of old emulators are in Latin-1. */
@@ -88,7 +89,9 @@ es_ref es_dbg_ref(struct es_dbg *dbg, struct es_slice term)
         if (is_local(dbg, &token) && token.number >> 28 == 0)
             return es_ref_pid((uint32_t)token.number, token.serial);
         return other(dbg, term);
-    case ES_TOK_PORT: return is_local(dbg, &token) && token.number >> 60 == 0 ? es_ref_make(ES_REF_PORT, token.number) : other(dbg, term);
+    case ES_TOK_PORT:
+        return is_local(dbg, &token) && token.number >> 60 == 0 ? es_ref_make(ES_REF_PORT, token.number)
+                                                                : other(dbg, term);
     case ES_TOK_REF:
     case ES_TOK_TUPLE: return other(dbg, term);
     default: return 0;

@@ -7,7 +7,7 @@
 #define ELEMENTS_MAX 8u
 #define PAYLOAD_MAX (1u << 20)
 
-struct message {               /* what stands between the tag and the timestamp */
+struct message { /* what stands between the tag and the timestamp */
     struct es_dbg *dbg;
     struct es_dbg_event *event;
     struct es_slice arg[ELEMENTS_MAX];
@@ -144,22 +144,44 @@ static bool collected(struct message *m)
         if (es_dbg_tuple(pair, part, 2) != 2 || es_term_skip(&r) < 0)
             return true;
         for (unsigned i = 0; i < ES_NUMS; i++)
-            if (es_dbg_is_atom(part[0], es_gc_num_names[i]) && es_dbg_token(part[1], &token) && token.type == ES_TOK_INT)
+            if (es_dbg_is_atom(part[0], es_gc_num_names[i]) && es_dbg_token(part[1], &token) &&
+                token.type == ES_TOK_INT)
                 m->event->view.num[i] = (uint64_t)token.integer;
     }
     return true;
 }
 
-static const struct { const char *tag; uint8_t kind; bool (*read)(struct message *m); } tags[] = {
-    {"call", ES_K_CALL, call}, {"return_from", ES_K_RETURN, value}, {"exception_from", ES_K_EXCEPTION, value},
-    {"send", ES_K_SEND, send}, {"send_to_non_existing_process", ES_K_SEND_DEAD, send}, {"receive", ES_K_DELIVER, receive},
-    {"spawn", ES_K_SPAWN, spawn}, {"spawned", ES_K_SPAWNED, spawned}, {"exit", ES_K_EXIT, payload},
-    {"register", ES_K_REGISTER, peer}, {"unregister", ES_K_UNREGISTER, peer}, {"link", ES_K_LINK, peer},
-    {"unlink", ES_K_UNLINK, peer}, {"getting_linked", ES_K_GETTING_LINKED, peer}, {"getting_unlinked", ES_K_GETTING_UNLINKED, peer},
-    {"in", ES_K_IN, scheduled}, {"out", ES_K_OUT, scheduled}, {"in_exiting", ES_K_IN, scheduled}, {"out_exiting", ES_K_OUT, scheduled},
-    {"out_exited", ES_K_OUT, scheduled}, {"gc_minor_start", ES_K_GC_MINOR_START, collected},
-    {"gc_minor_end", ES_K_GC_MINOR_END, collected}, {"gc_major_start", ES_K_GC_MAJOR_START, collected},
-    {"gc_major_end", ES_K_GC_MAJOR_END, collected}, {"gc_start", ES_K_GC_MINOR_START, collected}, {"gc_end", ES_K_GC_MINOR_END, collected},
+static const struct {
+    const char *tag;
+    uint8_t kind;
+    bool (*read)(struct message *m);
+} tags[] = {
+    {"call", ES_K_CALL, call},
+    {"return_from", ES_K_RETURN, value},
+    {"exception_from", ES_K_EXCEPTION, value},
+    {"send", ES_K_SEND, send},
+    {"send_to_non_existing_process", ES_K_SEND_DEAD, send},
+    {"receive", ES_K_DELIVER, receive},
+    {"spawn", ES_K_SPAWN, spawn},
+    {"spawned", ES_K_SPAWNED, spawned},
+    {"exit", ES_K_EXIT, payload},
+    {"register", ES_K_REGISTER, peer},
+    {"unregister", ES_K_UNREGISTER, peer},
+    {"link", ES_K_LINK, peer},
+    {"unlink", ES_K_UNLINK, peer},
+    {"getting_linked", ES_K_GETTING_LINKED, peer},
+    {"getting_unlinked", ES_K_GETTING_UNLINKED, peer},
+    {"in", ES_K_IN, scheduled},
+    {"out", ES_K_OUT, scheduled},
+    {"in_exiting", ES_K_IN, scheduled},
+    {"out_exiting", ES_K_OUT, scheduled},
+    {"out_exited", ES_K_OUT, scheduled},
+    {"gc_minor_start", ES_K_GC_MINOR_START, collected},
+    {"gc_minor_end", ES_K_GC_MINOR_END, collected},
+    {"gc_major_start", ES_K_GC_MAJOR_START, collected},
+    {"gc_major_end", ES_K_GC_MAJOR_END, collected},
+    {"gc_start", ES_K_GC_MINOR_START, collected},
+    {"gc_end", ES_K_GC_MINOR_END, collected},
 };
 
 /* ---- timestamps ---------------------------------------------------------------------------------------------------- */
@@ -182,7 +204,8 @@ static enum es_dbg_clock read_time(struct es_slice term, int64_t *ret_time)
     int64_t mega, seconds, micro;
     switch (es_dbg_tuple(term, part, 3)) {
     case 3:
-        if (!integer(part[0], 0, 1000000, &mega) || !integer(part[1], 0, 999999, &seconds) || !integer(part[2], 0, 999999, &micro))
+        if (!integer(part[0], 0, 1000000, &mega) || !integer(part[1], 0, 999999, &seconds) ||
+            !integer(part[2], 0, 999999, &micro))
             return ES_DBG_NONE;
         if (mega >= YEARS / INT64_C(1000000000000000))
             return ES_DBG_NONE;

@@ -9,10 +9,10 @@ enum es_dbg_clock { ES_DBG_NONE, ES_DBG_WALL, ES_DBG_MONOTONIC };
 
 struct es_dbg {
     struct es_core *core;
-    char node[256];            /* of the traced processes, "" while unknown */
+    char node[256]; /* of the traced processes, "" while unknown */
     uint32_t creation;
-    enum es_dbg_clock clock;   /* of the timestamps: that of the first one; others are not comparable and count as none */
-    uint8_t cut[32];           /* payload in place of one that is too large */
+    enum es_dbg_clock clock; /* of the timestamps: that of the first one; others are not comparable and count as none */
+    uint8_t cut[32];         /* payload in place of one that is too large */
 };
 
 struct es_dbg_event {
@@ -27,7 +27,9 @@ struct es_dbg_event {
 int es_dbg_read(struct es_dbg *dbg, const uint8_t *bytes, size_t len, struct es_dbg_event *ret_event);
 
 /* Parts of terms (dbgref.c). */
-struct es_slice { const uint8_t *at, *end; };
+struct es_slice {
+    const uint8_t *at, *end;
+};
 /* Elements of a tuple: how many, 0 where it is none or has more than `max`. */
 uint32_t es_dbg_tuple(struct es_slice term, struct es_slice *ret_elements, uint32_t max);
 bool es_dbg_is_atom(struct es_slice term, const char *text);

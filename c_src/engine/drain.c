@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 
-#define MARGIN_US 10u      /* how long a writer's busy word may stay unseen: see 6-engine.md, the busy word */
+#define MARGIN_US 10u /* how long a writer's busy word may stay unseen: see 6-engine.md, the busy word */
 #define UNCALIBRATED_MS 1000u
-#define FUTURE_MS 1000u    /* no stamp lies so far ahead of ours */
+#define FUTURE_MS 1000u /* no stamp lies so far ahead of ours */
 #define LAST_STAMP (UINT64_MAX - 1)
 
 int es_drain_init(struct es_drain *drain, struct es_arena *arena, struct es_core *core)
@@ -31,8 +31,14 @@ int es_drain_init(struct es_drain *drain, struct es_arena *arena, struct es_core
     drain->losing_from = ES_NOWHERE;
     for (uint32_t i = 0; i < drain->n; i++) {
         uint64_t tail = atomic_load_explicit(&arena->rings[i].head->tail, memory_order_acquire);
-        drain->sources[i] = (struct es_source){.ring = &arena->rings[i], .index = i, .next = tail, .scanned = tail, .committed = tail,
-                                               .bad_at = ES_NOWHERE, .loss_from = ES_NOWHERE, .untold_from = ES_NOWHERE};
+        drain->sources[i] = (struct es_source){.ring = &arena->rings[i],
+                                               .index = i,
+                                               .next = tail,
+                                               .scanned = tail,
+                                               .committed = tail,
+                                               .bad_at = ES_NOWHERE,
+                                               .loss_from = ES_NOWHERE,
+                                               .untold_from = ES_NOWHERE};
     }
     return 0;
 }
@@ -65,7 +71,8 @@ static int take_word(struct es_drain *drain, const struct es_record_view *view)
     switch (view->kind) {
     case ES_K_DEF: return es_names_define(&core->names, view->peer, view->payload, view->payload_len);
     case ES_K_CLOCK: return take_clock(drain, view);
-    case ES_K_MODULE: return es_states_module(&core->states, &core->names, view->peer, view->payload, view->payload_len);
+    case ES_K_MODULE:
+        return es_states_module(&core->states, &core->names, view->peer, view->payload, view->payload_len);
     case ES_K_VM: return es_vm_facts(core, view->payload, view->payload_len);
     default: return 0;
     }
@@ -75,7 +82,11 @@ static int take_word(struct es_drain *drain, const struct es_record_view *view)
 static bool is_first_pass(unsigned kind) { return kind == ES_K_DEF || kind == ES_K_CLOCK || kind == ES_K_LOST; }
 static bool is_second_pass(unsigned kind) { return kind == ES_K_MODULE || kind == ES_K_VM; }
 
-struct peek { uint64_t stamp; uint32_t size; uint8_t kind; };
+struct peek {
+    uint64_t stamp;
+    uint32_t size;
+    uint8_t kind;
+};
 
 static inline struct peek peek_at(const struct es_source *source, uint64_t position)
 {
@@ -236,7 +247,8 @@ static int next_record(struct es_drain *drain, struct es_source *source)
         return es_gap_malformed(drain, source);
     if (es_record_read(es_ring_at(source->ring, source->next), source->scanned - source->next, &view) < 0) {
         source->bad_at = source->next;
-        source->bad_to = source->bad_to > source->scanned && source->bad_to != ES_NOWHERE ? source->bad_to : source->scanned;
+        source->bad_to =
+            source->bad_to > source->scanned && source->bad_to != ES_NOWHERE ? source->bad_to : source->scanned;
         return es_gap_malformed(drain, source);
     }
     source->next += view.size;

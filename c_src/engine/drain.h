@@ -13,22 +13,22 @@
 
 #define ES_NOWHERE UINT64_MAX
 
-struct es_source {               /* a ring, as read */
+struct es_source { /* a ring, as read */
     struct es_ring *ring;
     uint32_t index, generation;
-    bool used;                   /* a thread has written to it once */
+    bool used; /* a thread has written to it once */
     uint16_t thread;
-    uint64_t next;               /* first record not handed on: all before it was */
-    uint64_t scanned;            /* up to here it was looked at for definitions and for its shape */
-    uint64_t committed;          /* all before it is in the file */
-    uint64_t bad_at, bad_to;     /* what is between makes no sense; ES_NOWHERE: all does */
-    uint64_t bound;              /* nothing with a smaller stamp will be published */
-    uint64_t last_stamp;         /* of what was scanned */
-    uint64_t key;                /* place in the order of the record at `next`: its stamp, but never falling */
-    uint64_t told[ES_KIND_MAX];  /* losses the recording tells already */
-    uint64_t ahead;              /* of them that matter for pairing: in records that are scanned, but not handed on */
-    uint64_t loss_from;          /* stamp from which on such are lost, as those records say; ES_NOWHERE: none are */
-    uint64_t untold_from;        /* the same of losses that only the counters know yet */
+    uint64_t next;              /* first record not handed on: all before it was */
+    uint64_t scanned;           /* up to here it was looked at for definitions and for its shape */
+    uint64_t committed;         /* all before it is in the file */
+    uint64_t bad_at, bad_to;    /* what is between makes no sense; ES_NOWHERE: all does */
+    uint64_t bound;             /* nothing with a smaller stamp will be published */
+    uint64_t last_stamp;        /* of what was scanned */
+    uint64_t key;               /* place in the order of the record at `next`: its stamp, but never falling */
+    uint64_t told[ES_KIND_MAX]; /* losses the recording tells already */
+    uint64_t ahead;             /* of them that matter for pairing: in records that are scanned, but not handed on */
+    uint64_t loss_from;         /* stamp from which on such are lost, as those records say; ES_NOWHERE: none are */
+    uint64_t untold_from;       /* the same of losses that only the counters know yet */
     uint32_t malformed;
 };
 
@@ -38,13 +38,13 @@ struct es_drain {
     struct es_clock_map clock;
     struct es_source *sources;
     uint32_t n;
-    uint32_t *heap, n_heap;      /* sources with something below the watermark, the smallest key first */
-    uint64_t margin;             /* 10 us in ticks */
-    uint64_t watermark;          /* everything below can be given its place */
-    uint64_t given;              /* everything below has it: who comes now is late */
-    uint64_t unclaimed_told;     /* losses of threads without a ring */
-    uint64_t losing_from;        /* the smallest loss_from or untold_from of all */
-    uint64_t first_seen;         /* our stamp when events waited for a first calibration */
+    uint32_t *heap, n_heap;  /* sources with something below the watermark, the smallest key first */
+    uint64_t margin;         /* 10 us in ticks */
+    uint64_t watermark;      /* everything below can be given its place */
+    uint64_t given;          /* everything below has it: who comes now is late */
+    uint64_t unclaimed_told; /* losses of threads without a ring */
+    uint64_t losing_from;    /* the smallest loss_from or untold_from of all */
+    uint64_t first_seen;     /* our stamp when events waited for a first calibration */
     bool wall_known, uncalibrated;
 };
 

@@ -31,7 +31,8 @@ static bool read_words(const uint8_t *term, size_t len, struct es_text *value)
     if (es_token_next(&r, &list) < 0 || list.type != ES_TOK_LIST)
         return false;
     for (uint32_t i = 0; i < list.count; i++) {
-        if (es_token_next(&r, &word) < 0 || word.type != ES_TOK_BINARY || word.bits != 8 || memchr(word.bytes, 0, word.len)) {
+        if (es_token_next(&r, &word) < 0 || word.type != ES_TOK_BINARY || word.bits != 8 ||
+            memchr(word.bytes, 0, word.len)) {
             es_text_clear(value);
             return false;
         }
@@ -50,7 +51,8 @@ static bool read_value(const struct es_names *names, const uint8_t *term, size_t
     es_reader_init(&r, term, len);
     if (es_token_next(&r, &token) < 0)
         return false;
-    const uint8_t *text = (token.type == ES_TOK_BINARY && token.bits == 8) || token.type == ES_TOK_ATOM ? token.bytes : NULL;
+    const uint8_t *text =
+        (token.type == ES_TOK_BINARY && token.bits == 8) || token.type == ES_TOK_ATOM ? token.bytes : NULL;
     size_t text_len = token.len;
     if (token.type == ES_TOK_ATOM_REF)
         text = es_names_text(token.word, &text_len, (void *)(uintptr_t)names);
@@ -58,7 +60,8 @@ static bool read_value(const struct es_names *names, const uint8_t *term, size_t
         es_text_add(value, (const char *)text, text_len);
     } else if (!read_words(term, len, value)) {
         es_text_clear(value);
-        struct es_print print = {.erlang = true, .max_bytes = VALUE_MAX, .atoms = es_names_text, .context = (void *)(uintptr_t)names};
+        struct es_print print = {
+            .erlang = true, .max_bytes = VALUE_MAX, .atoms = es_names_text, .context = (void *)(uintptr_t)names};
         if (es_term_print(term, len, &print, value) < 0)
             return false;
     }
@@ -68,7 +71,8 @@ static bool read_value(const struct es_names *names, const uint8_t *term, size_t
 /* What the store says of the file itself is not for the VM to say. */
 static bool is_reserved(const char *key)
 {
-    static const char *const ours[] = {"closed", "writer", "session", "created", "end_reason", "wall_offset_ns", "clock", "trigger"};
+    static const char *const ours[] = {"closed",     "writer",         "session", "created",
+                                       "end_reason", "wall_offset_ns", "clock",   "trigger"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (strcmp(key, ours[i]) == 0)
             return true;

@@ -62,7 +62,9 @@ static uint64_t counter(const struct es_source *source, unsigned kind)
     return atomic_load_explicit(&source->ring->head->lost[kind], memory_order_relaxed);
 }
 
-struct loss { uint64_t since, lost[ES_KIND_MAX]; };
+struct loss {
+    uint64_t since, lost[ES_KIND_MAX];
+};
 
 static struct loss read_loss(const struct es_record_view *view)
 {
@@ -156,8 +158,10 @@ int es_gap_rest(struct es_drain *drain)
     int64_t end = end_time(drain);
     for (uint32_t i = 0; i < drain->n; i++) {
         struct es_source *source = &drain->sources[i];
-        struct es_gap gap = {.from = es_clock_map_line(&drain->clock, source->last_stamp), .to = end, .time = end,
-                          .why = "ring full at the end"};
+        struct es_gap gap = {.from = es_clock_map_line(&drain->clock, source->last_stamp),
+                             .to = end,
+                             .time = end,
+                             .why = "ring full at the end"};
         for (unsigned kind = 0; source->used && kind < ES_KIND_MAX; kind++) {
             uint64_t now = counter(source, kind);
             gap.lost[kind] = now > source->told[kind] ? now - source->told[kind] : 0;
@@ -176,7 +180,8 @@ int es_gap_unclaimed(struct es_drain *drain, uint64_t since)
     if (now <= drain->unclaimed_told || !drain->clock.started)
         return 0;
     int64_t end = end_time(drain);
-    struct es_gap gap = {.from = es_clock_map_line(&drain->clock, since), .to = end, .time = end, .why = "no ring for a thread"};
+    struct es_gap gap = {
+        .from = es_clock_map_line(&drain->clock, since), .to = end, .time = end, .why = "no ring for a thread"};
     gap.lost[ES_K_NONE] = now - drain->unclaimed_told;
     drain->unclaimed_told = now;
     return es_gap_tell(drain->core, &gap);
@@ -197,8 +202,9 @@ int es_gap_malformed(struct es_drain *drain, struct es_source *source)
     char text[128];
     uint8_t term[256];
     struct es_writer w;
-    int len = snprintf(text, sizeof text, "%" PRIu64 " bytes in ring %" PRIu32 " make no sense: the events in them are lost", bytes,
-                       source->index);
+    int len =
+        snprintf(text, sizeof text, "%" PRIu64 " bytes in ring %" PRIu32 " make no sense: the events in them are lost",
+                 bytes, source->index);
     es_writer_init(&w, term, sizeof term);
     es_write_tuple(&w, 2);
     put_atom(&w, "malformed");

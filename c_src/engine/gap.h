@@ -6,8 +6,8 @@
 #include "engine/core.h"
 
 struct es_gap {
-    int64_t from, to, time;      /* time: of the event that tells it */
-    uint64_t lost[ES_KIND_MAX];  /* of kind NONE: it is not known what */
+    int64_t from, to, time;     /* time: of the event that tells it */
+    uint64_t lost[ES_KIND_MAX]; /* of kind NONE: it is not known what */
     const char *why;
 };
 

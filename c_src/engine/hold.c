@@ -12,8 +12,8 @@
 #define POSTPONED_MAX 8u
 
 struct es_held {
-    struct es_input in;      /* view.payload is our copy */
-    uint64_t due, wait;      /* due 0: waits only for those before it */
+    struct es_input in; /* view.payload is our copy */
+    uint64_t due, wait; /* due 0: waits only for those before it */
     uint32_t postponed;
 };
 
@@ -167,7 +167,8 @@ int es_hold_load(struct es_core *core, struct es_reader *r)
         memcpy(&held, bytes, sizeof held);
         held.in.view.payload = es_reader_take(r, held.in.view.payload_len);
         struct es_proc *proc = es_ref_class_of(held.in.view.pid) == ES_REF_PID && held.in.view.kind < ES_KIND_MAX
-                                   ? es_proc_meet(&core->processes, held.in.view.pid) : NULL;
+                                   ? es_proc_meet(&core->processes, held.in.view.pid)
+                                   : NULL;
         if (!held.in.view.payload || !proc || core->hold.n >= ES_HELD_MAX)
             return -EBADMSG;
         int rc = es_hold_push(core, proc, &held.in, held.due ? held.wait : 0);

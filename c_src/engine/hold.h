@@ -19,10 +19,10 @@ struct es_held;
 #define ES_HELD_BYTES (16u << 20)
 
 struct es_hold {
-    struct es_held *items;  /* in the order they came */
+    struct es_held *items; /* in the order they came */
     uint32_t n, room;
-    size_t bytes;           /* of payloads */
-    uint64_t next;          /* key from which on it is worth looking through them */
+    size_t bytes;  /* of payloads */
+    uint64_t next; /* key from which on it is worth looking through them */
     uint32_t scan;
 };
 

@@ -15,9 +15,13 @@
 
 #define WINDOW_EVENTS 4096u
 #define WINDOW_BYTES (32u << 20)
-#define TICKS_MS 1000000u        /* keys are nanoseconds */
+#define TICKS_MS 1000000u /* keys are nanoseconds */
 
-struct waiting { struct es_input in; uint64_t number; uint8_t *payload; };
+struct waiting {
+    struct es_input in;
+    uint64_t number;
+    uint8_t *payload;
+};
 
 struct import {
     struct es_core core;
@@ -27,9 +31,9 @@ struct import {
     struct waiting window[WINDOW_EVENTS]; /* a heap, the earliest first */
     uint32_t n;
     size_t bytes;
-    uint64_t number;             /* of events read */
-    int64_t last_time;           /* of the last one read */
-    bool ordered;                /* times were met that were not in order, or missing */
+    uint64_t number;   /* of events read */
+    int64_t last_time; /* of the last one read */
+    bool ordered;      /* times were met that were not in order, or missing */
 };
 
 /* ---- the window ---------------------------------------------------------------------------------------------------- */
@@ -81,7 +85,8 @@ static int put(struct import *im, const struct es_dbg_event *event)
             return r;
     }
     struct waiting *w = &im->window[im->n];
-    *w = (struct waiting){.in = {.view = event->view, .time = event->time, .thread = event->thread}, .number = im->number++,
+    *w = (struct waiting){.in = {.view = event->view, .time = event->time, .thread = event->thread},
+                          .number = im->number++,
                           .payload = malloc(event->view.payload_len + 1)};
     if (!w->payload)
         return es_fail(-ENOMEM, "no memory to import");
@@ -115,7 +120,8 @@ static int take_term(struct import *im, const struct es_dbg_frame *frame)
 
 static int take_drop(struct import *im, uint32_t dropped)
 {
-    struct es_gap gap = {.from = im->last_time, .to = im->last_time, .time = im->last_time, .why = "dropped by the trace port"};
+    struct es_gap gap = {
+        .from = im->last_time, .to = im->last_time, .time = im->last_time, .why = "dropped by the trace port"};
     int r = 0;
     while (im->n > 0 && r == 0)
         r = give_first(im);
@@ -167,7 +173,8 @@ static int tell(struct import *im, const char *trace)
     if (r == 0)
         r = es_store_meta(store, "timestamps", clocks[im->dbg.clock]);
     if (r == 0 && im->dbg.clock != ES_DBG_NONE && im->ordered)
-        r = es_store_meta(store, "timestamps_missing", "some events had none: they were put 1 ns behind the one before");
+        r = es_store_meta(store, "timestamps_missing",
+                          "some events had none: they were put 1 ns behind the one before");
     if (r == 0 && im->dbg.clock == ES_DBG_WALL)
         r = es_store_meta(store, "wall_offset_ns", "0");
     if (r == 0)

@@ -60,7 +60,11 @@ struct es_lane *es_lane_add(struct es_pairs *pairs, es_ref from, uint64_t to)
     if (pairs->used > pairs->mask / 8 * 5 && grow(pairs) < 0)
         return NULL;
     struct es_lane *lane = place(pairs, from, to);
-    *lane = (struct es_lane){.from = from, .to = to, .next = ES_TABLE_NONE, .last = ES_TABLE_NONE, .epoch = pairs->epoch,
+    *lane = (struct es_lane){.from = from,
+                             .to = to,
+                             .next = ES_TABLE_NONE,
+                             .last = ES_TABLE_NONE,
+                             .epoch = pairs->epoch,
                              .doubt = ES_TABLE_NONE};
     pairs->used++;
     return lane;
@@ -221,7 +225,9 @@ static void drop_hopeless(struct es_pairs *pairs, int64_t now)
 
 #define STEPS 64u
 
-struct ages { uint64_t least, most, step, counts[STEPS], all; };
+struct ages {
+    uint64_t least, most, step, counts[STEPS], all;
+};
 
 static int note_range(const struct es_lane *lane, const struct es_sent *sent, void *context)
 {

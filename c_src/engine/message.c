@@ -20,8 +20,9 @@ static bool is_own_call(const struct es_input *in)
 {
     struct es_reader r;
     es_reader_init(&r, in->view.payload, in->view.payload_len);
-    if (es_reader_u8(&r) != ES_T_SMALL_TUPLE || es_reader_u8(&r) != 3 || !skip_atom(&r) || es_reader_u8(&r) != ES_T_SMALL_TUPLE ||
-        es_reader_u8(&r) != 2 || es_reader_u8(&r) != ES_T_NEW_PID || !skip_atom(&r))
+    if (es_reader_u8(&r) != ES_T_SMALL_TUPLE || es_reader_u8(&r) != 3 || !skip_atom(&r) ||
+        es_reader_u8(&r) != ES_T_SMALL_TUPLE || es_reader_u8(&r) != 2 || es_reader_u8(&r) != ES_T_NEW_PID ||
+        !skip_atom(&r))
         return false;
     uint32_t number = es_reader_be32(&r), serial = es_reader_be32(&r);
     return !r.bad && es_ref_pid(number, serial) == in->view.pid;
@@ -31,9 +32,9 @@ static bool is_own_call(const struct es_input *in)
 static bool is_alias_of(es_ref peer, uint64_t corr) { return corr && peer == es_ref_make(ES_REF_OTHER, corr | 1); }
 
 struct route {
-    es_ref to, maybe;       /* 0: only its content tells; maybe: or this one */
-    es_ref address;         /* then: what it was sent to, a name rather than a pair with one */
-    bool remote;            /* nobody here will get it */
+    es_ref to, maybe; /* 0: only its content tells; maybe: or this one */
+    es_ref address;   /* then: what it was sent to, a name rather than a pair with one */
+    bool remote;      /* nobody here will get it */
 };
 
 static struct route by_name(const struct es_core *core, es_ref name, int64_t time)
@@ -82,13 +83,19 @@ int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input 
     return 0;
 }
 
-int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in, const struct es_event *event)
+int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+                       const struct es_event *event)
 {
     struct route route = find_route(core, in);
     if (route.remote)
         return 0;
-    struct es_message m = {.from = event->pid, .to = route.to, .hash = event->hash, .corr = event->corr, .seq = event->seq,
-                           .time = event->time, .late = in->flags & ES_E_LATE};
+    struct es_message m = {.from = event->pid,
+                           .to = route.to,
+                           .hash = event->hash,
+                           .corr = event->corr,
+                           .seq = event->seq,
+                           .time = event->time,
+                           .late = in->flags & ES_E_LATE};
     if (core->by_content) {
         m.to = route.to ? route.to : ES_ANYONE;
         return es_pairs_sent_openly(&core->pairs, &m);
@@ -119,7 +126,8 @@ static bool is_exit_signal(const struct es_core *core, const struct es_proc *sen
 }
 
 /* No send fits. What a dead process causes are its exit signals; else it is said why nothing is known. */
-static void explain(struct es_core *core, const struct es_proc *sender, const struct es_input *in, struct es_finding *finding)
+static void explain(struct es_core *core, const struct es_proc *sender, const struct es_input *in,
+                    struct es_finding *finding)
 {
     bool doubt = in_doubt(core, in->time);
     finding->state = ES_CAUSE_UNKNOWN;
@@ -139,11 +147,12 @@ static void explain(struct es_core *core, const struct es_proc *sender, const st
 /* Whether the send may still come: it would, of a process that lives, were it not lost. */
 static bool may_come(const struct es_core *core, const struct es_proc *sender, const struct es_input *in)
 {
-    return sender && !core->pairs.losing && !(in->flags & ES_E_LATE) && !((sender->flags & ES_P_DEAD) && sender->held == 0);
+    return sender && !core->pairs.losing && !(in->flags & ES_E_LATE) &&
+           !((sender->flags & ES_P_DEAD) && sender->held == 0);
 }
 
-int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last, struct es_finding *ret_finding,
-                         bool *ret_waits)
+int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last,
+                         struct es_finding *ret_finding, bool *ret_waits)
 {
     *ret_finding = (struct es_finding){.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN, .sender = in->view.peer};
     bool anonymous = core->by_content && in->view.peer == 0;
@@ -152,19 +161,27 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
         return 0;
     struct es_proc *sender = es_proc_find(&core->processes, in->view.peer);
     last = last || !(anonymous || may_come(core, sender, in));
-    struct es_message m = {.from = in->view.peer, .to = in->view.pid, .hash = in->view.hash, .corr = in->view.corr, .seq = core->next_seq,
-                           .time = in->time, .late = in->flags & ES_E_LATE, .last = last};
+    struct es_message m = {.from = in->view.peer,
+                           .to = in->view.pid,
+                           .hash = in->view.hash,
+                           .corr = in->view.corr,
+                           .seq = core->next_seq,
+                           .time = in->time,
+                           .late = in->flags & ES_E_LATE,
+                           .last = last};
     struct es_sent sent;
     switch (core->by_content ? es_pairs_delivered_openly(&core->pairs, &m, &sent)
                              : es_pairs_delivered(&core->pairs, sender, proc, &m, &sent)) {
     case ES_MATCH_CERTAIN:
-        *ret_finding = (struct es_finding){ES_CAUSE_PAIRED, sent.seq, sent.time, core->by_content ? sent.hash : in->view.peer};
+        *ret_finding =
+            (struct es_finding){ES_CAUSE_PAIRED, sent.seq, sent.time, core->by_content ? sent.hash : in->view.peer};
         return 0;
     case ES_MATCH_DOUBTFUL:
-        ret_finding->state = in->flags & ES_E_LATE ? ES_CAUSE_LATE : core->pairs.lost ? ES_CAUSE_LOST : ES_CAUSE_UNKNOWN;
+        ret_finding->state = in->flags & ES_E_LATE ? ES_CAUSE_LATE
+                             : core->pairs.lost    ? ES_CAUSE_LOST
+                                                   : ES_CAUSE_UNKNOWN;
         return 0;
-    case ES_MATCH_NONE:
-        break;
+    case ES_MATCH_NONE: break;
     }
     *ret_waits = !last;
     if (!last)

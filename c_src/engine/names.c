@@ -8,11 +8,14 @@
 
 #include "base/error.h"
 
-#define TEXT_MAX (4u << 20)  /* bytes of atoms' texts that are kept */
+#define TEXT_MAX (4u << 20) /* bytes of atoms' texts that are kept */
 #define OTHERS_MAX (1u << 16)
-#define ATOM_MAX 1020u       /* bytes: 255 characters */
+#define ATOM_MAX 1020u /* bytes: 255 characters */
 
-static const struct { const char *text; size_t len; } words[ES_W_MAX] = {
+static const struct {
+    const char *text;
+    size_t len;
+} words[ES_W_MAX] = {
 #define W(symbol, name) [ES_W_##symbol] = {name, sizeof(name) - 1},
     ES_WORDS(W)
 #undef W
@@ -52,7 +55,11 @@ void es_names_fini(struct es_names *names)
 
 /* ---- atoms --------------------------------------------------------------------------------------------------------- */
 
-struct text { es_ref ref; uint16_t len; const uint8_t *bytes; };
+struct text {
+    es_ref ref;
+    uint16_t len;
+    const uint8_t *bytes;
+};
 #define TEXT_HEAD (sizeof(es_ref) + sizeof(uint16_t))
 
 static struct text text_at(const struct es_names *names, uint32_t at)
@@ -187,7 +194,8 @@ static bool is_elsewhere(const struct es_names *names, const uint8_t *text, size
 static void read_pair(const struct es_names *names, struct es_reader *r, struct es_other *other)
 {
     struct es_token name, node;
-    if (es_token_next(r, &name) < 0 || es_token_next(r, &node) < 0 || (node.type != ES_TOK_ATOM && node.type != ES_TOK_ATOM_REF))
+    if (es_token_next(r, &name) < 0 || es_token_next(r, &node) < 0 ||
+        (node.type != ES_TOK_ATOM && node.type != ES_TOK_ATOM_REF))
         return;
     if (is_elsewhere(names, node.type == ES_TOK_ATOM ? node.bytes : NULL, node.len, node.word)) {
         other->address = ES_ADDRESS_REMOTE;
@@ -213,7 +221,7 @@ static void read_address(const struct es_names *names, struct es_other *other)
         other->address = ES_ADDRESS_REMOTE; /* else it would be of class PID or PORT */
     else if (token.type == ES_TOK_REF)
         other->address = is_elsewhere(names, token.node.text, token.node.len, token.node.word) ? ES_ADDRESS_REMOTE
-                                                                                                : ES_ADDRESS_REFERENCE;
+                                                                                               : ES_ADDRESS_REFERENCE;
 }
 
 static int store_other(struct es_names *names, struct es_other *other)

@@ -14,50 +14,56 @@
 #include "wire/term.h"
 
 /* Atoms with a meaning for the engine. */
-#define ES_WORDS(W)                                                                                                       \
-    W(OK, "ok") W(REPLY, "reply") W(NOREPLY, "noreply") W(STOP, "stop") W(NEXT_STATE, "next_state")                       \
-    W(KEEP_STATE, "keep_state") W(KEEP_STATE_AND_DATA, "keep_state_and_data") W(REPEAT_STATE, "repeat_state")             \
-    W(REPEAT_STATE_AND_DATA, "repeat_state_and_data") W(STOP_AND_REPLY, "stop_and_reply") W(INIT, "init")                 \
-    W(INIT_IT, "init_it") W(TRY_DISPATCH, "try_dispatch") W(TRY_HANDLE_CALL, "try_handle_call")                       \
-    W(TRY_HANDLE_CAST, "try_handle_cast") W(TRY_HANDLE_INFO, "try_handle_info")                                           \
-    W(TRY_HANDLE_CONTINUE, "try_handle_continue") W(EXIT, "EXIT")                                                         \
-    W(HANDLE_CALL, "handle_call") W(HANDLE_CAST, "handle_cast") W(HANDLE_INFO, "handle_info")       \
-    W(HANDLE_CONTINUE, "handle_continue") W(HANDLE_EVENT, "handle_event") W(CODE_CHANGE, "code_change")                   \
-    W(TERMINATE, "terminate") W(FORMAT_STATUS, "format_status") W(CALLBACK_MODE, "callback_mode")                         \
-    W(GEN_SERVER, "gen_server") W(GEN_STATEM, "gen_statem") W(GEN_EVENT, "gen_event") W(SUPERVISOR, "supervisor")         \
-    W(SUPERVISOR_BRIDGE, "supervisor_bridge") W(EX_GEN_SERVER, "Elixir.GenServer") W(GEN, "gen") W(PROC_LIB, "proc_lib")  \
-    W(INIT_P, "init_p") W(NAME, "name") W(REGISTERED_NAME, "registered_name") W(NODE, "node") W(UNDEFINED, "undefined")
+#define ES_WORDS(W)                                                                                                   \
+    W(OK, "ok")                                                                                                       \
+    W(REPLY, "reply") W(NOREPLY, "noreply") W(STOP, "stop") W(NEXT_STATE, "next_state") W(KEEP_STATE, "keep_state")   \
+        W(KEEP_STATE_AND_DATA, "keep_state_and_data") W(REPEAT_STATE, "repeat_state")                                 \
+            W(REPEAT_STATE_AND_DATA, "repeat_state_and_data") W(STOP_AND_REPLY, "stop_and_reply") W(INIT, "init")     \
+                W(INIT_IT, "init_it") W(TRY_DISPATCH, "try_dispatch") W(TRY_HANDLE_CALL, "try_handle_call")           \
+                    W(TRY_HANDLE_CAST, "try_handle_cast") W(TRY_HANDLE_INFO, "try_handle_info")                       \
+                        W(TRY_HANDLE_CONTINUE, "try_handle_continue") W(EXIT, "EXIT") W(HANDLE_CALL, "handle_call")   \
+                            W(HANDLE_CAST, "handle_cast") W(HANDLE_INFO, "handle_info")                               \
+                                W(HANDLE_CONTINUE, "handle_continue") W(HANDLE_EVENT, "handle_event")                 \
+                                    W(CODE_CHANGE, "code_change") W(TERMINATE, "terminate")                           \
+                                        W(FORMAT_STATUS, "format_status") W(CALLBACK_MODE, "callback_mode")           \
+                                            W(GEN_SERVER, "gen_server") W(GEN_STATEM, "gen_statem")                   \
+                                                W(GEN_EVENT, "gen_event") W(SUPERVISOR, "supervisor")                 \
+                                                    W(SUPERVISOR_BRIDGE, "supervisor_bridge")                         \
+                                                        W(EX_GEN_SERVER, "Elixir.GenServer") W(GEN, "gen")            \
+                                                            W(PROC_LIB, "proc_lib") W(INIT_P, "init_p")               \
+                                                                W(NAME, "name") W(REGISTERED_NAME, "registered_name") \
+                                                                    W(NODE, "node") W(UNDEFINED, "undefined")
 
 enum es_word {
     ES_W_NONE,
 #define W(symbol, text) ES_W_##symbol,
     ES_WORDS(W)
 #undef W
-    ES_W_MAX
+        ES_W_MAX
 };
 
 enum es_address { ES_ADDRESS_UNKNOWN, ES_ADDRESS_REMOTE, ES_ADDRESS_NAME, ES_ADDRESS_REFERENCE };
 
-struct es_other {            /* a reference of class OTHER */
-    es_ref ref, name;        /* name: of a process of this node, for ES_ADDRESS_NAME */
-    uint8_t address;         /* enum es_address */
-    bool stored;             /* the store has its definition */
+struct es_other {     /* a reference of class OTHER */
+    es_ref ref, name; /* name: of a process of this node, for ES_ADDRESS_NAME */
+    uint8_t address;  /* enum es_address */
+    bool stored;      /* the store has its definition */
     uint32_t len, next_free;
-    uint8_t *bytes;          /* its term, NULL once it is stored; owned */
+    uint8_t *bytes; /* its term, NULL once it is stored; owned */
 };
 
 struct es_names {
     struct es_store *store;
-    struct es_table words;   /* reference -> enum es_word */
+    struct es_table words; /* reference -> enum es_word */
     es_ref word_ref[ES_W_MAX];
     struct es_table texts;   /* reference of an atom -> where it is in `text` */
     struct es_table by_text; /* hash of a text -> the same */
     uint8_t *text;           /* reference, length, text; … */
     uint32_t text_len, text_room;
-    struct es_table others;  /* reference -> place in `other` */
+    struct es_table others; /* reference -> place in `other` */
     struct es_other *other;
     uint32_t n_others, others_room, free_others; /* places used so far; first free one among them */
-    char node[256];          /* of the recorded VM, "" while unknown */
+    char node[256];                              /* of the recorded VM, "" while unknown */
 };
 
 void es_names_init(struct es_names *names, struct es_store *store);

@@ -27,7 +27,8 @@ void es_order_build(struct es_drain *drain)
     drain->n_heap = 0;
     for (uint32_t i = 0; i < drain->n; i++) {
         const struct es_source *source = &drain->sources[i];
-        if (source->used && (source->next != source->scanned || source->next == source->bad_at) && source->key < drain->watermark)
+        if (source->used && (source->next != source->scanned || source->next == source->bad_at) &&
+            source->key < drain->watermark)
             drain->heap[drain->n_heap++] = i;
     }
     for (uint32_t i = drain->n_heap / 2; i-- > 0;)

@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 #define FIRST_LANES 1024u
-#define SEARCH_MAX 1024u        /* sends looked at beyond the head of a lane */
+#define SEARCH_MAX 1024u /* sends looked at beyond the head of a lane */
 #define OWNERS (1u << 16)
 
 int es_pairs_init(struct es_pairs *pairs, struct es_processes *processes)
@@ -125,10 +125,14 @@ int es_pairs_suspect(struct es_pairs *pairs, const struct es_message *m)
 
 /* ---- deliveries ---------------------------------------------------------------------------------------------------- */
 
-static bool same(const struct es_sent *sent, const struct es_message *m) { return sent->hash == m->hash && sent->corr == m->corr; }
+static bool same(const struct es_sent *sent, const struct es_message *m)
+{
+    return sent->hash == m->hash && sent->corr == m->corr;
+}
 
 /* The first send with this content from `seq` on; NULL where there is none near. */
-static const struct es_sent *search(const struct es_pairs *pairs, const struct es_lane *lane, const struct es_message *m, uint64_t seq)
+static const struct es_sent *search(const struct es_pairs *pairs, const struct es_lane *lane,
+                                    const struct es_message *m, uint64_t seq)
 {
     const struct es_sent *sent = &lane->first;
     uint32_t next = lane->next;
@@ -157,8 +161,8 @@ static uint64_t doubt_since(const struct es_pairs *pairs, const struct es_lane_d
 }
 
 /* Third rule of pair.h. Gives the event of the sender before which nothing is under way any more, or 0. */
-static uint64_t find_drained(const struct es_pairs *pairs, const struct es_lane_doubt *doubt, const struct es_proc *sender,
-                             const struct es_proc *receiver)
+static uint64_t find_drained(const struct es_pairs *pairs, const struct es_lane_doubt *doubt,
+                             const struct es_proc *sender, const struct es_proc *receiver)
 {
     uint64_t since = doubt_since(pairs, doubt);
     since = doubt->touched_seq > since ? doubt->touched_seq : since;
@@ -169,14 +173,16 @@ static uint64_t find_drained(const struct es_pairs *pairs, const struct es_lane_
 }
 
 /* Fourth rule: nothing happened in it for a while before what is in it now. */
-static bool was_quiet(const struct es_pairs *pairs, const struct es_lane *lane, const struct es_lane_doubt *doubt, int64_t now)
+static bool was_quiet(const struct es_pairs *pairs, const struct es_lane *lane, const struct es_lane_doubt *doubt,
+                      int64_t now)
 {
     int64_t until = lane->first.seq ? lane->first.time : now;
     return !pairs->losing && until >= pairs->doubt_until && doubt->touched < until - ES_QUIET_NS;
 }
 
 /* Second rule: this message, at the head of its lane, is the eighth different one in a row. */
-static bool makes_streak(const struct es_pairs *pairs, struct es_lane_doubt *doubt, const struct es_message *m, const struct es_sent *sent)
+static bool makes_streak(const struct es_pairs *pairs, struct es_lane_doubt *doubt, const struct es_message *m,
+                         const struct es_sent *sent)
 {
     for (uint32_t i = 0; i < doubt->streak; i++)
         if (doubt->seen[i] == m->hash)
@@ -188,7 +194,8 @@ static bool makes_streak(const struct es_pairs *pairs, struct es_lane_doubt *dou
     return doubt->streak == ES_STREAK;
 }
 
-static enum es_match deliver_doubtful(struct es_pairs *pairs, struct es_lane *lane, const struct es_message *m, struct es_sent *ret_sent)
+static enum es_match deliver_doubtful(struct es_pairs *pairs, struct es_lane *lane, const struct es_message *m,
+                                      struct es_sent *ret_sent)
 {
     struct es_lane_doubt *doubt = es_lane_doubt(pairs, lane);
     const struct es_sent *found = doubt ? search(pairs, lane, m, 0) : NULL;
@@ -199,7 +206,8 @@ static enum es_match deliver_doubtful(struct es_pairs *pairs, struct es_lane *la
         doubt->streak = 0;
     if (found) {
         take(pairs, lane, found, ret_sent);
-        over = own ? !pairs->losing && ret_sent->seq > doubt_since(pairs, doubt) : makes_streak(pairs, doubt, m, ret_sent);
+        over =
+            own ? !pairs->losing && ret_sent->seq > doubt_since(pairs, doubt) : makes_streak(pairs, doubt, m, ret_sent);
     }
     doubt->touched = m->time;
     doubt->touched_seq = m->seq;
@@ -211,7 +219,8 @@ static enum es_match deliver_doubtful(struct es_pairs *pairs, struct es_lane *la
 }
 
 /* Whether the doubt is over before this delivery. */
-static bool is_over(struct es_pairs *pairs, struct es_lane *lane, const struct es_proc *sender, const struct es_proc *receiver, int64_t now)
+static bool is_over(struct es_pairs *pairs, struct es_lane *lane, const struct es_proc *sender,
+                    const struct es_proc *receiver, int64_t now)
 {
     struct es_lane_doubt *doubt = es_lane_doubt(pairs, lane);
     if (!doubt)
@@ -236,7 +245,8 @@ static enum es_match deliver_after_census(struct es_pairs *pairs, struct es_lane
     const struct es_sent *found = search(pairs, lane, m, 0);
     if (!found)
         return ES_MATCH_NONE;
-    const struct es_sent *later = m->corr == 0 && found->seq < receiver->census_seq ? search(pairs, lane, m, receiver->census_seq) : NULL;
+    const struct es_sent *later =
+        m->corr == 0 && found->seq < receiver->census_seq ? search(pairs, lane, m, receiver->census_seq) : NULL;
     if (!later) {
         take(pairs, lane, found, ret_sent);
         return ES_MATCH_CERTAIN;
@@ -246,8 +256,8 @@ static enum es_match deliver_after_census(struct es_pairs *pairs, struct es_lane
     return ES_MATCH_DOUBTFUL;
 }
 
-static enum es_match deliver(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, struct es_proc *receiver,
-                             const struct es_message *m, struct es_sent *ret_sent)
+static enum es_match deliver(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender,
+                             struct es_proc *receiver, const struct es_message *m, struct es_sent *ret_sent)
 {
     if (m->late) /* those behind it may have been delivered before it */
         es_lane_suspect(pairs, lane, m->seq, m->time);
@@ -268,8 +278,8 @@ static void note_drained(struct es_proc *receiver, const struct es_sent *sent)
         receiver->drained_seq = sent->seq;
 }
 
-enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender, struct es_proc *receiver, const struct es_message *m,
-                                 struct es_sent *ret_sent)
+enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender, struct es_proc *receiver,
+                                 const struct es_message *m, struct es_sent *ret_sent)
 {
     enum es_match match = ES_MATCH_NONE;
     struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
@@ -315,8 +325,8 @@ es_ref es_pairs_owner(const struct es_pairs *pairs, uint64_t corr)
 
 /* ---- keeping and replaying ----------------------------------------------------------------------------------------- */
 
-int es_pairs_each(const struct es_pairs *pairs, int (*each)(const struct es_lane *lane, const struct es_sent *sent, void *context),
-                  void *context)
+int es_pairs_each(const struct es_pairs *pairs,
+                  int (*each)(const struct es_lane *lane, const struct es_sent *sent, void *context), void *context)
 {
     for (uint32_t i = 0; i <= pairs->mask; i++) {
         const struct es_lane *lane = &pairs->lanes[i];

@@ -18,23 +18,29 @@
 
 #include "engine/process.h"
 
-struct es_sent { uint64_t hash, corr, seq; int64_t time; }; /* seq 0: none */
+struct es_sent {
+    uint64_t hash, corr, seq;
+    int64_t time;
+}; /* seq 0: none */
 
-struct es_lane {              /* a cache line */
-    es_ref from;              /* 0: a free place */
-    uint64_t to;              /* the receiver, or a key made of the content, see es_lane_of_content() */
+struct es_lane { /* a cache line */
+    es_ref from; /* 0: a free place */
+    uint64_t to; /* the receiver, or a key made of the content, see es_lane_of_content() */
     struct es_sent first;
-    uint32_t next, last;      /* those behind the first, in `nodes`; ES_TABLE_NONE */
-    uint32_t epoch, doubt;    /* another epoch than es_pairs: in doubt, and what is known of it is in `doubts` */
+    uint32_t next, last;   /* those behind the first, in `nodes`; ES_TABLE_NONE */
+    uint32_t epoch, doubt; /* another epoch than es_pairs: in doubt, and what is known of it is in `doubts` */
 };
 
-struct es_lane_node { struct es_sent sent; uint32_t next; };
+struct es_lane_node {
+    struct es_sent sent;
+    uint32_t next;
+};
 
 #define ES_STREAK 8u
 struct es_lane_doubt {
-    uint64_t since;           /* where the doubt is this lane's alone: the sequence number it arose at */
-    uint64_t touched_seq;     /* of its last delivery since */
-    int64_t touched;          /* when something last happened in it */
+    uint64_t since;       /* where the doubt is this lane's alone: the sequence number it arose at */
+    uint64_t touched_seq; /* of its last delivery since */
+    int64_t touched;      /* when something last happened in it */
     uint64_t seen[ES_STREAK];
     uint32_t streak, next_free;
 };
@@ -52,12 +58,15 @@ struct es_pairs {
     struct es_lane_doubt *doubts;
     uint32_t n_doubts, doubts_room, free_doubt;
 
-    uint32_t epoch;           /* counts the doubts that arose */
-    uint64_t doubt_seq;       /* the last one was over with this sequence number */
-    int64_t doubt_until;      /* until then new lanes are in doubt too: a lost message may be under way */
-    bool losing, lost;        /* messages are being lost now; some were */
+    uint32_t epoch;      /* counts the doubts that arose */
+    uint64_t doubt_seq;  /* the last one was over with this sequence number */
+    int64_t doubt_until; /* until then new lanes are in doubt too: a lost message may be under way */
+    bool losing, lost;   /* messages are being lost now; some were */
 
-    struct es_owner { uint64_t corr; es_ref pid; } *owners; /* who waits for a reply with this reference */
+    struct es_owner {
+        uint64_t corr;
+        es_ref pid;
+    } * owners;                    /* who waits for a reply with this reference */
     uint64_t undelivered, evicted; /* sends; taken and cleared by who counts */
 };
 
@@ -66,7 +75,7 @@ struct es_message {
     uint64_t to, hash, corr, seq;
     int64_t time;
     bool late;
-    bool last;                /* a delivery that waits no longer for its send */
+    bool last; /* a delivery that waits no longer for its send */
 };
 
 int es_pairs_init(struct es_pairs *pairs, struct es_processes *processes);
@@ -82,13 +91,13 @@ static inline uint64_t es_lane_of_content(uint64_t hash, uint64_t corr)
 int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct es_message *m, es_ref address);
 
 enum es_match {
-    ES_MATCH_NONE,            /* no send has this content */
+    ES_MATCH_NONE, /* no send has this content */
     ES_MATCH_CERTAIN,
-    ES_MATCH_DOUBTFUL,        /* there is one, but it may be another's */
+    ES_MATCH_DOUBTFUL, /* there is one, but it may be another's */
 };
 /* A delivery: looks for its send and takes it out. `sender` may be NULL. */
-enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender, struct es_proc *receiver, const struct es_message *m,
-                                 struct es_sent *ret_sent);
+enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender, struct es_proc *receiver,
+                                 const struct es_message *m, struct es_sent *ret_sent);
 
 /* The same where deliveries do not say who sent them (m->from 0): by receiver and content. ret_sent->hash is the sender. Doubtful where
  * several senders sent the same. A send to ES_ANYONE is found by its content alone. */
@@ -110,29 +119,35 @@ int es_pairs_own(struct es_pairs *pairs, uint64_t corr, es_ref pid);
 es_ref es_pairs_owner(const struct es_pairs *pairs, uint64_t corr);
 
 /* All that waits, oldest first in each lane: for a keyframe. */
-int es_pairs_each(const struct es_pairs *pairs, int (*each)(const struct es_lane *lane, const struct es_sent *sent, void *context),
-                  void *context);
+int es_pairs_each(const struct es_pairs *pairs,
+                  int (*each)(const struct es_lane *lane, const struct es_sent *sent, void *context), void *context);
 
 /* Replaying a recording: this delivery took the send with number `seq`. */
 void es_pairs_confirm(struct es_pairs *pairs, const struct es_message *m, uint64_t seq);
 
 /* ---- lanes of content (content.c): of what was sent to a name or an alias that does not say who gets it ---- */
-enum es_match es_content_delivered(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_message *m,
-                                   struct es_sent *ret_sent);
+enum es_match es_content_delivered(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender,
+                                   const struct es_message *m, struct es_sent *ret_sent);
 /* A send was found in the lane of its process: whether an earlier one of the same content may have been meant instead. */
 bool es_content_rivals(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *sender, const struct es_message *m,
                        const struct es_sent *sent);
 
 /* ---- lanes (lane.c) ---- */
-static inline bool es_lane_is_doubtful(const struct es_pairs *pairs, const struct es_lane *lane) { return lane->epoch != pairs->epoch; }
-struct es_lane *es_pairs_lane(struct es_pairs *pairs, const struct es_proc *sender, const struct es_message *m); /* a new one */
+static inline bool es_lane_is_doubtful(const struct es_pairs *pairs, const struct es_lane *lane)
+{
+    return lane->epoch != pairs->epoch;
+}
+struct es_lane *es_pairs_lane(struct es_pairs *pairs, const struct es_proc *sender,
+                              const struct es_message *m); /* a new one */
 struct es_lane *es_lane_find(const struct es_pairs *pairs, es_ref from, uint64_t to);
 struct es_lane *es_lane_add(struct es_pairs *pairs, es_ref from, uint64_t to); /* NULL: no memory */
 void es_lane_remove(struct es_pairs *pairs, struct es_lane *lane);
 int es_lane_push(struct es_pairs *pairs, struct es_lane *lane, const struct es_sent *sent);
 void es_lane_pop(struct es_pairs *pairs, struct es_lane *lane);
-struct es_lane_doubt *es_lane_doubt(struct es_pairs *pairs, struct es_lane *lane); /* made where it has none; NULL: no memory */
-int es_lane_suspect(struct es_pairs *pairs, struct es_lane *lane, uint64_t seq, int64_t time); /* a doubt of its own begins */
+struct es_lane_doubt *es_lane_doubt(struct es_pairs *pairs,
+                                    struct es_lane *lane); /* made where it has none; NULL: no memory */
+int es_lane_suspect(struct es_pairs *pairs, struct es_lane *lane, uint64_t seq,
+                    int64_t time); /* a doubt of its own begins */
 void es_lane_certain(struct es_pairs *pairs, struct es_lane *lane);
 /* Makes room: what was sent to the dead, then the oldest sends. */
 void es_lanes_sweep(struct es_pairs *pairs, int64_t now);

@@ -73,7 +73,8 @@ static int make_room(struct es_processes *p)
     struct es_proc *quiet = NULL;
     for (uint32_t tries = 0; tries < 64 || !quiet; tries++) {
         struct es_proc *proc = es_proc_at(p, p->hand++ % p->used);
-        if (proc->pid && proc->held == 0 && !(proc->flags & ES_P_DEAD) && (!quiet || proc->last_time < quiet->last_time))
+        if (proc->pid && proc->held == 0 && !(proc->flags & ES_P_DEAD) &&
+            (!quiet || proc->last_time < quiet->last_time))
             quiet = proc;
         if (tries > p->used)
             return 0;
@@ -225,7 +226,8 @@ int es_processes_register(struct es_processes *p, es_ref name, es_ref pid, int64
     if (has)
         store_name(p, name, place->pid, time, time);
     bool soon = place->pid != pid && place->gone > time - CHANGE_NS;
-    *place = (struct es_registered){.name = name, .pid = pid, .before = place->pid, .changed = soon ? time : INT64_MIN, .gone = INT64_MAX};
+    *place = (struct es_registered){
+        .name = name, .pid = pid, .before = place->pid, .changed = soon ? time : INT64_MIN, .gone = INT64_MAX};
     struct es_proc *proc = es_proc_find(p, pid);
     if (proc) {
         proc->row.name = name;

@@ -12,7 +12,7 @@
 #include "store/store.h"
 
 enum es_proc_flag {
-    ES_P_SENDS = 1,    /* its sends are recorded: one was seen */
+    ES_P_SENDS = 1, /* its sends are recorded: one was seen */
     ES_P_DEAD = 2,
     ES_P_DIRTY = 4,    /* its row changed since it was given to the store */
     ES_P_EVICTED = 8,  /* sends of it were forgotten to bound memory */
@@ -21,22 +21,22 @@ enum es_proc_flag {
 };
 
 struct es_proc {
-    es_ref pid;               /* 0: a free place */
-    int64_t last_time;        /* of its last event */
-    uint64_t census_seq;      /* it was there before: sends to it before this may have arrived unseen */
-    uint64_t drained_seq;     /* whatever was sent to it and queued before this send has been delivered */
-    uint64_t marks[2];        /* two events of it, some time ago: see pair.h, third rule */
-    uint32_t held;            /* its events that wait */
-    es_ref waits_for;         /* whose send the first of them waits for */
-    uint32_t scan;            /* last scan of the waiting that met it */
-    uint32_t contents;        /* its sends that wait under their content */
-    uint32_t index, next;     /* its own place; next free one, or next to be dropped */
-    uint8_t flags;            /* set of es_proc_flag */
-    uint8_t state_name_len;   /* gen_statem: the state's name, encoded; 0 = unknown */
+    es_ref pid;             /* 0: a free place */
+    int64_t last_time;      /* of its last event */
+    uint64_t census_seq;    /* it was there before: sends to it before this may have arrived unseen */
+    uint64_t drained_seq;   /* whatever was sent to it and queued before this send has been delivered */
+    uint64_t marks[2];      /* two events of it, some time ago: see pair.h, third rule */
+    uint32_t held;          /* its events that wait */
+    es_ref waits_for;       /* whose send the first of them waits for */
+    uint32_t scan;          /* last scan of the waiting that met it */
+    uint32_t contents;      /* its sends that wait under their content */
+    uint32_t index, next;   /* its own place; next free one, or next to be dropped */
+    uint8_t flags;          /* set of es_proc_flag */
+    uint8_t state_name_len; /* gen_statem: the state's name, encoded; 0 = unknown */
     uint8_t state_name[30];
-    es_ref state_module;      /* whose state the hash is of */
-    uint64_t state_hash;      /* 0 = no version yet */
-    es_ref callback;          /* module a behaviour runs in it, 0 = unknown */
+    es_ref state_module;                   /* whose state the hash is of */
+    uint64_t state_hash;                   /* 0 = no version yet */
+    es_ref callback;                       /* module a behaviour runs in it, 0 = unknown */
     es_ref called_module, called_function; /* the callback that gen_server is calling now, 0 = none */
     struct es_process row;
 };
@@ -47,16 +47,20 @@ struct es_proc {
 
 struct es_processes {
     struct es_store *store;
-    bool replaying;               /* what is noted is in the recording already */
+    bool replaying; /* what is noted is in the recording already */
     struct es_table by_pid;
     struct es_proc **chunks;
-    uint32_t n_chunks, used, free, count, hand; /* places used so far, first free, processes known, where forgetting goes on */
+    uint32_t n_chunks, used, free, count,
+        hand; /* places used so far, first free, processes known, where forgetting goes on */
     uint32_t graves[ES_PROC_GRAVES];
     uint32_t first_grave, n_graves;
     uint32_t *dirty;
     uint32_t n_dirty, dirty_room;
-    struct es_table names;        /* atom -> place in `registered` */
-    struct es_registered { es_ref name, pid, before; int64_t changed, gone; } *registered; /* gone: since when `pid` has it no longer */
+    struct es_table names; /* atom -> place in `registered` */
+    struct es_registered {
+        es_ref name, pid, before;
+        int64_t changed, gone;
+    } * registered; /* gone: since when `pid` has it no longer */
     uint32_t n_registered, registered_room;
 };
 
@@ -93,8 +97,8 @@ es_ref es_processes_whereis(const struct es_processes *p, es_ref name, int64_t t
 
 /* ---- what their events say (process_events.c) ---- */
 struct es_event;
-int es_proc_spawn(struct es_processes *p, struct es_names *names, const struct es_event *event);   /* peer = child */
-int es_proc_spawned(struct es_processes *p, const struct es_event *event);                               /* pid = child */
+int es_proc_spawn(struct es_processes *p, struct es_names *names, const struct es_event *event); /* peer = child */
+int es_proc_spawned(struct es_processes *p, const struct es_event *event);                       /* pid = child */
 int es_proc_census(struct es_processes *p, struct es_names *names, const struct es_event *event);
 int es_proc_exit(struct es_processes *p, const struct es_event *event);
 

@@ -8,7 +8,10 @@
 
 /* ---- the initial call behind proc_lib and gen ---------------------------------------------------------------------- */
 
-struct call { es_ref module, function, callback; uint16_t arity; };
+struct call {
+    es_ref module, function, callback;
+    uint16_t arity;
+};
 
 static bool skip(struct es_reader *r, int terms)
 {

@@ -45,9 +45,11 @@ static int replay_names(struct es_core *core, struct es_recording *recording, in
 /* The process an event is of; one that died since is made for as long as the replay needs it. */
 static int replay_event(struct es_core *core, struct es_recording *recording, const struct es_event *event)
 {
-    struct es_proc *proc = es_ref_class_of(event->pid) == ES_REF_PID ? es_proc_meet(&core->processes, event->pid) : NULL;
-    struct es_input in = {.view = {.kind = event->kind, .pid = event->pid, .peer = event->peer, .hash = event->hash, .corr = event->corr},
-                          .time = event->time};
+    struct es_proc *proc =
+        es_ref_class_of(event->pid) == ES_REF_PID ? es_proc_meet(&core->processes, event->pid) : NULL;
+    struct es_input in = {
+        .view = {.kind = event->kind, .pid = event->pid, .peer = event->peer, .hash = event->hash, .corr = event->corr},
+        .time = event->time};
     struct es_message m = {.from = event->peer, .to = event->pid, .hash = event->hash, .corr = event->corr};
     if (!proc)
         return 0;
@@ -79,15 +81,12 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
         return 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
     case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
-    case ES_K_CENSUS:
-        proc->census_seq = event->seq;
-        return 0;
+    case ES_K_CENSUS: proc->census_seq = event->seq; return 0;
     case ES_K_EXIT:
         proc->row.exited = event->time;
         proc->row.exit_seq = event->seq;
         return es_proc_died(&core->processes, proc);
-    default:
-        return 0;
+    default: return 0;
     }
 }
 

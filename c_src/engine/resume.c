@@ -9,13 +9,23 @@
 
 #include "base/error.h"
 
-#define MAGIC 0x31535345u   /* "ESS1" */
-#define FRAME_SENDS 65536u  /* the newest ones */
-#define NAMES_KEPT 4096u    /* of state machines' states */
+#define MAGIC 0x31535345u  /* "ESS1" */
+#define FRAME_SENDS 65536u /* the newest ones */
+#define NAMES_KEPT 4096u   /* of state machines' states */
 
-struct sent_row { es_ref from; uint64_t to, hash, corr, seq; int64_t time; };
-struct module_row { es_ref module; uint64_t set; };
-struct name_row { es_ref pid; uint8_t len, bytes[30]; };
+struct sent_row {
+    es_ref from;
+    uint64_t to, hash, corr, seq;
+    int64_t time;
+};
+struct module_row {
+    es_ref module;
+    uint64_t set;
+};
+struct name_row {
+    es_ref pid;
+    uint8_t len, bytes[30];
+};
 
 struct head {
     uint32_t magic, size;
@@ -30,7 +40,10 @@ struct head {
 
 /* ---- keyframes ----------------------------------------------------------------------------------------------------- */
 
-struct rows { struct sent_row *rows; size_t n, all; };
+struct rows {
+    struct sent_row *rows;
+    size_t n, all;
+};
 
 static int count_row(const struct es_lane *lane, const struct es_sent *sent, void *context)
 {
@@ -80,7 +93,8 @@ int es_keyframe_load(struct es_core *core, const uint8_t *bytes, size_t len)
             return -EBADMSG;
         struct es_lane *lane = es_lane_find(&core->pairs, row.from, row.to);
         struct es_sent sent = {.hash = row.hash, .corr = row.corr, .seq = row.seq, .time = row.time};
-        if ((!lane && !(lane = es_lane_add(&core->pairs, row.from, row.to))) || es_lane_push(&core->pairs, lane, &sent) < 0)
+        if ((!lane && !(lane = es_lane_add(&core->pairs, row.from, row.to))) ||
+            es_lane_push(&core->pairs, lane, &sent) < 0)
             return -ENOMEM;
         struct es_proc *sender = row.to >> 60 == 0xf ? es_proc_meet(&core->processes, row.from) : NULL;
         if (sender)
@@ -172,8 +186,10 @@ int es_position_make(const struct es_drain *drain, struct es_position_room *room
 {
     if (!room->rings && !(room->rings = calloc(drain->n + 1, sizeof *room->rings)))
         return es_fail(-ENOMEM, "no memory for a commit");
-    *position = (struct es_store_position){.next_seq = drain->core->next_seq, .last_time = drain->core->last_time,
-                                           .watermark = drain->given, .rings = room->rings};
+    *position = (struct es_store_position){.next_seq = drain->core->next_seq,
+                                           .last_time = drain->core->last_time,
+                                           .watermark = drain->given,
+                                           .rings = room->rings};
     for (uint32_t i = 0; i < drain->n; i++) {
         const struct es_source *source = &drain->sources[i];
         if (!source->used)
@@ -216,7 +232,8 @@ static int load_modules(struct es_core *core, struct es_reader *r, uint32_t n)
         if (!bytes)
             return -EBADMSG;
         memcpy(&row, bytes, sizeof row);
-        if (es_ref_class_of(row.module) != ES_REF_ATOM || es_table_put(&core->states.modules, row.module, (uint32_t)row.set & 7) < 0)
+        if (es_ref_class_of(row.module) != ES_REF_ATOM ||
+            es_table_put(&core->states.modules, row.module, (uint32_t)row.set & 7) < 0)
             return -EBADMSG;
     }
     return 0;

@@ -10,7 +10,11 @@
 int es_keyframe_make(struct es_core *core);
 
 /* Fills `position` for a commit; its memory belongs to `room` and is used again by the next call. */
-struct es_position_room { struct es_ring_position *rings; uint8_t *blob; size_t blob_room; };
+struct es_position_room {
+    struct es_ring_position *rings;
+    uint8_t *blob;
+    size_t blob_room;
+};
 int es_position_make(const struct es_drain *drain, struct es_position_room *room, struct es_store_position *position);
 void es_position_fini(struct es_position_room *room);
 

@@ -17,12 +17,12 @@
 #define MS UINT64_C(1000000)
 #define RECORDS_A_RUN 65536u
 #define EVENTS_A_COMMIT 262144u
-#define RING_PART 85u           /* of 256 in use: commit, to give it back */
-#define QUIET_MS 1000u          /* without events, positions are written so seldom */
+#define RING_PART 85u  /* of 256 in use: commit, to give it back */
+#define QUIET_MS 1000u /* without events, positions are written so seldom */
 #define VM_LOOK_MS 50u
-#define STOP_MS 2000u           /* after being told to stop, the VM is given so long to say that it is done */
-#define TAIL_MS 1000u           /* what a flight recorder adds after its trigger */
-#define FULL_MS 3000u           /* a full disk is tried again for so long */
+#define STOP_MS 2000u /* after being told to stop, the VM is given so long to say that it is done */
+#define TAIL_MS 1000u /* what a flight recorder adds after its trigger */
+#define FULL_MS 3000u /* a full disk is tried again for so long */
 #define FULL_STEP_MS 100u
 #define SLEEP_MIN_US 500u
 #define SLEEP_MAX_US 5000u
@@ -35,7 +35,7 @@ struct engine {
     struct es_core core;
     struct es_drain drain;
     struct es_position_room room;
-    uint64_t now;               /* ns of the system's clock, of this round */
+    uint64_t now; /* ns of the system's clock, of this round */
     uint64_t began, committed, looked, stopped, triggered, rated, full, tried; /* when; 0 = not */
     uint64_t rated_seq;
     uint64_t vm_start;
@@ -45,8 +45,8 @@ struct engine {
 };
 
 static const char *const end_names[] = {
-    [ES_END_STOPPED] = "stopped",       [ES_END_VM_GONE] = "vm_gone",     [ES_END_LIMIT] = "limit",
-    [ES_END_DISK_FULL] = "disk_full",   [ES_END_TRIGGERED] = "triggered",
+    [ES_END_STOPPED] = "stopped",     [ES_END_VM_GONE] = "vm_gone",     [ES_END_LIMIT] = "limit",
+    [ES_END_DISK_FULL] = "disk_full", [ES_END_TRIGGERED] = "triggered",
 };
 
 static void end(struct engine *e, enum es_engine_end why)
@@ -89,7 +89,8 @@ static bool is_finished(struct engine *e, const struct es_store_options *options
     if (es_recording_open(options->path, &recording) < 0)
         return false;
     const char *value = es_recording_meta(recording, "session");
-    finished = value && strcmp(value, session) == 0 && (value = es_recording_meta(recording, "closed")) && strcmp(value, "1") == 0;
+    finished = value && strcmp(value, session) == 0 && (value = es_recording_meta(recording, "closed")) &&
+               strcmp(value, "1") == 0;
     value = finished ? es_recording_meta(recording, "end_reason") : NULL;
     for (unsigned i = 0; value && i < sizeof end_names / sizeof end_names[0]; i++)
         if (strcmp(value, end_names[i]) == 0)
@@ -257,7 +258,8 @@ static void look_at_limits(struct engine *e)
 {
     if (e->core.full || is_too_long(e) || is_too_fast(e))
         end(e, ES_END_LIMIT);
-    else if (e->options.limit_bytes && e->committed == e->now && file_bytes(e->options.store.path) >= e->options.limit_bytes)
+    else if (e->options.limit_bytes && e->committed == e->now &&
+             file_bytes(e->options.store.path) >= e->options.limit_bytes)
         end(e, ES_END_LIMIT);
 }
 
@@ -349,7 +351,8 @@ static const char *trigger_name(const struct engine *e)
 static int last_words(struct engine *e)
 {
     char text[32];
-    uint64_t duration = e->core.first_time == INT64_MAX ? 0 : (uint64_t)e->core.last_time - (uint64_t)e->core.first_time;
+    uint64_t duration =
+        e->core.first_time == INT64_MAX ? 0 : (uint64_t)e->core.last_time - (uint64_t)e->core.first_time;
     snprintf(text, sizeof text, "%llu", (unsigned long long)duration);
     int r = es_core_flush(&e->core);
     if (r == 0)

@@ -37,7 +37,8 @@ static int note_module(struct es_states *states, es_ref module)
 }
 
 /* A payload that was cut before the callback's name leaves the event as it is. */
-static int translate_call(struct es_states *states, const struct es_names *names, struct es_proc *proc, struct es_record_view *view)
+static int translate_call(struct es_states *states, const struct es_names *names, struct es_proc *proc,
+                          struct es_record_view *view)
 {
     struct es_reader r;
     struct es_token list, module, callback;
@@ -89,7 +90,8 @@ static int translate_exit(struct es_states *states, struct es_record_view *view,
 }
 
 /* {ok, Value}: what the callback returned. */
-static int translate_return(struct es_states *states, const struct es_names *names, struct es_proc *proc, struct es_record_view *view)
+static int translate_return(struct es_states *states, const struct es_names *names, struct es_proc *proc,
+                            struct es_record_view *view)
 {
     struct es_reader r;
     struct es_token tuple, tag;
@@ -101,7 +103,8 @@ static int translate_return(struct es_states *states, const struct es_names *nam
     view->flags |= ES_R_CALLBACK;
     proc->called_module = 0;
     es_reader_init(&r, view->payload, view->payload_len);
-    if (view->kind != ES_K_RETURN || es_token_next(&r, &tuple) < 0 || tuple.type != ES_TOK_TUPLE || es_token_next(&r, &tag) < 0)
+    if (view->kind != ES_K_RETURN || es_token_next(&r, &tuple) < 0 || tuple.type != ES_TOK_TUPLE ||
+        es_token_next(&r, &tag) < 0)
         return 0;
     enum es_word word = es_names_token_word(names, &tag);
     if (tuple.count == 4 && word == ES_W_EXIT)
@@ -113,9 +116,11 @@ static int translate_return(struct es_states *states, const struct es_names *nam
     return 0;
 }
 
-int es_server_translate(struct es_states *states, const struct es_names *names, struct es_proc *proc, struct es_record_view *view)
+int es_server_translate(struct es_states *states, const struct es_names *names, struct es_proc *proc,
+                        struct es_record_view *view)
 {
     if (!view->module || view->module != names->word_ref[ES_W_GEN_SERVER] || !is_ours(names, view->function))
         return 0;
-    return view->kind == ES_K_CALL ? translate_call(states, names, proc, view) : translate_return(states, names, proc, view);
+    return view->kind == ES_K_CALL ? translate_call(states, names, proc, view)
+                                   : translate_return(states, names, proc, view);
 }

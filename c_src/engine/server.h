@@ -11,6 +11,7 @@
 /* A call, return or exception of one of gen_server's functions becomes one of the callback that it stands for: module, function, arity and
  * payload of `view`, and its kind where what returned is a caught exception. Others are left as they are. The payload is valid until
  * the next translation. -ENOMEM. */
-int es_server_translate(struct es_states *states, const struct es_names *names, struct es_proc *proc, struct es_record_view *view);
+int es_server_translate(struct es_states *states, const struct es_names *names, struct es_proc *proc,
+                        struct es_record_view *view);
 
 #endif

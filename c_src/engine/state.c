@@ -31,7 +31,8 @@ static uint32_t behaviour_of(enum es_word word)
     }
 }
 
-int es_states_module(struct es_states *states, const struct es_names *names, es_ref module, const uint8_t *term, size_t len)
+int es_states_module(struct es_states *states, const struct es_names *names, es_ref module, const uint8_t *term,
+                     size_t len)
 {
     struct es_reader r;
     struct es_token token;
@@ -86,7 +87,8 @@ static enum es_callback of_handler(enum es_word function, unsigned arity)
     }
 }
 
-struct es_callback_of es_states_callback(const struct es_states *states, const struct es_names *names, const struct es_event *event)
+struct es_callback_of es_states_callback(const struct es_states *states, const struct es_names *names,
+                                         const struct es_event *event)
 {
     struct es_callback_of of = {ES_CB_NONE, ES_B_SERVER};
     uint32_t set = es_table_get(&states->modules, event->module);
@@ -104,13 +106,15 @@ struct es_callback_of es_states_callback(const struct es_states *states, const s
 
 /* ---- the value a callback returned --------------------------------------------------------------------------------- */
 
-struct part { const uint8_t *at, *end; };
+struct part {
+    const uint8_t *at, *end;
+};
 
 struct value {
-    enum es_word word;          /* the tuple's first element, or the atom it is */
-    uint32_t n;                 /* elements; 1: a lone atom */
+    enum es_word word; /* the tuple's first element, or the atom it is */
+    uint32_t n;        /* elements; 1: a lone atom */
     struct part parts[ELEMENTS_MAX];
-    uint32_t n_parts;           /* of them were found whole */
+    uint32_t n_parts; /* of them were found whole */
 };
 
 static bool is_rest(struct part part)
@@ -118,7 +122,8 @@ static bool is_rest(struct part part)
     struct es_reader r;
     struct es_token token;
     es_reader_init(&r, part.at, (size_t)(part.end - part.at));
-    return part.at < part.end && *part.at == ES_T_CUT && es_token_next(&r, &token) == 0 && (token.cut.flags & ES_CUT_REST);
+    return part.at < part.end && *part.at == ES_T_CUT && es_token_next(&r, &token) == 0 &&
+           (token.cut.flags & ES_CUT_REST);
 }
 
 /* The last element ends where the tuple does: what is inside it need not be looked at. */
@@ -167,7 +172,9 @@ static void read_cut_word(const struct es_names *names, struct value *value)
 }
 
 enum { NOWHERE = -1, SAME = -2 };
-struct places { int state, name; }; /* element with the new state; with a state machine's name: 0 none */
+struct places {
+    int state, name;
+}; /* element with the new state; with a state machine's name: 0 none */
 
 static struct places in_server(const struct value *v, enum es_callback callback)
 {
@@ -272,10 +279,11 @@ static void note_version(struct es_proc *proc, const struct es_event *event, str
     proc->state_module = event->module;
 }
 
-static int new_version(struct es_states *states, struct es_proc *proc, const struct es_event *event, struct part name, struct part state,
-                       bool statem, struct es_version *version)
+static int new_version(struct es_states *states, struct es_proc *proc, const struct es_event *event, struct part name,
+                       struct part state, bool statem, struct es_version *version)
 {
-    size_t len = (size_t)(state.end - state.at), pair = statem ? len + ES_CUT_BYTES + 8 + (size_t)(name.end - name.at) : 0;
+    size_t len = (size_t)(state.end - state.at),
+           pair = statem ? len + ES_CUT_BYTES + 8 + (size_t)(name.end - name.at) : 0;
     if (es_states_reserve(states, pair + event->payload_len + ES_CUT_BYTES) < 0)
         return -ENOMEM;
     struct es_writer w;
@@ -307,8 +315,8 @@ static void missed(struct es_proc *proc, struct es_version *version)
     proc->state_name_len = 0;
 }
 
-int es_states_read(struct es_states *states, const struct es_names *names, struct es_proc *proc, const struct es_event *event,
-                   struct es_callback_of of, struct es_version *ret_version)
+int es_states_read(struct es_states *states, const struct es_names *names, struct es_proc *proc,
+                   const struct es_event *event, struct es_callback_of of, struct es_version *ret_version)
 {
     const uint8_t *at = event->payload, *end = at + event->payload_len;
     struct value value;

@@ -9,7 +9,10 @@
 
 #define ES_TABLE_NONE UINT32_MAX
 
-struct es_table_slot { uint64_t key; uint32_t value; };
+struct es_table_slot {
+    uint64_t key;
+    uint32_t value;
+};
 struct es_table {
     struct es_table_slot *slots;
     uint32_t mask, used; /* mask 0: nothing allocated yet */

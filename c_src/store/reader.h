@@ -19,23 +19,28 @@ void es_recording_close(struct es_recording *recording);
 
 /* Value of a metadata key, NULL where there is none. Valid until the next call. "warning" says what may be missing (a crash's lost log). */
 const char *es_recording_meta(struct es_recording *recording, const char *key);
-int es_recording_each_meta(struct es_recording *recording, int (*each)(const char *key, const char *value, void *context), void *context);
+int es_recording_each_meta(struct es_recording *recording,
+                           int (*each)(const char *key, const char *value, void *context), void *context);
 bool es_recording_live(struct es_recording *recording); /* a writer has it open (closed=0 and its process lives) */
 
 struct es_block_info {
     uint64_t id, first_seq, last_seq, group;
     uint32_t events;
     int64_t first_time, last_time;
-    uint64_t kinds[ES_KIND_MAX];   /* events by kind */
-    uint64_t bytes;                /* stored */
+    uint64_t kinds[ES_KIND_MAX]; /* events by kind */
+    uint64_t bytes;              /* stored */
 };
 /* Index of all blocks, in order of sequence; refreshed by es_recording_refresh() when live. */
 int es_recording_refresh(struct es_recording *recording);
 size_t es_recording_blocks(struct es_recording *recording, const struct es_block_info **ret_blocks);
 
 /* Distinct processes of a block with how many events each has, sorted by pid; false where `pid` is not in it costs one small read. */
-struct es_pid_count { es_ref pid; uint32_t events; };
-int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids, size_t *ret_n); /* free() */
+struct es_pid_count {
+    es_ref pid;
+    uint32_t events;
+};
+int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids,
+                            size_t *ret_n); /* free() */
 
 /* Decoded block. Small cache inside the recording: valid until `es_block_unref`. -EBADMSG: damaged (checksum), skip it. */
 struct es_block {
@@ -55,16 +60,30 @@ const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, s
 
 /* Processes and names, by time of spawn. Valid until refresh. */
 size_t es_recording_processes(struct es_recording *recording, const struct es_process **ret_processes);
-struct es_name { es_ref name, pid; int64_t since, until; };
+struct es_name {
+    es_ref name, pid;
+    int64_t since, until;
+};
 size_t es_recording_names(struct es_recording *recording, const struct es_name **ret_names);
 
-struct es_loss { uint8_t kind; uint64_t count; int64_t from, to; const char *why; };
+struct es_loss {
+    uint8_t kind;
+    uint64_t count;
+    int64_t from, to;
+    const char *why;
+};
 size_t es_recording_losses(struct es_recording *recording, const struct es_loss **ret_losses);
-int es_recording_each_counter(struct es_recording *recording, int (*each)(const char *name, uint64_t value, void *context), void *context);
+int es_recording_each_counter(struct es_recording *recording,
+                              int (*each)(const char *name, uint64_t value, void *context), void *context);
 
 /* The world keyframe of the group that event `seq` is in: what es_store_keyframe() was given when the group began; len 0 for the first group.
  * -ENOENT where retention dropped it. Valid until the next call. */
-struct es_keyframe { uint64_t group, first_seq; int64_t time; const uint8_t *bytes; size_t len; };
+struct es_keyframe {
+    uint64_t group, first_seq;
+    int64_t time;
+    const uint8_t *bytes;
+    size_t len;
+};
 int es_recording_keyframe(struct es_recording *recording, uint64_t seq, struct es_keyframe *ret_keyframe);
 
 /* Damaged blocks met so far (checksums are verified when a block is read). */

@@ -16,13 +16,13 @@ struct es_store;
 
 struct es_store_options {
     const char *path;
-    uint8_t session[16];      /* id of the session, checked by es_store_resume */
-    uint64_t max_events;      /* retention: oldest groups are dropped beyond these; 0 = no limit */
-    uint64_t max_bytes;       /* of the file */
+    uint8_t session[16]; /* id of the session, checked by es_store_resume */
+    uint64_t max_events; /* retention: oldest groups are dropped beyond these; 0 = no limit */
+    uint64_t max_bytes;  /* of the file */
     uint64_t max_age_ns;
-    uint64_t group_events;    /* a group ends after so many events; 0 = 1 Mi */
-    int64_t group_ns;         /* or after this long; 0 = no limit */
-    bool overwrite;           /* replace an existing file (never one that is not a recording) */
+    uint64_t group_events; /* a group ends after so many events; 0 = 1 Mi */
+    int64_t group_ns;      /* or after this long; 0 = no limit */
+    bool overwrite;        /* replace an existing file (never one that is not a recording) */
 };
 
 /* -EEXIST, -EACCES, -EROFS, -ENOSPC …, with a cause. File mode 0600. */
@@ -34,16 +34,16 @@ int es_store_resume(const struct es_store_options *options, struct es_store **re
 /* What the file held when it was opened: where to go on. */
 struct es_ring_position {
     uint32_t ring, generation;
-    uint64_t position;             /* all before it is in the recording */
-    uint64_t lost[ES_KIND_MAX];    /* absolute counters that the recording has told already */
+    uint64_t position;          /* all before it is in the recording */
+    uint64_t lost[ES_KIND_MAX]; /* absolute counters that the recording has told already */
 };
 struct es_store_position {
-    uint64_t next_seq;             /* first sequence number to give */
-    int64_t last_time;             /* time of the last event, ns */
-    uint64_t watermark;            /* stamp below which all is in */
+    uint64_t next_seq;              /* first sequence number to give */
+    int64_t last_time;              /* time of the last event, ns */
+    uint64_t watermark;             /* stamp below which all is in */
     struct es_ring_position *rings; /* owned by the caller of es_store_position (free), n_rings of them */
     uint32_t n_rings;
-    void *blob;                    /* the engine's own small state (clock mapping …), opaque to the store; owned likewise */
+    void *blob; /* the engine's own small state (clock mapping …), opaque to the store; owned likewise */
     size_t blob_len;
 };
 int es_store_position(struct es_store *store, struct es_store_position *ret_position);
@@ -61,12 +61,12 @@ int es_store_meta(struct es_store *store, const char *key, const char *value);
 
 /* A process that lives or lived. Written at the next commit; later calls for the same `id` update it. */
 struct es_process {
-    uint64_t id;                   /* of the row, given by es_store_process_new(), 0 = not stored yet */
+    uint64_t id; /* of the row, given by es_store_process_new(), 0 = not stored yet */
     es_ref pid, parent;
-    int64_t spawned, exited;       /* ns, INT64_MIN = unknown (before the recording), INT64_MAX = lives */
-    uint64_t spawn_seq, exit_seq;  /* 0 = not recorded */
-    es_ref name;                   /* current or last registered name (ATOM) */
-    es_ref module, function;       /* initial call, through proc_lib's where known */
+    int64_t spawned, exited;      /* ns, INT64_MIN = unknown (before the recording), INT64_MAX = lives */
+    uint64_t spawn_seq, exit_seq; /* 0 = not recorded */
+    es_ref name;                  /* current or last registered name (ATOM) */
+    es_ref module, function;      /* initial call, through proc_lib's where known */
     uint16_t arity;
     const uint8_t *reason, *facts; /* terms: exit reason; what the census or the spawn said (label, ancestors …) */
     uint32_t reason_len, facts_len;

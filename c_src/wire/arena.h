@@ -22,38 +22,42 @@
 
 enum es_redact_kind { ES_REDACT_KEY = 1, ES_REDACT_STRUCT = 2 };
 struct es_redact_rule {
-    uint8_t kind;   /* enum es_redact_kind */
-    uint8_t len;    /* bytes of text */
-    char text[ES_REDACT_TEXT + 2]; /* a key, compared without case ("password"), or a struct's module ("Elixir.MyApp.Card") */
+    uint8_t kind; /* enum es_redact_kind */
+    uint8_t len;  /* bytes of text */
+    char text[ES_REDACT_TEXT +
+              2]; /* a key, compared without case ("password"), or a struct's module ("Elixir.MyApp.Card") */
 };
 
 /* What the writer may spend; changed while running by the overhead budget. Sizes in bytes. */
 struct es_limits {
-    _Atomic uint32_t payload_bytes;  /* a message, argument list, value, reason: default 1024; 0: no payload */
-    _Atomic uint32_t state_bytes;    /* the return value of a callback: default 65536 */
-    _Atomic uint32_t max_depth;      /* nesting: default 32 */
-    _Atomic uint32_t max_elements;   /* of one list, tuple or map: default 256, states 16 times as many */
-    _Atomic uint32_t work;           /* terms visited in one event: default 1024, states 64 times as many */
-    _Atomic uint32_t sample;         /* of 65536 units (pairs, processes' calls) this many are kept: 65536 = all */
+    _Atomic uint32_t payload_bytes;   /* a message, argument list, value, reason: default 1024; 0: no payload */
+    _Atomic uint32_t state_bytes;     /* the return value of a callback: default 65536 */
+    _Atomic uint32_t max_depth;       /* nesting: default 32 */
+    _Atomic uint32_t max_elements;    /* of one list, tuple or map: default 256, states 16 times as many */
+    _Atomic uint32_t work;            /* terms visited in one event: default 1024, states 64 times as many */
+    _Atomic uint32_t sample;          /* of 65536 units (pairs, processes' calls) this many are kept: 65536 = all */
     _Atomic uint32_t deliver_payload; /* 1: deliver carries its payload too (senders may be untraced) */
 };
 
-struct es_arena_ring { uint64_t offset, size; uint32_t class, pad; }; /* offset of the ring's head page; data follows it */
+struct es_arena_ring {
+    uint64_t offset, size;
+    uint32_t class, pad;
+}; /* offset of the ring's head page; data follows it */
 
 struct es_arena_head {
     char magic[8];
-    uint32_t version, clock;       /* ES_ARENA_VERSION, enum es_clock */
-    uint64_t size, clock_rate;     /* of the whole arena; ticks a second, nominal */
+    uint32_t version, clock;   /* ES_ARENA_VERSION, enum es_clock */
+    uint64_t size, clock_rate; /* of the whole arena; ticks a second, nominal */
     uint32_t page, n_rings;
-    uint8_t id[16];                /* of the session: names its recording, survives engines */
-    _Atomic uint32_t enabled;      /* 1: record; 0: `enabled` answers discard */
-    _Atomic uint32_t stop;         /* recorder to engine: drain what is there, close the recording, end */
-    _Atomic uint32_t vm_done;      /* set by the NIF when tracing is disarmed and delivered: nothing more will be written */
+    uint8_t id[16];           /* of the session: names its recording, survives engines */
+    _Atomic uint32_t enabled; /* 1: record; 0: `enabled` answers discard */
+    _Atomic uint32_t stop;    /* recorder to engine: drain what is there, close the recording, end */
+    _Atomic uint32_t vm_done; /* set by the NIF when tracing is disarmed and delivered: nothing more will be written */
     _Atomic uint32_t vm_pid, engine_pid, recorder_pid;
-    _Atomic uint64_t engine_beat;  /* stamp of the engine's last round */
-    _Atomic uint64_t drained;      /* stamp up to which everything is in the recording */
-    _Atomic uint64_t trigger;      /* flight recorder: incremented by the engine when a trigger fired */
-    _Atomic uint64_t unclaimed_lost; /* events of threads that found no ring */
+    _Atomic uint64_t engine_beat;               /* stamp of the engine's last round */
+    _Atomic uint64_t drained;                   /* stamp up to which everything is in the recording */
+    _Atomic uint64_t trigger;                   /* flight recorder: incremented by the engine when a trigger fired */
+    _Atomic uint64_t unclaimed_lost;            /* events of threads that found no ring */
     _Atomic uint64_t excluded[ES_EXCLUDED_MAX]; /* es_ref of processes never recorded, 0 = free */
     struct es_limits limits;
     uint32_t n_redact;
@@ -62,20 +66,20 @@ struct es_arena_head {
 };
 
 struct es_arena_plan {
-    uint32_t schedulers, others;   /* rings for scheduler threads, and for dirty and foreign ones */
-    uint64_t scheduler_bytes;      /* of each, a power of two >= ES_RING_MIN; shrunk to what memory allows */
+    uint32_t schedulers, others; /* rings for scheduler threads, and for dirty and foreign ones */
+    uint64_t scheduler_bytes;    /* of each, a power of two >= ES_RING_MIN; shrunk to what memory allows */
     uint64_t other_bytes;
-    uint64_t max_bytes;            /* cap on all together; 0: half of what is free where it lives */
-    uid_t owner;                   /* the VM's user, where the recorder is root; else (uid_t)-1 */
+    uint64_t max_bytes; /* cap on all together; 0: half of what is free where it lives */
+    uid_t owner;        /* the VM's user, where the recorder is root; else (uid_t)-1 */
 };
 
 struct es_arena {
     struct es_arena_head *head;
-    struct es_ring *rings;         /* head->n_rings of them, mapped */
+    struct es_ring *rings; /* head->n_rings of them, mapped */
     uint32_t n_rings;
-    int fd;                        /* kept open: a second engine may need it through /proc */
-    bool shrunk;                   /* rings are smaller than planned */
-    bool memfd;                    /* reached through /proc only */
+    int fd;      /* kept open: a second engine may need it through /proc */
+    bool shrunk; /* rings are smaller than planned */
+    bool memfd;  /* reached through /proc only */
 };
 
 /* Creates the file `path` (mode 0600, must not exist) and in it an arena after `plan`; where `path` is NULL, or its file system is not in

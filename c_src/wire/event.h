@@ -23,7 +23,7 @@ enum es_ref_class { ES_REF_NONE = 0, ES_REF_PID = 1, ES_REF_PORT = 2, ES_REF_ATO
 
 static inline es_ref es_ref_make(enum es_ref_class class, uint64_t value)
 {
-    return ((uint64_t)class << 60) | (value & ES_REF_VALUE_MASK);
+    return ((uint64_t) class << 60) | (value & ES_REF_VALUE_MASK);
 }
 static inline es_ref es_ref_pid(uint32_t number, uint32_t serial)
 {
@@ -38,75 +38,89 @@ static inline uint32_t es_ref_pid_serial(es_ref ref) { return (uint32_t)((ref >>
  * A kind's fields after the common ones (time, pid). In a ring record each field of this list that a kind has is one 64-bit word,
  * in this order; PAYLOAD is the bytes behind the words; ARITY travels in the record's `arity`. */
 enum es_field {
-    ES_F_PEER = 1 << 0,     /* the other process (receiver, sender, child, parent, link partner), or a registered name */
-    ES_F_FUN = 1 << 1,      /* two words: module and function, both ATOM references; arity in the header */
-    ES_F_HASH = 1 << 2,     /* content hash of the whole term, independent of the payload budget (wire/term.h) */
-    ES_F_CORR = 1 << 3,     /* correlation: hash of the reference or alias of a call, reply, 'DOWN' or timer message; 0 none */
-    ES_F_NUM = 1 << 4,      /* ES_NUMS words of numbers, see es_kind_num_name */
-    ES_F_PAYLOAD = 1 << 5,  /* a term in the term format (wire/term.h) */
-    ES_F_CAUSE = 1 << 6,    /* not in rings: the engine pairs this kind with an event on another process */
+    ES_F_PEER = 1 << 0, /* the other process (receiver, sender, child, parent, link partner), or a registered name */
+    ES_F_FUN = 1 << 1,  /* two words: module and function, both ATOM references; arity in the header */
+    ES_F_HASH = 1 << 2, /* content hash of the whole term, independent of the payload budget (wire/term.h) */
+    ES_F_CORR =
+        1 << 3, /* correlation: hash of the reference or alias of a call, reply, 'DOWN' or timer message; 0 none */
+    ES_F_NUM = 1 << 4,     /* ES_NUMS words of numbers, see es_kind_num_name */
+    ES_F_PAYLOAD = 1 << 5, /* a term in the term format (wire/term.h) */
+    ES_F_CAUSE = 1 << 6,   /* not in rings: the engine pairs this kind with an event on another process */
 };
 #define ES_NUMS 6
 
 enum es_family {
-    ES_FAM_PROCESS, ES_FAM_MESSAGE, ES_FAM_CALL, ES_FAM_STATE, ES_FAM_SCHEDULING, ES_FAM_MEMORY, ES_FAM_NODE, ES_FAM_ERROR,
-    ES_FAM_USER, ES_FAM_RECORDER, ES_FAM_INTERNAL, ES_FAM_MAX
+    ES_FAM_PROCESS,
+    ES_FAM_MESSAGE,
+    ES_FAM_CALL,
+    ES_FAM_STATE,
+    ES_FAM_SCHEDULING,
+    ES_FAM_MEMORY,
+    ES_FAM_NODE,
+    ES_FAM_ERROR,
+    ES_FAM_USER,
+    ES_FAM_RECORDER,
+    ES_FAM_INTERNAL,
+    ES_FAM_MAX
 };
 
 /*        symbol          name              family      critical fields */
-#define ES_KINDS(K)                                                                                                          \
-    K(NONE,              "none",            INTERNAL,   false, 0)                                                            \
-    K(SPAWN,             "spawn",           PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* peer = child, payload = arguments */ \
-    K(SPAWNED,           "spawned",         PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_CAUSE)     /* peer = parent */    \
-    K(EXIT,              "exit",            PROCESS,    true,  ES_F_PAYLOAD)                          /* payload = reason */ \
-    K(REGISTER,          "register",        PROCESS,    true,  ES_F_PEER)                             /* peer = name */      \
-    K(UNREGISTER,        "unregister",      PROCESS,    true,  ES_F_PEER)                                                    \
-    K(LINK,              "link",            PROCESS,    true,  ES_F_PEER)                                                    \
-    K(UNLINK,            "unlink",          PROCESS,    true,  ES_F_PEER)                                                    \
-    K(GETTING_LINKED,    "getting_linked",  PROCESS,    true,  ES_F_PEER)                                                    \
-    K(GETTING_UNLINKED,  "getting_unlinked", PROCESS,   true,  ES_F_PEER)                                                    \
-    K(CENSUS,            "census",          PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* existed before; peer = parent, fun = initial call */ \
-    K(SEND,              "send",            MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)             \
-    K(SEND_DEAD,         "send_dead",       MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)             \
-    K(DELIVER,           "deliver",         MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD | ES_F_CAUSE) \
-    K(TIMEOUT,           "timeout",         MESSAGE,    false, 0)                                                            \
-    K(CALL,              "call",            CALL,       false, ES_F_FUN | ES_F_PAYLOAD)               /* payload = arguments */ \
-    K(RETURN,            "return",          CALL,       false, ES_F_FUN | ES_F_PAYLOAD)               /* payload = value */  \
-    K(EXCEPTION,         "exception",       CALL,       true,  ES_F_FUN | ES_F_PAYLOAD)               /* payload = {Class, Reason} */ \
-    K(STATE,             "state",           STATE,      false, ES_F_FUN | ES_F_HASH | ES_F_PAYLOAD)   /* made by the engine from returns */ \
-    K(IN,                "in",              SCHEDULING, false, ES_F_FUN)                                                     \
-    K(OUT,               "out",             SCHEDULING, false, ES_F_FUN)                                                     \
-    K(GC_MINOR_START,    "gc_minor_start",  MEMORY,     false, ES_F_NUM)                                                     \
-    K(GC_MINOR_END,      "gc_minor_end",    MEMORY,     false, ES_F_NUM)                                                     \
-    K(GC_MAJOR_START,    "gc_major_start",  MEMORY,     false, ES_F_NUM)                                                     \
-    K(GC_MAJOR_END,      "gc_major_end",    MEMORY,     false, ES_F_NUM)                                                     \
-    K(LONG_GC,           "long_gc",         MEMORY,     false, ES_F_PAYLOAD)                                                 \
-    K(LARGE_HEAP,        "large_heap",      MEMORY,     false, ES_F_PAYLOAD)                                                 \
-    K(MEMORY,            "memory",          MEMORY,     false, ES_F_PAYLOAD)                          /* a sample of process_info or erlang:memory() */ \
-    K(LONG_SCHEDULE,     "long_schedule",   SCHEDULING, false, ES_F_PAYLOAD)                                                 \
-    K(BUSY_PORT,         "busy_port",       NODE,       false, ES_F_PEER | ES_F_PAYLOAD)                                     \
-    K(BUSY_DIST_PORT,    "busy_dist_port",  NODE,       false, ES_F_PEER | ES_F_PAYLOAD)                                     \
-    K(NODE_UP,           "node_up",         NODE,       true,  ES_F_PAYLOAD)                                                 \
-    K(NODE_DOWN,         "node_down",       NODE,       true,  ES_F_PAYLOAD)                                                 \
-    K(LOG,               "log",             ERROR,      true,  ES_F_PAYLOAD)                          /* logger events of level error and above */ \
-    K(CRASH,             "crash",           ERROR,      true,  ES_F_PAYLOAD)                          /* crash reports with stack trace */ \
-    K(MARK,              "mark",            USER,       true,  ES_F_PAYLOAD)                          /* {Label, Meta} */    \
-    K(NOTICE,            "notice",          RECORDER,   true,  ES_F_PAYLOAD)                          /* the recorder speaks of itself: {What, Details} */ \
-    K(BUDGET,            "budget",          RECORDER,   true,  ES_F_PAYLOAD)                          /* a step of the overhead budget */ \
-    K(GAP,               "gap",             RECORDER,   true,  ES_F_PAYLOAD)                          /* #{from, to, lost => #{kind => n}}, made by the engine */ \
-    /* below: never events of a recording, only words between VM and engine */                                              \
-    K(DEF,               "def",             INTERNAL,   true,  ES_F_PEER | ES_F_PAYLOAD)              /* peer = the reference, payload = text of an atom (UTF-8) or a term */ \
-    K(CLOCK,             "clock",           INTERNAL,   true,  ES_F_NUM)                              /* a calibration, see es_clock_num */ \
-    K(VM,                "vm",              INTERNAL,   true,  ES_F_PAYLOAD)                          /* a map of facts for the recording's metadata */ \
-    K(MODULE,            "module",          INTERNAL,   true,  ES_F_PEER | ES_F_PAYLOAD)              /* peer = module atom, payload = list of its behaviours' names */ \
-    K(LOST,              "lost",            INTERNAL,   true,  ES_F_PAYLOAD)                          /* raw: struct es_lost, the writer's losses before this point */ \
-    K(PAD,               "pad",             INTERNAL,   true,  0)
+#define ES_KINDS(K)                                                                                                 \
+    K(NONE, "none", INTERNAL, false, 0)                                                                             \
+    K(SPAWN, "spawn", PROCESS, true, ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* peer = child, payload = arguments */ \
+    K(SPAWNED, "spawned", PROCESS, true, ES_F_PEER | ES_F_FUN | ES_F_CAUSE) /* peer = parent */                     \
+    K(EXIT, "exit", PROCESS, true, ES_F_PAYLOAD)                            /* payload = reason */                  \
+    K(REGISTER, "register", PROCESS, true, ES_F_PEER)                       /* peer = name */                       \
+    K(UNREGISTER, "unregister", PROCESS, true, ES_F_PEER)                                                           \
+    K(LINK, "link", PROCESS, true, ES_F_PEER)                                                                       \
+    K(UNLINK, "unlink", PROCESS, true, ES_F_PEER)                                                                   \
+    K(GETTING_LINKED, "getting_linked", PROCESS, true, ES_F_PEER)                                                   \
+    K(GETTING_UNLINKED, "getting_unlinked", PROCESS, true, ES_F_PEER)                                               \
+    K(CENSUS, "census", PROCESS, true,                                                                              \
+      ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD) /* existed before; peer = parent, fun = initial call */                  \
+    K(SEND, "send", MESSAGE, false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)                               \
+    K(SEND_DEAD, "send_dead", MESSAGE, false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)                     \
+    K(DELIVER, "deliver", MESSAGE, false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD | ES_F_CAUSE)            \
+    K(TIMEOUT, "timeout", MESSAGE, false, 0)                                                                        \
+    K(CALL, "call", CALL, false, ES_F_FUN | ES_F_PAYLOAD)                /* payload = arguments */                  \
+    K(RETURN, "return", CALL, false, ES_F_FUN | ES_F_PAYLOAD)            /* payload = value */                      \
+    K(EXCEPTION, "exception", CALL, true, ES_F_FUN | ES_F_PAYLOAD)       /* payload = {Class, Reason} */            \
+    K(STATE, "state", STATE, false, ES_F_FUN | ES_F_HASH | ES_F_PAYLOAD) /* made by the engine from returns */      \
+    K(IN, "in", SCHEDULING, false, ES_F_FUN)                                                                        \
+    K(OUT, "out", SCHEDULING, false, ES_F_FUN)                                                                      \
+    K(GC_MINOR_START, "gc_minor_start", MEMORY, false, ES_F_NUM)                                                    \
+    K(GC_MINOR_END, "gc_minor_end", MEMORY, false, ES_F_NUM)                                                        \
+    K(GC_MAJOR_START, "gc_major_start", MEMORY, false, ES_F_NUM)                                                    \
+    K(GC_MAJOR_END, "gc_major_end", MEMORY, false, ES_F_NUM)                                                        \
+    K(LONG_GC, "long_gc", MEMORY, false, ES_F_PAYLOAD)                                                              \
+    K(LARGE_HEAP, "large_heap", MEMORY, false, ES_F_PAYLOAD)                                                        \
+    K(MEMORY, "memory", MEMORY, false, ES_F_PAYLOAD) /* a sample of process_info or erlang:memory() */              \
+    K(LONG_SCHEDULE, "long_schedule", SCHEDULING, false, ES_F_PAYLOAD)                                              \
+    K(BUSY_PORT, "busy_port", NODE, false, ES_F_PEER | ES_F_PAYLOAD)                                                \
+    K(BUSY_DIST_PORT, "busy_dist_port", NODE, false, ES_F_PEER | ES_F_PAYLOAD)                                      \
+    K(NODE_UP, "node_up", NODE, true, ES_F_PAYLOAD)                                                                 \
+    K(NODE_DOWN, "node_down", NODE, true, ES_F_PAYLOAD)                                                             \
+    K(LOG, "log", ERROR, true, ES_F_PAYLOAD)          /* logger events of level error and above */                  \
+    K(CRASH, "crash", ERROR, true, ES_F_PAYLOAD)      /* crash reports with stack trace */                          \
+    K(MARK, "mark", USER, true, ES_F_PAYLOAD)         /* {Label, Meta} */                                           \
+    K(NOTICE, "notice", RECORDER, true, ES_F_PAYLOAD) /* the recorder speaks of itself: {What, Details} */          \
+    K(BUDGET, "budget", RECORDER, true, ES_F_PAYLOAD) /* a step of the overhead budget */                           \
+    K(GAP, "gap", RECORDER, true, ES_F_PAYLOAD)       /* #{from, to, lost => #{kind => n}}, made by the engine */   \
+    /* below: never events of a recording, only words between VM and engine */                                      \
+    K(DEF, "def", INTERNAL, true,                                                                                   \
+      ES_F_PEER | ES_F_PAYLOAD) /* peer = the reference, payload = text of an atom (UTF-8) or a term */             \
+    K(CLOCK, "clock", INTERNAL, true, ES_F_NUM) /* a calibration, see es_clock_num */                               \
+    K(VM, "vm", INTERNAL, true, ES_F_PAYLOAD)   /* a map of facts for the recording's metadata */                   \
+    K(MODULE, "module", INTERNAL, true,                                                                             \
+      ES_F_PEER | ES_F_PAYLOAD)                   /* peer = module atom, payload = list of its behaviours' names */ \
+    K(LOST, "lost", INTERNAL, true, ES_F_PAYLOAD) /* raw: struct es_lost, the writer's losses before this point */  \
+    K(PAD, "pad", INTERNAL, true, 0)
 
 enum es_kind {
 #define K(symbol, name, family, critical, fields) ES_K_##symbol,
     ES_KINDS(K)
 #undef K
-    ES_KIND_MAX
+        ES_KIND_MAX
 };
 _Static_assert(ES_KIND_MAX <= 64, "loss counters and kind sets have 64 places");
 
@@ -139,14 +153,14 @@ enum es_record_flag {
     ES_R_CALLBACK = 64,   /* call, return, exception of a behaviour's callback */
 };
 
-struct es_record {     /* 24 bytes, 8-byte aligned, little endian as all of wire/ on the machines we run on */
-    uint32_t size;     /* of the whole record, a multiple of 8, at least 24 */
-    uint8_t kind;      /* enum es_kind */
-    uint8_t flags;     /* set of enum es_record_flag */
-    uint16_t arity;    /* of the function, where the kind has one */
-    uint64_t stamp;    /* es_clock_now() */
-    uint64_t pid;      /* es_ref of the process, 0 for none */
-    uint64_t word[];   /* es_kind_table[kind].words of them, then the payload */
+struct es_record {   /* 24 bytes, 8-byte aligned, little endian as all of wire/ on the machines we run on */
+    uint32_t size;   /* of the whole record, a multiple of 8, at least 24 */
+    uint8_t kind;    /* enum es_kind */
+    uint8_t flags;   /* set of enum es_record_flag */
+    uint16_t arity;  /* of the function, where the kind has one */
+    uint64_t stamp;  /* es_clock_now() */
+    uint64_t pid;    /* es_ref of the process, 0 for none */
+    uint64_t word[]; /* es_kind_table[kind].words of them, then the payload */
 };
 
 #define ES_RECORD_MAX (1u << 20) /* a larger size is a malformed ring */
@@ -154,7 +168,9 @@ struct es_record {     /* 24 bytes, 8-byte aligned, little endian as all of wire
 /* Raw payload of a LOST record: what this ring's writer had to drop between `since` and the record's stamp. */
 struct es_lost {
     uint64_t since; /* stamp of the first loss */
-    struct { uint64_t kind, count; } by_kind[]; /* as many as fit into the payload */
+    struct {
+        uint64_t kind, count;
+    } by_kind[]; /* as many as fit into the payload */
 };
 
 /* A record read back, every part within bounds. Pointers are into the memory it was read from. */

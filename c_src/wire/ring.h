@@ -18,28 +18,28 @@ enum es_ring_class { ES_RING_SCHEDULER = 1, ES_RING_OTHER = 2 };
 
 /* The ring's first page. Each line has one writer. */
 struct es_ring_head {
-    uint64_t size;                 /* of the data, a power of two */
+    uint64_t size; /* of the data, a power of two */
     uint32_t class, pad0;
-    _Atomic uint32_t claimed;      /* 1: a thread writes here; 0: free (its last thread is gone, positions stay) */
-    _Atomic uint32_t generation;   /* incremented at each claim */
-    _Atomic uint32_t thread;       /* scheduler id, 0 for dirty and foreign threads */
+    _Atomic uint32_t claimed;    /* 1: a thread writes here; 0: free (its last thread is gone, positions stay) */
+    _Atomic uint32_t generation; /* incremented at each claim */
+    _Atomic uint32_t thread;     /* scheduler id, 0 for dirty and foreign threads */
     _Alignas(ES_CACHE_LINE) _Atomic uint64_t head; /* writer: end of what is published */
-    _Atomic uint32_t busy;         /* writer: 1 from before an event's stamp until it is published (6-engine.md, busy word) */
-    _Atomic uint64_t events;       /* writer: events published */
-    _Atomic uint64_t nanos;        /* writer: ticks spent in the NIF, extrapolated from every 64th event */
-    _Alignas(ES_CACHE_LINE) _Atomic uint64_t tail; /* engine: all before it is committed */
+    _Atomic uint32_t busy;   /* writer: 1 from before an event's stamp until it is published (6-engine.md, busy word) */
+    _Atomic uint64_t events; /* writer: events published */
+    _Atomic uint64_t nanos;  /* writer: ticks spent in the NIF, extrapolated from every 64th event */
+    _Alignas(ES_CACHE_LINE) _Atomic uint64_t tail;              /* engine: all before it is committed */
     _Alignas(ES_CACHE_LINE) _Atomic uint64_t lost[ES_KIND_MAX]; /* writer: dropped since the arena was made, by kind */
 };
 
-struct es_ring {                   /* one process's view */
+struct es_ring { /* one process's view */
     struct es_ring_head *head;
-    uint8_t *data;                 /* 2 * size bytes of address space */
+    uint8_t *data; /* 2 * size bytes of address space */
     uint64_t size;
     /* writer's own */
-    uint64_t pos;                  /* = head->head */
+    uint64_t pos; /* = head->head */
     uint64_t tail_seen;
-    uint64_t lost_since;           /* stamp of the first loss not yet told by a LOST record, 0: none */
-    uint64_t lost_last;            /* stamp of the last one */
+    uint64_t lost_since; /* stamp of the first loss not yet told by a LOST record, 0: none */
+    uint64_t lost_last;  /* stamp of the last one */
     uint64_t lost_told[ES_KIND_MAX];
 };
 
@@ -63,7 +63,8 @@ static inline void es_ring_begin(struct es_ring *ring)
 {
     atomic_store_explicit(&ring->head->busy, 1, memory_order_relaxed);
 #if defined(__x86_64__)
-    atomic_signal_fence(memory_order_seq_cst); /* the order of the program is enough here, see 10 us of margin in the engine */
+    atomic_signal_fence(
+        memory_order_seq_cst); /* the order of the program is enough here, see 10 us of margin in the engine */
 #else
     atomic_thread_fence(memory_order_seq_cst);
 #endif

@@ -12,15 +12,16 @@
 #define ES_SESSION_ID_MAX 40
 
 struct es_session_dir {
-    char id[ES_SESSION_ID_MAX];     /* e.g. "20260131-142501-4711" */
-    char path[PATH_MAX];            /* of the directory */
-    char arena[PATH_MAX];           /* `path`/arena, or /proc/PID/fd/FD of a memfd, "" where there is none yet */
-    char socket[108];               /* agent.sock, fits sun_path */
-    char recording[PATH_MAX];       /* absolute path of the .scope file */
-    char node[256];                 /* node name, "" while unknown */
-    int recorder, engine, vm;       /* process ids, 0 while unknown */
-    uint64_t recorder_start, engine_start, vm_start; /* start times in clock ticks since boot (/proc/PID/stat field 22): a pid alone may be reused */
-    uint64_t created;               /* wall clock, ns */
+    char id[ES_SESSION_ID_MAX]; /* e.g. "20260131-142501-4711" */
+    char path[PATH_MAX];        /* of the directory */
+    char arena[PATH_MAX];       /* `path`/arena, or /proc/PID/fd/FD of a memfd, "" where there is none yet */
+    char socket[108];           /* agent.sock, fits sun_path */
+    char recording[PATH_MAX];   /* absolute path of the .scope file */
+    char node[256];             /* node name, "" while unknown */
+    int recorder, engine, vm;   /* process ids, 0 while unknown */
+    uint64_t recorder_start, engine_start,
+        vm_start;     /* start times in clock ticks since boot (/proc/PID/stat field 22): a pid alone may be reused */
+    uint64_t created; /* wall clock, ns */
 };
 
 /* Makes a new directory (and its parent) for user `owner` ((uid_t)-1: the caller), with a text file that names the caller as recorder.
@@ -43,9 +44,9 @@ int es_session_dir_each(int (*each)(const struct es_session_dir *dir, void *cont
 int es_session_dir_remove(const struct es_session_dir *dir);
 
 enum es_session_life {
-    ES_SESSION_LIVE,      /* its recorder lives */
-    ES_SESSION_ORPHANED,  /* the recorder is dead and the arena holds events that are not in the recording, or VM or engine still live */
-    ES_SESSION_STALE,     /* nobody lives and nothing is left to save */
+    ES_SESSION_LIVE, /* its recorder lives */
+    ES_SESSION_ORPHANED, /* the recorder is dead and the arena holds events that are not in the recording, or VM or engine still live */
+    ES_SESSION_STALE, /* nobody lives and nothing is left to save */
 };
 enum es_session_life es_session_dir_life(const struct es_session_dir *dir);
 

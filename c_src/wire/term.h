@@ -17,21 +17,58 @@
 #include <stdint.h>
 
 enum es_etf_tag {
-    ES_T_NEW_FLOAT = 70, ES_T_BIT_BINARY = 77, ES_T_COMPRESSED = 80, ES_T_NEW_PID = 88, ES_T_NEW_PORT = 89, ES_T_NEWER_REF = 90,
-    ES_T_SMALL_INT = 97, ES_T_INT = 98, ES_T_FLOAT = 99, ES_T_ATOM = 100, ES_T_REF = 101, ES_T_PORT = 102, ES_T_PID = 103,
-    ES_T_SMALL_TUPLE = 104, ES_T_LARGE_TUPLE = 105, ES_T_NIL = 106, ES_T_STRING = 107, ES_T_LIST = 108, ES_T_BINARY = 109,
-    ES_T_SMALL_BIG = 110, ES_T_LARGE_BIG = 111, ES_T_NEW_FUN = 112, ES_T_EXPORT = 113, ES_T_NEW_REF = 114, ES_T_SMALL_ATOM = 115,
-    ES_T_MAP = 116, ES_T_FUN = 117, ES_T_ATOM_UTF8 = 118, ES_T_SMALL_ATOM_UTF8 = 119, ES_T_V4_PORT = 120,
-    ES_T_ATOM_REF4 = 224, ES_T_ATOM_REF8 = 225, ES_T_CUT = 226,
+    ES_T_NEW_FLOAT = 70,
+    ES_T_BIT_BINARY = 77,
+    ES_T_COMPRESSED = 80,
+    ES_T_NEW_PID = 88,
+    ES_T_NEW_PORT = 89,
+    ES_T_NEWER_REF = 90,
+    ES_T_SMALL_INT = 97,
+    ES_T_INT = 98,
+    ES_T_FLOAT = 99,
+    ES_T_ATOM = 100,
+    ES_T_REF = 101,
+    ES_T_PORT = 102,
+    ES_T_PID = 103,
+    ES_T_SMALL_TUPLE = 104,
+    ES_T_LARGE_TUPLE = 105,
+    ES_T_NIL = 106,
+    ES_T_STRING = 107,
+    ES_T_LIST = 108,
+    ES_T_BINARY = 109,
+    ES_T_SMALL_BIG = 110,
+    ES_T_LARGE_BIG = 111,
+    ES_T_NEW_FUN = 112,
+    ES_T_EXPORT = 113,
+    ES_T_NEW_REF = 114,
+    ES_T_SMALL_ATOM = 115,
+    ES_T_MAP = 116,
+    ES_T_FUN = 117,
+    ES_T_ATOM_UTF8 = 118,
+    ES_T_SMALL_ATOM_UTF8 = 119,
+    ES_T_V4_PORT = 120,
+    ES_T_ATOM_REF4 = 224,
+    ES_T_ATOM_REF8 = 225,
+    ES_T_CUT = 226,
 };
 
 enum es_cut_type {
-    ES_CUT_ANY, ES_CUT_BINARY, ES_CUT_BITSTRING, ES_CUT_LIST, ES_CUT_TUPLE, ES_CUT_MAP, ES_CUT_FUN, ES_CUT_INTEGER,
-    ES_CUT_STATE,     /* not cut, but kept elsewhere: the state in a callback's arguments or return value */
-    ES_CUT_REDACTED,  /* a secret: size and hash are 0 */
+    ES_CUT_ANY,
+    ES_CUT_BINARY,
+    ES_CUT_BITSTRING,
+    ES_CUT_LIST,
+    ES_CUT_TUPLE,
+    ES_CUT_MAP,
+    ES_CUT_FUN,
+    ES_CUT_INTEGER,
+    ES_CUT_STATE,    /* not cut, but kept elsewhere: the state in a callback's arguments or return value */
+    ES_CUT_REDACTED, /* a secret: size and hash are 0 */
     ES_CUT_TYPE_MAX
 };
-enum es_cut_flag { ES_CUT_AT_LEAST = 1 /* size is a lower bound */, ES_CUT_REST = 2 /* stands for all remaining elements */ };
+enum es_cut_flag {
+    ES_CUT_AT_LEAST = 1 /* size is a lower bound */,
+    ES_CUT_REST = 2 /* stands for all remaining elements */
+};
 
 struct es_cut {
     uint8_t type, flags;
@@ -73,15 +110,15 @@ enum es_token_type {
     ES_TOK_TUPLE,    /* `count` elements follow */
     ES_TOK_LIST,     /* `count` elements and a tail follow (tail NIL: a proper list) */
     ES_TOK_NIL,
-    ES_TOK_STRING,   /* list of `count` bytes, in `bytes` */
-    ES_TOK_MAP,      /* `count` pairs follow */
-    ES_TOK_BINARY,   /* bytes; bits of the last byte in `bits` (8 for whole binaries) */
-    ES_TOK_PID,      /* node atom token follows in `node`; number, serial, creation */
+    ES_TOK_STRING, /* list of `count` bytes, in `bytes` */
+    ES_TOK_MAP,    /* `count` pairs follow */
+    ES_TOK_BINARY, /* bytes; bits of the last byte in `bits` (8 for whole binaries) */
+    ES_TOK_PID,    /* node atom token follows in `node`; number, serial, creation */
     ES_TOK_PORT,
-    ES_TOK_REF,      /* ids[n_ids] (least significant first) and creation */
-    ES_TOK_EXPORT,   /* module, function, arity: three terms follow */
-    ES_TOK_FUN,      /* bytes = the whole NEW_FUN_EXT from its tag on, unchecked inside; its terms are inside, not tokens of their own */
-    ES_TOK_CUT,      /* cut */
+    ES_TOK_REF,    /* ids[n_ids] (least significant first) and creation */
+    ES_TOK_EXPORT, /* module, function, arity: three terms follow */
+    ES_TOK_FUN, /* bytes = the whole NEW_FUN_EXT from its tag on, unchecked inside; its terms are inside, not tokens of their own */
+    ES_TOK_CUT, /* cut */
 };
 
 struct es_token {
@@ -94,7 +131,11 @@ struct es_token {
     const uint8_t *bytes;
     size_t len;
     uint64_t word;
-    struct { const uint8_t *text; size_t len; uint64_t word; } node; /* text NULL: an atom reference in word */
+    struct {
+        const uint8_t *text;
+        size_t len;
+        uint64_t word;
+    } node; /* text NULL: an atom reference in word */
     uint64_t number;
     uint32_t serial, creation, n_ids, ids[5];
     struct es_cut cut;

@@ -18,7 +18,7 @@
 
 static int create(int argc, char **argv)
 {
-    struct es_arena_plan plan = { .owner = (uid_t)-1 };
+    struct es_arena_plan plan = {.owner = (uid_t)-1};
     plan.schedulers = (uint32_t)strtoul(argv[1], NULL, 10);
     plan.others = (uint32_t)strtoul(argv[2], NULL, 10);
     plan.scheduler_bytes = strtoull(argv[3], NULL, 10);
@@ -36,7 +36,11 @@ static int create(int argc, char **argv)
 
 /* ---- definitions --------------------------------------------------------------------------------------------------- */
 
-struct def { uint64_t ref; const uint8_t *payload; uint32_t len; };
+struct def {
+    uint64_t ref;
+    const uint8_t *payload;
+    uint32_t len;
+};
 static struct def *defs;
 static size_t n_defs, room_for_defs;
 
@@ -46,7 +50,7 @@ static void define(const struct es_record_view *view)
         room_for_defs = room_for_defs ? room_for_defs * 2 : 1024;
         defs = realloc(defs, room_for_defs * sizeof *defs);
     }
-    defs[n_defs++] = (struct def){ view->peer, view->payload, view->payload_len };
+    defs[n_defs++] = (struct def){view->peer, view->payload, view->payload_len};
 }
 
 static const struct def *lookup(uint64_t ref)
@@ -71,21 +75,11 @@ static void print_ref(uint64_t ref)
 {
     const struct def *def = lookup(ref);
     switch (es_ref_class_of(ref)) {
-    case ES_REF_NONE:
-        printf("none");
-        return;
-    case ES_REF_PID:
-        printf("{pid,%u,%u}", es_ref_pid_number(ref), es_ref_pid_serial(ref));
-        return;
-    case ES_REF_PORT:
-        printf("{port,%" PRIu64 "}", es_ref_value(ref));
-        return;
-    case ES_REF_ATOM:
-        printf("{atom,");
-        break;
-    default:
-        printf("{other,");
-        break;
+    case ES_REF_NONE: printf("none"); return;
+    case ES_REF_PID: printf("{pid,%u,%u}", es_ref_pid_number(ref), es_ref_pid_serial(ref)); return;
+    case ES_REF_PORT: printf("{port,%" PRIu64 "}", es_ref_value(ref)); return;
+    case ES_REF_ATOM: printf("{atom,"); break;
+    default: printf("{other,"); break;
     }
     if (def)
         print_hex(def->payload, def->len);
@@ -103,7 +97,8 @@ static void write_atom(struct es_writer *w, uint64_t word)
 
 static void write_cut(struct es_writer *w, const struct es_cut *cut)
 {
-    static const char *const types[] = { "any", "binary", "bitstring", "list", "tuple", "map", "fun", "integer", "state", "redacted" };
+    static const char *const types[] = {"any", "binary", "bitstring", "list",  "tuple",
+                                        "map", "fun",    "integer",   "state", "redacted"};
     const char *type = cut->type < ES_CUT_TYPE_MAX ? types[cut->type] : "unknown";
     es_write_tuple(w, 6);
     es_write_atom(w, "$cut", 4);
@@ -145,10 +140,13 @@ static void convert_tuple(struct es_reader *r, struct es_writer *w, uint32_t ari
 static void convert(struct es_reader *r, struct es_writer *w)
 {
     const uint8_t *raw = r->at;
-    struct es_token token = { 0 };
+    struct es_token token = {0};
     es_token_next(r, &token);
     bool named = token.type == ES_TOK_PID || token.type == ES_TOK_PORT || token.type == ES_TOK_REF;
-    uint32_t inside = token.type == ES_TOK_LIST ? token.count + 1 : token.type == ES_TOK_MAP ? 2 * token.count : token.type == ES_TOK_EXPORT ? 3 : 0;
+    uint32_t inside = token.type == ES_TOK_LIST     ? token.count + 1
+                      : token.type == ES_TOK_MAP    ? 2 * token.count
+                      : token.type == ES_TOK_EXPORT ? 3
+                                                    : 0;
     if (token.type == ES_TOK_ATOM_REF)
         write_atom(w, token.word);
     else if (token.type == ES_TOK_CUT)
@@ -205,11 +203,12 @@ static void print_payload(const struct es_record_view *view)
 /* {Kind, #{...}}. */
 static void print_record(const struct es_record_view *view, uint32_t ring)
 {
-    printf("{%s,#{ring=>%u,stamp=>%" PRIu64 ",size=>%u,arity=>%u,pid=>", es_kind_table[view->kind].name, ring, view->stamp, view->size,
-           view->arity);
+    printf("{%s,#{ring=>%u,stamp=>%" PRIu64 ",size=>%u,arity=>%u,pid=>", es_kind_table[view->kind].name, ring,
+           view->stamp, view->size, view->arity);
     print_ref(view->pid);
-    printf(",flags=>[%s%s%s%s none],peer=>", view->flags & ES_R_CUT ? "cut," : "", view->flags & ES_R_REDACTED ? "redacted," : "",
-           view->flags & ES_R_NO_PAYLOAD ? "no_payload," : "", view->flags & ES_R_CALLBACK ? "callback," : "");
+    printf(",flags=>[%s%s%s%s none],peer=>", view->flags & ES_R_CUT ? "cut," : "",
+           view->flags & ES_R_REDACTED ? "redacted," : "", view->flags & ES_R_NO_PAYLOAD ? "no_payload," : "",
+           view->flags & ES_R_CALLBACK ? "callback," : "");
     print_ref(view->peer);
     printf(",module=>");
     print_ref(view->module);
@@ -225,7 +224,9 @@ static void print_record(const struct es_record_view *view, uint32_t ring)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-struct span { const uint8_t *at, *end; };
+struct span {
+    const uint8_t *at, *end;
+};
 
 static bool next_record(struct span *span, struct es_record_view *view)
 {
@@ -244,7 +245,7 @@ static void dump_ring(const struct es_ring *ring, uint32_t index)
 {
     bool busy;
     uint64_t head = es_ring_published(ring, &busy), tail = atomic_load(&ring->head->tail);
-    struct span span = { es_ring_at(ring, tail), es_ring_at(ring, tail) + (head - tail) };
+    struct span span = {es_ring_at(ring, tail), es_ring_at(ring, tail) + (head - tail)};
     struct es_record_view view, def;
     while (next_record(&span, &view)) {
         struct span ahead = span;
@@ -254,8 +255,8 @@ static void dump_ring(const struct es_ring *ring, uint32_t index)
         }
         print_record(&view, index);
     }
-    printf("{ring,#{ring=>%u,thread=>%u,class=>%u,claimed=>%u,busy=>%u,events=>%" PRIu64 ",nanos=>%" PRIu64 "}}.\n", index,
-           atomic_load(&ring->head->thread), ring->head->class, atomic_load(&ring->head->claimed), busy,
+    printf("{ring,#{ring=>%u,thread=>%u,class=>%u,claimed=>%u,busy=>%u,events=>%" PRIu64 ",nanos=>%" PRIu64 "}}.\n",
+           index, atomic_load(&ring->head->thread), ring->head->class, atomic_load(&ring->head->claimed), busy,
            (uint64_t)atomic_load(&ring->head->events), (uint64_t)atomic_load(&ring->head->nanos));
     n_defs = 0; /* each ring has its own */
 }
@@ -271,14 +272,14 @@ static void dump(const struct es_arena *arena)
 static void drain(const struct es_arena *arena)
 {
     uint64_t records = 0, bytes = 0;
-    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     for (bool ended = false; !ended;) {
         ended = poll(&input, 1, 1) != 0;
         for (uint32_t i = 0; i < arena->n_rings; i++) {
             struct es_ring *ring = &arena->rings[i];
             bool busy;
             uint64_t head = es_ring_published(ring, &busy), tail = atomic_load(&ring->head->tail);
-            struct span span = { es_ring_at(ring, tail), es_ring_at(ring, tail) + (head - tail) };
+            struct span span = {es_ring_at(ring, tail), es_ring_at(ring, tail) + (head - tail)};
             struct es_record_view view;
             for (; next_record(&span, &view); records++)
                 ;

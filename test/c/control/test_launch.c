@@ -93,9 +93,11 @@ static void the_command_gets_the_session_and_can_restore_its_flags(void **state)
 {
     (void)state;
     setenv("ERL_AFLAGS", "-user flag", 1);
-    assert_int_equal(run_shell("test \"$ELIXIRSCOPE_SESSION\" = /dev/shm/elixirscope-test/1 && test \"$ELIXIRSCOPE_NIF\" = /n.so && "
-                               "test \"$ELIXIRSCOPE_AFLAGS_BEFORE\" = '-user flag' && case $ERL_AFLAGS in '-user flag -eval '*) exit 42;; esac"),
-                     42);
+    assert_int_equal(
+        run_shell("test \"$ELIXIRSCOPE_SESSION\" = /dev/shm/elixirscope-test/1 && test \"$ELIXIRSCOPE_NIF\" = /n.so && "
+                  "test \"$ELIXIRSCOPE_AFLAGS_BEFORE\" = '-user flag' && case $ERL_AFLAGS in '-user flag -eval '*) "
+                  "exit 42;; esac"),
+        42);
     assert_string_equal(getenv("ERL_AFLAGS"), "-user flag");
     unsetenv("ERL_AFLAGS");
     setenv("ELIXIRSCOPE_AFLAGS_BEFORE", "of another session", 1);
@@ -139,7 +141,9 @@ static void processes_left_behind_are_found_by_their_environment(void **state)
 
 /* ---- releases ------------------------------------------------------------------------------------------------------ */
 
-struct place { char root[64]; };
+struct place {
+    char root[64];
+};
 
 static int make_release(void **state)
 {
@@ -147,8 +151,11 @@ static int make_release(void **state)
     char command[512];
     strcpy(place.root, "/tmp/es-test-rel-XXXXXX");
     assert_non_null(mkdtemp(place.root));
-    snprintf(command, sizeof command, "cd %s && mkdir -p bin releases/1.2 && echo '13.1 1.2' >releases/start_erl.data && touch releases/1.2/start.boot && "
-                                      "touch releases/1.2/other.boot bin/app && chmod +x bin/app", place.root);
+    snprintf(command, sizeof command,
+             "cd %s && mkdir -p bin releases/1.2 && echo '13.1 1.2' >releases/start_erl.data && touch "
+             "releases/1.2/start.boot && "
+             "touch releases/1.2/other.boot bin/app && chmod +x bin/app",
+             place.root);
     assert_int_equal(system(command), 0);
     *state = &place;
     return 0;
@@ -230,7 +237,8 @@ static void the_agent_starts_behind_stdlib(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(es_term_skip(&r), 0);
     struct es_reader ours = r; /* {apply, {erl_eval, exprs, …}} */
-    assert_true(es_etf_tuple(&ours, &n) && es_etf_is_atom(&ours, "apply") && es_etf_tuple(&ours, &n) && es_etf_is_atom(&ours, "erl_eval"));
+    assert_true(es_etf_tuple(&ours, &n) && es_etf_is_atom(&ours, "apply") && es_etf_tuple(&ours, &n) &&
+                es_etf_is_atom(&ours, "erl_eval"));
     for (int i = 0; i < 2; i++)
         assert_int_equal(es_term_skip(&r), 0);
     assert_int_equal(*r.at, ES_T_NIL);

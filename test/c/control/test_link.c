@@ -301,7 +301,8 @@ static void the_recorder_speaks_whole_terms(void **state)
     static struct es_spec specs[64];
     for (size_t i = 0; i < 64; i++)
         assert_int_equal(es_spec_parse("calls:MyApp.Cart.add/2", false, &specs[i]), 0);
-    struct es_open open = {.arena = "/a", .nif = "/n.so", .level = ES_LEVEL_BALANCED, .specs = specs, .n_specs = 64, .budget = 5};
+    struct es_open open = {
+        .arena = "/a", .nif = "/n.so", .level = ES_LEVEL_BALANCED, .specs = specs, .n_specs = 64, .budget = 5};
     assert_int_equal(es_link_open(&pair->link, &open), 0);
     read_frame(pair, bytes, sizeof bytes, &r);
     assert_true(es_etf_is_atom(&r, "open"));

@@ -37,7 +37,8 @@ static int make(void **state)
     setenv("ELIXIRSCOPE_SHM", base, 1);
     setenv("ELIXIRSCOPE_HOME", home, 1);
     run("mkdir %s/ebin %s/priv && echo shared object >%s/priv/elixirscope_nif.so", home);
-    run("cd %s/ebin && touch elixirscope_agent.beam elixirscope_arm.beam elixirscope.beam elixirscope_x.txt other.beam", home);
+    run("cd %s/ebin && touch elixirscope_agent.beam elixirscope_arm.beam elixirscope.beam elixirscope_x.txt other.beam",
+        home);
     assert_int_equal(es_session_dir_create((uid_t)-1, &dir), 0);
     return 0;
 }
@@ -103,7 +104,8 @@ static void secrets_are_redacted_unless_that_is_switched_off(void **state)
 {
     struct es_hello hello = {.schedulers = 1};
     struct es_redaction rule = {.kind = ES_REDACT_STRUCT, .text = "Elixir.MyApp.Card"};
-    struct es_session_options options = {.ring_bytes = ES_RING_MIN, .redact = &rule, .n_redact = 1, .default_redaction = true};
+    struct es_session_options options = {
+        .ring_bytes = ES_RING_MIN, .redact = &rule, .n_redact = 1, .default_redaction = true};
     (void)state;
     struct es_arena arena = arena_for(&hello, &options);
     for (const char *const *key = es_redact_default; *key; key++)

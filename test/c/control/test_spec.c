@@ -20,7 +20,8 @@ static struct es_spec read(const char *text)
     return spec;
 }
 
-static void check_function(const char *text, enum es_spec_kind kind, const char *module, const char *function, int arity)
+static void check_function(const char *text, enum es_spec_kind kind, const char *module, const char *function,
+                           int arity)
 {
     struct es_spec spec = read(text);
     assert_int_equal(spec.kind, kind);
@@ -74,9 +75,27 @@ static void processes_are_named_or_numbered(void **state)
 static void what_is_no_spec_is_refused_with_the_words_that_are(void **state)
 {
     static const char *const wrong[] = {
-        "",          "message",         "messages:x",     "calls",           "calls:",         "calls:/2",       "calls:lists/2",
-        "calls:a*b", "calls:lists:ma*p1", "calls:lists:map/256", "returns:MyApp.Cart", "returns:lists:*", "returns:M*.f/1", "states:MyApp.Cart.add/2",
-        "pid:",      "pid:1",           "pid:<0.1.2",     "pid:<0.1.2>x",    "pid:0.1.2>",     "name:",          "name:''",
+        "",
+        "message",
+        "messages:x",
+        "calls",
+        "calls:",
+        "calls:/2",
+        "calls:lists/2",
+        "calls:a*b",
+        "calls:lists:ma*p1",
+        "calls:lists:map/256",
+        "returns:MyApp.Cart",
+        "returns:lists:*",
+        "returns:M*.f/1",
+        "states:MyApp.Cart.add/2",
+        "pid:",
+        "pid:1",
+        "pid:<0.1.2",
+        "pid:<0.1.2>x",
+        "pid:0.1.2>",
+        "name:",
+        "name:''",
         "callsx:lists",
     };
     (void)state;

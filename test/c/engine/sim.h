@@ -12,15 +12,19 @@
 #define SIM_NAMES 8u
 #define SIM_CALLS 256u
 
-struct sim_message { uint64_t id, hash, corr; es_ref from; bool call; };
+struct sim_message {
+    uint64_t id, hash, corr;
+    es_ref from;
+    bool call;
+};
 struct sim_process {
     es_ref pid;
     bool alive;
-    uint32_t thread, name;          /* name: number + 1 */
-    uint64_t free_at;               /* its next event is not before */
+    uint32_t thread, name; /* name: number + 1 */
+    uint64_t free_at;      /* its next event is not before */
     struct sim_message queue[SIM_QUEUE];
     uint32_t first, n;
-    struct sim_message calls[8];    /* to be answered */
+    struct sim_message calls[8]; /* to be answered */
     uint32_t n_calls;
 };
 
@@ -29,19 +33,26 @@ struct sim {
     struct writer threads[SIM_THREADS];
     struct sim_process *processes;
     struct dice dice;
-    uint64_t now, us;               /* ticks; ticks in a microsecond */
+    uint64_t now, us; /* ticks; ticks in a microsecond */
     uint64_t sends, next_pid, next_ref;
-    uint32_t names[SIM_NAMES];      /* process + 1 */
-    struct { uint64_t corr; uint32_t owner; bool active; } aliases[SIM_CALLS];
-    uint32_t repeat;                /* contents: 0 all different; else one of so many */
-    uint64_t delivered;             /* from processes: what must be paired */
-    bool real;                      /* it is now, and rings may be full */
-    uint64_t lost;                  /* records that found no room */
+    uint32_t names[SIM_NAMES]; /* process + 1 */
+    struct {
+        uint64_t corr;
+        uint32_t owner;
+        bool active;
+    } aliases[SIM_CALLS];
+    uint32_t repeat;    /* contents: 0 all different; else one of so many */
+    uint64_t delivered; /* from processes: what must be paired */
+    bool real;          /* it is now, and rings may be full */
+    uint64_t lost;      /* records that found no room */
 };
 
 enum { SIM_ATOM_CALL = 500, SIM_ATOM_MODULE, SIM_ATOM_RUN, SIM_ATOM_CLOCK, SIM_ATOM_NAME };
 
-static inline void sim_define(struct writer *w, uint32_t atom, const char *text) { writer_define(w, atom_of(atom), text, strlen(text)); }
+static inline void sim_define(struct writer *w, uint32_t atom, const char *text)
+{
+    writer_define(w, atom_of(atom), text, strlen(text));
+}
 
 static inline struct writer *sim_on(struct sim *sim, struct sim_process *p)
 {
@@ -81,7 +92,8 @@ static inline size_t sim_payload(uint8_t *bytes, es_ref caller, uint64_t id)
         es_write_tuple(&w, 2);
         es_write_u8(&w, ES_T_NEW_PID);
         es_write_atom_ref(&w, es_ref_value(atom_of(SIM_ATOM_MODULE)));
-        uint32_t numbers[3] = {__builtin_bswap32(es_ref_pid_number(caller)), __builtin_bswap32(es_ref_pid_serial(caller)), 0};
+        uint32_t numbers[3] = {__builtin_bswap32(es_ref_pid_number(caller)),
+                               __builtin_bswap32(es_ref_pid_serial(caller)), 0};
         es_write_bytes(&w, numbers, sizeof numbers);
         es_write_nil(&w);
     }
@@ -105,16 +117,23 @@ static inline void sim_enqueue(struct sim_process *to, struct sim_message messag
 static inline struct sim_message sim_message(struct sim *sim, struct sim_process *from)
 {
     uint64_t id = ++sim->sends;
-    return (struct sim_message){.id = id, .from = from->pid, .hash = mix(sim->repeat ? dice(&sim->dice, sim->repeat) : id)};
+    return (struct sim_message){
+        .id = id, .from = from->pid, .hash = mix(sim->repeat ? dice(&sim->dice, sim->repeat) : id)};
 }
 
-static inline void sim_send(struct sim *sim, struct sim_process *from, struct sim_message m, es_ref address, struct sim_process *to)
+static inline void sim_send(struct sim *sim, struct sim_process *from, struct sim_message m, es_ref address,
+                            struct sim_process *to)
 {
     uint8_t payload[128];
     size_t len = sim_payload(payload, m.call ? from->pid : 0, m.id);
     bool is_dead = !to->alive && es_ref_class_of(address) == ES_REF_PID;
-    struct record send = {.kind = is_dead ? ES_K_SEND_DEAD : ES_K_SEND, .pid = from->pid, .peer = address, .hash = m.hash, .corr = m.corr,
-                          .payload = payload, .len = len};
+    struct record send = {.kind = is_dead ? ES_K_SEND_DEAD : ES_K_SEND,
+                          .pid = from->pid,
+                          .peer = address,
+                          .hash = m.hash,
+                          .corr = m.corr,
+                          .payload = payload,
+                          .len = len};
     if (es_ref_class_of(address) == ES_REF_OTHER) { /* defined in the same publication, as the NIF does */
         uint8_t term[] = {ES_T_NEWER_REF, 0, 1, ES_T_SMALL_ATOM_UTF8, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 0};
         memcpy(term + 10, &m.corr, 4);
@@ -143,7 +162,8 @@ static inline void sim_reply(struct sim *sim, struct sim_process *from)
     struct sim_message call = from->calls[--from->n_calls], m = sim_message(sim, from);
     uint32_t place = (uint32_t)((call.corr / 2) % SIM_CALLS);
     struct sim_process *owner = &sim->processes[sim->aliases[place].owner];
-    bool active = sim->aliases[place].corr == call.corr && sim->aliases[place].active && owner->alive && owner->pid == call.from;
+    bool active =
+        sim->aliases[place].corr == call.corr && sim->aliases[place].active && owner->alive && owner->pid == call.from;
     bool alive = owner->alive;
     m.corr = call.corr;
     m.hash = mix(m.corr); /* a reply carries the reference: its content is like no other */
@@ -161,7 +181,9 @@ static inline void sim_deliver(struct sim *sim, struct sim_process *p)
     size_t len = sim_payload(payload, 0, m.id);
     p->first = (p->first + 1) % SIM_QUEUE;
     p->n--;
-    sim_put(sim, p, (struct record){.kind = ES_K_DELIVER, .peer = m.from, .hash = m.hash, .corr = m.corr, .payload = payload, .len = len});
+    sim_put(sim, p,
+            (struct record){
+                .kind = ES_K_DELIVER, .peer = m.from, .hash = m.hash, .corr = m.corr, .payload = payload, .len = len});
     sim->delivered++;
     if (m.call && p->n_calls < 8)
         p->calls[p->n_calls++] = m;
@@ -170,7 +192,8 @@ static inline void sim_deliver(struct sim *sim, struct sim_process *p)
 static inline void sim_external(struct sim *sim, struct sim_process *p)
 {
     es_ref from[] = {0, es_ref_make(ES_REF_PORT, 7), atom_of(SIM_ATOM_CLOCK)};
-    sim_put(sim, p, (struct record){.kind = ES_K_DELIVER, .peer = from[dice(&sim->dice, 3)], .hash = mix(dice(&sim->dice, 4))});
+    sim_put(sim, p,
+            (struct record){.kind = ES_K_DELIVER, .peer = from[dice(&sim->dice, 3)], .hash = mix(dice(&sim->dice, 4))});
 }
 
 static inline void sim_register(struct sim *sim, struct sim_process *p)
@@ -201,13 +224,20 @@ static inline void sim_die(struct sim *sim, struct sim_process *p)
     }
     p->pid = pid_of((uint32_t)sim->next_pid++);
     p->name = p->n = p->n_calls = 0;
-    sim_put(sim, parent, (struct record){.kind = ES_K_SPAWN, .arity = 0, .peer = p->pid, .module = atom_of(SIM_ATOM_MODULE),
-                                         .function = atom_of(SIM_ATOM_RUN)});
+    sim_put(sim, parent,
+            (struct record){.kind = ES_K_SPAWN,
+                            .arity = 0,
+                            .peer = p->pid,
+                            .module = atom_of(SIM_ATOM_MODULE),
+                            .function = atom_of(SIM_ATOM_RUN)});
     p->alive = true;
     p->thread = dice(&sim->dice, SIM_THREADS);
     p->free_at = sim->now;
-    sim_put(sim, p, (struct record){.kind = ES_K_SPAWNED, .peer = parent->pid, .module = atom_of(SIM_ATOM_MODULE),
-                                    .function = atom_of(SIM_ATOM_RUN)});
+    sim_put(sim, p,
+            (struct record){.kind = ES_K_SPAWNED,
+                            .peer = parent->pid,
+                            .module = atom_of(SIM_ATOM_MODULE),
+                            .function = atom_of(SIM_ATOM_RUN)});
 }
 
 static inline void sim_burst(struct sim *sim, struct sim_process *from, struct sim_process *to)
@@ -218,7 +248,8 @@ static inline void sim_burst(struct sim *sim, struct sim_process *from, struct s
 
 static inline void sim_step(struct sim *sim)
 {
-    struct sim_process *p = &sim->processes[dice(&sim->dice, SIM_PROCESSES)], *to = &sim->processes[dice(&sim->dice, SIM_PROCESSES)];
+    struct sim_process *p = &sim->processes[dice(&sim->dice, SIM_PROCESSES)],
+                       *to = &sim->processes[dice(&sim->dice, SIM_PROCESSES)];
     for (uint32_t n = dice(&sim->dice, 8); n > 0 && p->n > 0; n--)
         sim_deliver(sim, p);
     uint32_t name = dice(&sim->dice, SIM_NAMES), what = dice(&sim->dice, 100);
@@ -245,7 +276,8 @@ static inline void sim_step(struct sim *sim)
 /* Clocks of threads differ by up to `skew` ticks; time begins `ms` ago. */
 static inline void sim_open(struct sim *sim, struct world *world, uint64_t seed, uint64_t skew, uint64_t ms)
 {
-    *sim = (struct sim){.world = world, .dice = {seed * 2654435761u + 1}, .next_pid = SIM_PROCESSES, .next_ref = 0x1000};
+    *sim =
+        (struct sim){.world = world, .dice = {seed * 2654435761u + 1}, .next_pid = SIM_PROCESSES, .next_ref = 0x1000};
     sim->processes = calloc(SIM_PROCESSES, sizeof *sim->processes);
     sim->us = world->arena.head->clock_rate / 1000000;
     for (uint32_t i = 0; i < SIM_THREADS; i++) {
@@ -285,7 +317,9 @@ static inline void sim_close(struct sim *sim)
     free(sim->processes);
 }
 
-struct sim_result { uint64_t paired, wrong, unpaired[ES_CAUSE_MAX], external, others; };
+struct sim_result {
+    uint64_t paired, wrong, unpaired[ES_CAUSE_MAX], external, others;
+};
 
 /* Compares the recording with what truly happened. */
 static inline struct sim_result sim_check(const struct world *world)

@@ -7,7 +7,11 @@
 #define US 1000
 
 /* Erlang's time runs a little differently from the counter, and not always by the same amount. */
-struct truth { double rate; uint64_t stamp; double mono; };
+struct truth {
+    double rate;
+    uint64_t stamp;
+    double mono;
+};
 
 static int64_t true_time(const struct truth *truth, uint64_t stamp)
 {
@@ -36,9 +40,11 @@ static void test_follows(void **state)
         int64_t time = es_clock_map_time(&map, stamp), off = time - true_time(&truth, stamp);
         assert_true(time >= before);
         before = time;
-        worst = i > 300 && llabs(off) > worst ? llabs(off) : worst; /* the first second has nothing but the rate it was told */
+        worst = i > 300 && llabs(off) > worst ? llabs(off)
+                                              : worst; /* the first second has nothing but the rate it was told */
         if (i % 100 == 0)
-            es_clock_map_add(&map, stamp + 17, true_time(&truth, stamp + 17) + (i % 200 ? 90 : -90)); /* a calibration is not exact */
+            es_clock_map_add(&map, stamp + 17,
+                             true_time(&truth, stamp + 17) + (i % 200 ? 90 : -90)); /* a calibration is not exact */
     }
     assert_true(worst <= 1 * US);
 }
@@ -70,7 +76,8 @@ static void test_never_falls(void **state)
         for (int i = 0; i < 2000; i++) {
             stamp += dice(&d, 4) ? dice(&d, 5000000) : dice(&d, UINT32_MAX);
             if (dice(&d, 5) == 0)
-                es_clock_map_add(&map, stamp + dice(&d, 20000000) - 10000000, (int64_t)((uint64_t)dice(&d, UINT32_MAX) << dice(&d, 33)) * (dice(&d, 2) ? 1 : -1));
+                es_clock_map_add(&map, stamp + dice(&d, 20000000) - 10000000,
+                                 (int64_t)((uint64_t)dice(&d, UINT32_MAX) << dice(&d, 33)) * (dice(&d, 2) ? 1 : -1));
             if (dice(&d, 9) == 0)
                 es_clock_map_measure(&map, stamp, stamp / 2 + dice(&d, 100000));
             int64_t time = es_clock_map_time(&map, stamp);
@@ -104,7 +111,10 @@ static void test_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_follows), cmocka_unit_test(test_ahead), cmocka_unit_test(test_never_falls), cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_follows),
+        cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_never_falls),
+        cmocka_unit_test(test_extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,14 +92,18 @@ static void run(const char *name, uint64_t seed, uint32_t repeat)
     assert_true(result.unpaired[ES_CAUSE_LOST] > 0);
     assert_int_equal(result.unpaired[ES_CAUSE_LATE], 0);
     if (getenv("VERBOSE"))
-        fprintf(stderr, "%s: paired %lu lost %lu unknown %lu untraced %lu\n", name, result.paired, result.unpaired[ES_CAUSE_LOST],
-                result.unpaired[ES_CAUSE_UNKNOWN], result.unpaired[ES_CAUSE_UNTRACED]);
+        fprintf(stderr, "%s: paired %lu lost %lu unknown %lu untraced %lu\n", name, result.paired,
+                result.unpaired[ES_CAUSE_LOST], result.unpaired[ES_CAUSE_UNKNOWN], result.unpaired[ES_CAUSE_UNTRACED]);
     assert_true(result.paired > 0);
     sim_close(&sim);
     world_close(&world);
 }
 
-static void test_different(void **state) { (void)state; run("lost", 1, 0); }
+static void test_different(void **state)
+{
+    (void)state;
+    run("lost", 1, 0);
+}
 static void test_repeated(void **state)
 {
     (void)state;
@@ -131,7 +135,9 @@ static void test_unclaimed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_different), cmocka_unit_test(test_repeated), cmocka_unit_test(test_unclaimed),
+        cmocka_unit_test(test_different),
+        cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_unclaimed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,9 +35,21 @@ static void check(const char *name, uint64_t seed, uint32_t repeat, uint64_t ske
     world_close(&world);
 }
 
-static void test_different_contents(void **state) { (void)state; check("different", 1, 0, 0); }
-static void test_repeated_contents(void **state) { (void)state; check("repeated", 2, 3, 0); }
-static void test_skewed_clocks(void **state) { (void)state; check("skewed", 3, 0, 200); }
+static void test_different_contents(void **state)
+{
+    (void)state;
+    check("different", 1, 0, 0);
+}
+static void test_repeated_contents(void **state)
+{
+    (void)state;
+    check("repeated", 2, 3, 0);
+}
+static void test_skewed_clocks(void **state)
+{
+    (void)state;
+    check("skewed", 3, 0, 200);
+}
 static void test_skewed_and_repeated(void **state)
 {
     (void)state;
@@ -48,7 +60,9 @@ static void test_skewed_and_repeated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_different_contents), cmocka_unit_test(test_repeated_contents), cmocka_unit_test(test_skewed_clocks),
+        cmocka_unit_test(test_different_contents),
+        cmocka_unit_test(test_repeated_contents),
+        cmocka_unit_test(test_skewed_clocks),
         cmocka_unit_test(test_skewed_and_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

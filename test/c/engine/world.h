@@ -22,13 +22,13 @@ struct world {
     struct es_arena arena;
     struct es_engine_options options;
     char path[128];
-    pid_t engine;               /* as a process */
-    pthread_t thread;           /* as a thread */
+    pid_t engine;     /* as a process */
+    pthread_t thread; /* as a thread */
     enum es_engine_end end;
     int rc;
     /* the recording */
     struct es_recording *recording;
-    struct es_event *events;    /* by sequence number - 1; payloads are copies */
+    struct es_event *events; /* by sequence number - 1; payloads are copies */
     size_t n;
 };
 
@@ -186,7 +186,10 @@ static inline void world_check_order(const struct world *world)
 }
 
 static inline uint64_t world_counter(struct world *world, const char *name);
-struct world_counter { const char *name; uint64_t value; };
+struct world_counter {
+    const char *name;
+    uint64_t value;
+};
 static inline int world_counter_each(const char *name, uint64_t value, void *context)
 {
     struct world_counter *counter = context;
@@ -206,7 +209,9 @@ static inline es_ref atom_of(uint32_t i) { return es_ref_make(ES_REF_ATOM, 0x100
 static inline uint64_t mix(uint64_t value) { return es_hash_mix(value, UINT64_C(0x9e3779b97f4a7c15)); }
 
 /* Every event's number in its process, for the check that order is kept. */
-struct dice { uint64_t state; };
+struct dice {
+    uint64_t state;
+};
 static inline uint32_t dice(struct dice *d, uint32_t n)
 {
     d->state ^= d->state << 13;

@@ -16,9 +16,9 @@ struct writer {
     struct es_arena *arena;
     struct es_ring *ring;
     enum es_clock clock;
-    int64_t skew;            /* ticks this thread's clock runs ahead */
-    uint64_t at;             /* not 0: the time it is, instead of the clock's */
-    uint64_t last, written;  /* last stamp; events that found room */
+    int64_t skew;           /* ticks this thread's clock runs ahead */
+    uint64_t at;            /* not 0: the time it is, instead of the clock's */
+    uint64_t last, written; /* last stamp; events that found room */
 };
 
 struct record {
@@ -40,7 +40,10 @@ static inline struct writer writer_claim(struct es_arena *arena, uint32_t ring, 
     return (struct writer){.arena = arena, .ring = r, .clock = (enum es_clock)arena->head->clock};
 }
 
-static inline void writer_leave(struct writer *w) { atomic_store_explicit(&w->ring->head->claimed, 0, memory_order_release); }
+static inline void writer_leave(struct writer *w)
+{
+    atomic_store_explicit(&w->ring->head->claimed, 0, memory_order_release);
+}
 
 static inline uint64_t *writer_words(uint64_t *at, const struct record *e, unsigned fields)
 {
@@ -69,8 +72,12 @@ static inline struct es_record *writer_fill(struct writer *w, const struct recor
     struct es_record *record = es_ring_reserve(w->ring, e->kind, (uint32_t)(fixed + e->len + pad));
     if (!record)
         return NULL;
-    *record = (struct es_record){.size = (uint32_t)(fixed + e->len + pad), .kind = (uint8_t)e->kind, .flags = (uint8_t)(e->flags | pad),
-                                 .arity = e->arity, .stamp = stamp, .pid = e->pid};
+    *record = (struct es_record){.size = (uint32_t)(fixed + e->len + pad),
+                                 .kind = (uint8_t)e->kind,
+                                 .flags = (uint8_t)(e->flags | pad),
+                                 .arity = e->arity,
+                                 .stamp = stamp,
+                                 .pid = e->pid};
     uint8_t *payload = (uint8_t *)writer_words(record->word, e, fields);
     if (e->len)
         memcpy(payload, e->payload, e->len);
@@ -144,7 +151,8 @@ static inline void writer_clock(struct writer *w)
 /* An arena in memory with `rings` rings of `bytes` each. */
 static inline int writer_arena(struct es_arena *arena, uint32_t rings, uint64_t bytes)
 {
-    struct es_arena_plan plan = {.schedulers = rings, .scheduler_bytes = bytes, .other_bytes = ES_RING_MIN, .owner = (uid_t)-1};
+    struct es_arena_plan plan = {
+        .schedulers = rings, .scheduler_bytes = bytes, .other_bytes = ES_RING_MIN, .owner = (uid_t)-1};
     return es_arena_create(NULL, &plan, arena);
 }
 
