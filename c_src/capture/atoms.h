@@ -5,6 +5,7 @@
 
 #include <erl_nif.h>
 
+/* clang-format off: a table */
 #define ES_ATOMS(A)                                                                                                    \
     A(trace, "trace")                                                                                                  \
     A(discard, "discard") A(remove, "remove") A(trace_status, "trace_status") A(ok, "ok") A(error, "error") A(         \
@@ -40,6 +41,7 @@
                                                                                         A(nanos, "nanos")              \
                                                                                             A(threads, "threads")      \
                                                                                                 A(full, "full")
+/* clang-format on */
 
 #define A(name, text) ERL_NIF_TERM name;
 struct es_atoms {

@@ -305,6 +305,7 @@ static void trace_gc(struct es_trace *c)
 /* ---- tags ---------------------------------------------------------------------------------------------------------- */
 
 /*    tag               handler            kind */
+/* clang-format off: a table */
 #define TAGS(T)                                       \
     T(send, trace_send, SEND)                         \
     T(send_dead, trace_send, SEND_DEAD)               \
@@ -330,6 +331,7 @@ static void trace_gc(struct es_trace *c)
     T(gc_minor_end, trace_gc, GC_MINOR_END)           \
     T(gc_major_start, trace_gc, GC_MAJOR_START)       \
     T(gc_major_end, trace_gc, GC_MAJOR_END)
+/* clang-format on */
 
 #define TAG_SLOTS 128
 static struct {

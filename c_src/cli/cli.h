@@ -20,6 +20,7 @@ struct es_command {
 extern const struct es_command es_commands[]; /* ends with a NULL name */
 
 /*  symbol    name      summary */
+/* clang-format off: a table */
 #define ES_COMMANDS(C)                                                                   \
     C(record, "record", "start a command that runs a BEAM and record it")                \
     C(attach, "attach", "record a node that is running already")                         \
@@ -33,6 +34,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(cut, "cut", "copy a part of a recording into a new one")                           \
     C(save, "save", "copy a live recording")                                             \
     C(doctor, "doctor", "what works on this machine, and how to mend what does not")
+/* clang-format on */
 
 #define C(symbol, name, summary) int es_cmd_##symbol(int argc, char **argv);
 ES_COMMANDS(C)

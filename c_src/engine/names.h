@@ -14,6 +14,7 @@
 #include "wire/term.h"
 
 /* Atoms with a meaning for the engine. */
+/* clang-format off: a table */
 #define ES_WORDS(W)                                                                                                   \
     W(OK, "ok")                                                                                                       \
     W(REPLY, "reply") W(NOREPLY, "noreply") W(STOP, "stop") W(NEXT_STATE, "next_state") W(KEEP_STATE, "keep_state")   \
@@ -33,6 +34,7 @@
                                                             W(PROC_LIB, "proc_lib") W(INIT_P, "init_p")               \
                                                                 W(NAME, "name") W(REGISTERED_NAME, "registered_name") \
                                                                     W(NODE, "node") W(UNDEFINED, "undefined")
+/* clang-format on */
 
 enum es_word {
     ES_W_NONE,

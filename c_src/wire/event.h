@@ -65,6 +65,7 @@ enum es_family {
 };
 
 /*        symbol          name              family      critical fields */
+/* clang-format off: a table */
 #define ES_KINDS(K)                                                                                                 \
     K(NONE, "none", INTERNAL, false, 0)                                                                             \
     K(SPAWN, "spawn", PROCESS, true, ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* peer = child, payload = arguments */ \
@@ -115,6 +116,7 @@ enum es_family {
       ES_F_PEER | ES_F_PAYLOAD)                   /* peer = module atom, payload = list of its behaviours' names */ \
     K(LOST, "lost", INTERNAL, true, ES_F_PAYLOAD) /* raw: struct es_lost, the writer's losses before this point */  \
     K(PAD, "pad", INTERNAL, true, 0)
+/* clang-format on */
 
 enum es_kind {
 #define K(symbol, name, family, critical, fields) ES_K_##symbol,
