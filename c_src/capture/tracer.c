@@ -305,32 +305,32 @@ static void trace_gc(struct es_trace *c)
 /* ---- tags ---------------------------------------------------------------------------------------------------------- */
 
 /*    tag               handler            kind */
-/* clang-format off: a table */
-#define TAGS(T)                                       \
-    T(send, trace_send, SEND)                         \
-    T(send_dead, trace_send, SEND_DEAD)               \
-    T(receive, trace_receive, DELIVER)                \
-    T(call, trace_call, CALL)                         \
-    T(return_from, trace_end_of_call, RETURN)         \
-    T(exception_from, trace_end_of_call, EXCEPTION)   \
-    T(spawn, trace_spawn, SPAWN)                      \
-    T(spawned, trace_spawned, SPAWNED)                \
-    T(exit, trace_exit, EXIT)                         \
-    T(register_, trace_peer, REGISTER)                \
-    T(unregister, trace_peer, UNREGISTER)             \
-    T(link, trace_peer, LINK)                         \
-    T(unlink, trace_peer, UNLINK)                     \
-    T(getting_linked, trace_peer, GETTING_LINKED)     \
-    T(getting_unlinked, trace_peer, GETTING_UNLINKED) \
-    T(in, trace_scheduled, IN)                        \
-    T(in_exiting, trace_scheduled, IN)                \
-    T(out, trace_scheduled, OUT)                      \
-    T(out_exiting, trace_scheduled, OUT)              \
-    T(out_exited, trace_scheduled, OUT)               \
-    T(gc_minor_start, trace_gc, GC_MINOR_START)       \
-    T(gc_minor_end, trace_gc, GC_MINOR_END)           \
-    T(gc_major_start, trace_gc, GC_MAJOR_START)       \
-    T(gc_major_end, trace_gc, GC_MAJOR_END)
+/* clang-format off */
+#define TAGS(T) \
+    T(send,             trace_send,        SEND) \
+    T(send_dead,        trace_send,        SEND_DEAD) \
+    T(receive,          trace_receive,     DELIVER) \
+    T(call,             trace_call,        CALL) \
+    T(return_from,      trace_end_of_call, RETURN) \
+    T(exception_from,   trace_end_of_call, EXCEPTION) \
+    T(spawn,            trace_spawn,       SPAWN) \
+    T(spawned,          trace_spawned,     SPAWNED) \
+    T(exit,             trace_exit,        EXIT) \
+    T(register_,        trace_peer,        REGISTER) \
+    T(unregister,       trace_peer,        UNREGISTER) \
+    T(link,             trace_peer,        LINK) \
+    T(unlink,           trace_peer,        UNLINK) \
+    T(getting_linked,   trace_peer,        GETTING_LINKED) \
+    T(getting_unlinked, trace_peer,        GETTING_UNLINKED) \
+    T(in,               trace_scheduled,   IN) \
+    T(in_exiting,       trace_scheduled,   IN) \
+    T(out,              trace_scheduled,   OUT) \
+    T(out_exiting,      trace_scheduled,   OUT) \
+    T(out_exited,       trace_scheduled,   OUT) \
+    T(gc_minor_start,   trace_gc,          GC_MINOR_START) \
+    T(gc_minor_end,     trace_gc,          GC_MINOR_END) \
+    T(gc_major_start,   trace_gc,          GC_MAJOR_START) \
+    T(gc_major_end,     trace_gc,          GC_MAJOR_END)
 /* clang-format on */
 
 #define TAG_SLOTS 128

@@ -20,19 +20,19 @@ struct es_command {
 extern const struct es_command es_commands[]; /* ends with a NULL name */
 
 /*  symbol    name      summary */
-/* clang-format off: a table */
-#define ES_COMMANDS(C)                                                                   \
-    C(record, "record", "start a command that runs a BEAM and record it")                \
-    C(attach, "attach", "record a node that is running already")                         \
-    C(import, "import", "make a recording from dbg trace-port files")                    \
-    C(recover, "recover", "take over a capture whose recorder died")                     \
-    C(mark, "mark", "put a mark into a live recording")                                  \
-    C(info, "info", "what a recording holds")                                            \
-    C(events, "events", "list events")                                                   \
-    C(ps, "ps", "list processes")                                                        \
-    C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms") \
-    C(cut, "cut", "copy a part of a recording into a new one")                           \
-    C(save, "save", "copy a live recording")                                             \
+/* clang-format off */
+#define ES_COMMANDS(C)                                                                                                       \
+    C(record, "record", "start a command that runs a BEAM and record it")                                                    \
+    C(attach, "attach", "record a node that is running already")                                                             \
+    C(import, "import", "make a recording from dbg trace-port files")                                                        \
+    C(recover, "recover", "take over a capture whose recorder died")                                                         \
+    C(mark, "mark", "put a mark into a live recording")                                                                      \
+    C(info, "info", "what a recording holds")                                                                                \
+    C(events, "events", "list events")                                                                                       \
+    C(ps, "ps", "list processes")                                                                                            \
+    C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
+    C(cut, "cut", "copy a part of a recording into a new one")                                                               \
+    C(save, "save", "copy a live recording")                                                                                 \
     C(doctor, "doctor", "what works on this machine, and how to mend what does not")
 /* clang-format on */
 

@@ -14,26 +14,20 @@
 #include "wire/term.h"
 
 /* Atoms with a meaning for the engine. */
-/* clang-format off: a table */
-#define ES_WORDS(W)                                                                                                   \
-    W(OK, "ok")                                                                                                       \
-    W(REPLY, "reply") W(NOREPLY, "noreply") W(STOP, "stop") W(NEXT_STATE, "next_state") W(KEEP_STATE, "keep_state")   \
-        W(KEEP_STATE_AND_DATA, "keep_state_and_data") W(REPEAT_STATE, "repeat_state")                                 \
-            W(REPEAT_STATE_AND_DATA, "repeat_state_and_data") W(STOP_AND_REPLY, "stop_and_reply") W(INIT, "init")     \
-                W(INIT_IT, "init_it") W(TRY_DISPATCH, "try_dispatch") W(TRY_HANDLE_CALL, "try_handle_call")           \
-                    W(TRY_HANDLE_CAST, "try_handle_cast") W(TRY_HANDLE_INFO, "try_handle_info")                       \
-                        W(TRY_HANDLE_CONTINUE, "try_handle_continue") W(EXIT, "EXIT") W(HANDLE_CALL, "handle_call")   \
-                            W(HANDLE_CAST, "handle_cast") W(HANDLE_INFO, "handle_info")                               \
-                                W(HANDLE_CONTINUE, "handle_continue") W(HANDLE_EVENT, "handle_event")                 \
-                                    W(CODE_CHANGE, "code_change") W(TERMINATE, "terminate")                           \
-                                        W(FORMAT_STATUS, "format_status") W(CALLBACK_MODE, "callback_mode")           \
-                                            W(GEN_SERVER, "gen_server") W(GEN_STATEM, "gen_statem")                   \
-                                                W(GEN_EVENT, "gen_event") W(SUPERVISOR, "supervisor")                 \
-                                                    W(SUPERVISOR_BRIDGE, "supervisor_bridge")                         \
-                                                        W(EX_GEN_SERVER, "Elixir.GenServer") W(GEN, "gen")            \
-                                                            W(PROC_LIB, "proc_lib") W(INIT_P, "init_p")               \
-                                                                W(NAME, "name") W(REGISTERED_NAME, "registered_name") \
-                                                                    W(NODE, "node") W(UNDEFINED, "undefined")
+/* clang-format off */
+#define ES_WORDS(W)                                                                                                       \
+    W(OK, "ok") W(REPLY, "reply") W(NOREPLY, "noreply") W(STOP, "stop") W(NEXT_STATE, "next_state")                       \
+    W(KEEP_STATE, "keep_state") W(KEEP_STATE_AND_DATA, "keep_state_and_data") W(REPEAT_STATE, "repeat_state")             \
+    W(REPEAT_STATE_AND_DATA, "repeat_state_and_data") W(STOP_AND_REPLY, "stop_and_reply") W(INIT, "init")                 \
+    W(INIT_IT, "init_it") W(TRY_DISPATCH, "try_dispatch") W(TRY_HANDLE_CALL, "try_handle_call")                       \
+    W(TRY_HANDLE_CAST, "try_handle_cast") W(TRY_HANDLE_INFO, "try_handle_info")                                           \
+    W(TRY_HANDLE_CONTINUE, "try_handle_continue") W(EXIT, "EXIT")                                                         \
+    W(HANDLE_CALL, "handle_call") W(HANDLE_CAST, "handle_cast") W(HANDLE_INFO, "handle_info")       \
+    W(HANDLE_CONTINUE, "handle_continue") W(HANDLE_EVENT, "handle_event") W(CODE_CHANGE, "code_change")                   \
+    W(TERMINATE, "terminate") W(FORMAT_STATUS, "format_status") W(CALLBACK_MODE, "callback_mode")                         \
+    W(GEN_SERVER, "gen_server") W(GEN_STATEM, "gen_statem") W(GEN_EVENT, "gen_event") W(SUPERVISOR, "supervisor")         \
+    W(SUPERVISOR_BRIDGE, "supervisor_bridge") W(EX_GEN_SERVER, "Elixir.GenServer") W(GEN, "gen") W(PROC_LIB, "proc_lib")  \
+    W(INIT_P, "init_p") W(NAME, "name") W(REGISTERED_NAME, "registered_name") W(NODE, "node") W(UNDEFINED, "undefined")
 /* clang-format on */
 
 enum es_word {

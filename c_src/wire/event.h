@@ -65,57 +65,54 @@ enum es_family {
 };
 
 /*        symbol          name              family      critical fields */
-/* clang-format off: a table */
-#define ES_KINDS(K)                                                                                                 \
-    K(NONE, "none", INTERNAL, false, 0)                                                                             \
-    K(SPAWN, "spawn", PROCESS, true, ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* peer = child, payload = arguments */ \
-    K(SPAWNED, "spawned", PROCESS, true, ES_F_PEER | ES_F_FUN | ES_F_CAUSE) /* peer = parent */                     \
-    K(EXIT, "exit", PROCESS, true, ES_F_PAYLOAD)                            /* payload = reason */                  \
-    K(REGISTER, "register", PROCESS, true, ES_F_PEER)                       /* peer = name */                       \
-    K(UNREGISTER, "unregister", PROCESS, true, ES_F_PEER)                                                           \
-    K(LINK, "link", PROCESS, true, ES_F_PEER)                                                                       \
-    K(UNLINK, "unlink", PROCESS, true, ES_F_PEER)                                                                   \
-    K(GETTING_LINKED, "getting_linked", PROCESS, true, ES_F_PEER)                                                   \
-    K(GETTING_UNLINKED, "getting_unlinked", PROCESS, true, ES_F_PEER)                                               \
-    K(CENSUS, "census", PROCESS, true,                                                                              \
-      ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD) /* existed before; peer = parent, fun = initial call */                  \
-    K(SEND, "send", MESSAGE, false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)                               \
-    K(SEND_DEAD, "send_dead", MESSAGE, false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)                     \
-    K(DELIVER, "deliver", MESSAGE, false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD | ES_F_CAUSE)            \
-    K(TIMEOUT, "timeout", MESSAGE, false, 0)                                                                        \
-    K(CALL, "call", CALL, false, ES_F_FUN | ES_F_PAYLOAD)                /* payload = arguments */                  \
-    K(RETURN, "return", CALL, false, ES_F_FUN | ES_F_PAYLOAD)            /* payload = value */                      \
-    K(EXCEPTION, "exception", CALL, true, ES_F_FUN | ES_F_PAYLOAD)       /* payload = {Class, Reason} */            \
-    K(STATE, "state", STATE, false, ES_F_FUN | ES_F_HASH | ES_F_PAYLOAD) /* made by the engine from returns */      \
-    K(IN, "in", SCHEDULING, false, ES_F_FUN)                                                                        \
-    K(OUT, "out", SCHEDULING, false, ES_F_FUN)                                                                      \
-    K(GC_MINOR_START, "gc_minor_start", MEMORY, false, ES_F_NUM)                                                    \
-    K(GC_MINOR_END, "gc_minor_end", MEMORY, false, ES_F_NUM)                                                        \
-    K(GC_MAJOR_START, "gc_major_start", MEMORY, false, ES_F_NUM)                                                    \
-    K(GC_MAJOR_END, "gc_major_end", MEMORY, false, ES_F_NUM)                                                        \
-    K(LONG_GC, "long_gc", MEMORY, false, ES_F_PAYLOAD)                                                              \
-    K(LARGE_HEAP, "large_heap", MEMORY, false, ES_F_PAYLOAD)                                                        \
-    K(MEMORY, "memory", MEMORY, false, ES_F_PAYLOAD) /* a sample of process_info or erlang:memory() */              \
-    K(LONG_SCHEDULE, "long_schedule", SCHEDULING, false, ES_F_PAYLOAD)                                              \
-    K(BUSY_PORT, "busy_port", NODE, false, ES_F_PEER | ES_F_PAYLOAD)                                                \
-    K(BUSY_DIST_PORT, "busy_dist_port", NODE, false, ES_F_PEER | ES_F_PAYLOAD)                                      \
-    K(NODE_UP, "node_up", NODE, true, ES_F_PAYLOAD)                                                                 \
-    K(NODE_DOWN, "node_down", NODE, true, ES_F_PAYLOAD)                                                             \
-    K(LOG, "log", ERROR, true, ES_F_PAYLOAD)          /* logger events of level error and above */                  \
-    K(CRASH, "crash", ERROR, true, ES_F_PAYLOAD)      /* crash reports with stack trace */                          \
-    K(MARK, "mark", USER, true, ES_F_PAYLOAD)         /* {Label, Meta} */                                           \
-    K(NOTICE, "notice", RECORDER, true, ES_F_PAYLOAD) /* the recorder speaks of itself: {What, Details} */          \
-    K(BUDGET, "budget", RECORDER, true, ES_F_PAYLOAD) /* a step of the overhead budget */                           \
-    K(GAP, "gap", RECORDER, true, ES_F_PAYLOAD)       /* #{from, to, lost => #{kind => n}}, made by the engine */   \
-    /* below: never events of a recording, only words between VM and engine */                                      \
-    K(DEF, "def", INTERNAL, true,                                                                                   \
-      ES_F_PEER | ES_F_PAYLOAD) /* peer = the reference, payload = text of an atom (UTF-8) or a term */             \
-    K(CLOCK, "clock", INTERNAL, true, ES_F_NUM) /* a calibration, see es_clock_num */                               \
-    K(VM, "vm", INTERNAL, true, ES_F_PAYLOAD)   /* a map of facts for the recording's metadata */                   \
-    K(MODULE, "module", INTERNAL, true,                                                                             \
-      ES_F_PEER | ES_F_PAYLOAD)                   /* peer = module atom, payload = list of its behaviours' names */ \
-    K(LOST, "lost", INTERNAL, true, ES_F_PAYLOAD) /* raw: struct es_lost, the writer's losses before this point */  \
-    K(PAD, "pad", INTERNAL, true, 0)
+/* clang-format off */
+#define ES_KINDS(K)                                                                                                          \
+    K(NONE,              "none",            INTERNAL,   false, 0)                                                            \
+    K(SPAWN,             "spawn",           PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* peer = child, payload = arguments */ \
+    K(SPAWNED,           "spawned",         PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_CAUSE)     /* peer = parent */    \
+    K(EXIT,              "exit",            PROCESS,    true,  ES_F_PAYLOAD)                          /* payload = reason */ \
+    K(REGISTER,          "register",        PROCESS,    true,  ES_F_PEER)                             /* peer = name */      \
+    K(UNREGISTER,        "unregister",      PROCESS,    true,  ES_F_PEER)                                                    \
+    K(LINK,              "link",            PROCESS,    true,  ES_F_PEER)                                                    \
+    K(UNLINK,            "unlink",          PROCESS,    true,  ES_F_PEER)                                                    \
+    K(GETTING_LINKED,    "getting_linked",  PROCESS,    true,  ES_F_PEER)                                                    \
+    K(GETTING_UNLINKED,  "getting_unlinked", PROCESS,   true,  ES_F_PEER)                                                    \
+    K(CENSUS,            "census",          PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* existed before; peer = parent, fun = initial call */ \
+    K(SEND,              "send",            MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)             \
+    K(SEND_DEAD,         "send_dead",       MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)             \
+    K(DELIVER,           "deliver",         MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD | ES_F_CAUSE) \
+    K(TIMEOUT,           "timeout",         MESSAGE,    false, 0)                                                            \
+    K(CALL,              "call",            CALL,       false, ES_F_FUN | ES_F_PAYLOAD)               /* payload = arguments */ \
+    K(RETURN,            "return",          CALL,       false, ES_F_FUN | ES_F_PAYLOAD)               /* payload = value */  \
+    K(EXCEPTION,         "exception",       CALL,       true,  ES_F_FUN | ES_F_PAYLOAD)               /* payload = {Class, Reason} */ \
+    K(STATE,             "state",           STATE,      false, ES_F_FUN | ES_F_HASH | ES_F_PAYLOAD)   /* made by the engine from returns */ \
+    K(IN,                "in",              SCHEDULING, false, ES_F_FUN)                                                     \
+    K(OUT,               "out",             SCHEDULING, false, ES_F_FUN)                                                     \
+    K(GC_MINOR_START,    "gc_minor_start",  MEMORY,     false, ES_F_NUM)                                                     \
+    K(GC_MINOR_END,      "gc_minor_end",    MEMORY,     false, ES_F_NUM)                                                     \
+    K(GC_MAJOR_START,    "gc_major_start",  MEMORY,     false, ES_F_NUM)                                                     \
+    K(GC_MAJOR_END,      "gc_major_end",    MEMORY,     false, ES_F_NUM)                                                     \
+    K(LONG_GC,           "long_gc",         MEMORY,     false, ES_F_PAYLOAD)                                                 \
+    K(LARGE_HEAP,        "large_heap",      MEMORY,     false, ES_F_PAYLOAD)                                                 \
+    K(MEMORY,            "memory",          MEMORY,     false, ES_F_PAYLOAD)                          /* a sample of process_info or erlang:memory() */ \
+    K(LONG_SCHEDULE,     "long_schedule",   SCHEDULING, false, ES_F_PAYLOAD)                                                 \
+    K(BUSY_PORT,         "busy_port",       NODE,       false, ES_F_PEER | ES_F_PAYLOAD)                                     \
+    K(BUSY_DIST_PORT,    "busy_dist_port",  NODE,       false, ES_F_PEER | ES_F_PAYLOAD)                                     \
+    K(NODE_UP,           "node_up",         NODE,       true,  ES_F_PAYLOAD)                                                 \
+    K(NODE_DOWN,         "node_down",       NODE,       true,  ES_F_PAYLOAD)                                                 \
+    K(LOG,               "log",             ERROR,      true,  ES_F_PAYLOAD)                          /* logger events of level error and above */ \
+    K(CRASH,             "crash",           ERROR,      true,  ES_F_PAYLOAD)                          /* crash reports with stack trace */ \
+    K(MARK,              "mark",            USER,       true,  ES_F_PAYLOAD)                          /* {Label, Meta} */    \
+    K(NOTICE,            "notice",          RECORDER,   true,  ES_F_PAYLOAD)                          /* the recorder speaks of itself: {What, Details} */ \
+    K(BUDGET,            "budget",          RECORDER,   true,  ES_F_PAYLOAD)                          /* a step of the overhead budget */ \
+    K(GAP,               "gap",             RECORDER,   true,  ES_F_PAYLOAD)                          /* #{from, to, lost => #{kind => n}}, made by the engine */ \
+    /* below: never events of a recording, only words between VM and engine */                                              \
+    K(DEF,               "def",             INTERNAL,   true,  ES_F_PEER | ES_F_PAYLOAD)              /* peer = the reference, payload = text of an atom (UTF-8) or a term */ \
+    K(CLOCK,             "clock",           INTERNAL,   true,  ES_F_NUM)                              /* a calibration, see es_clock_num */ \
+    K(VM,                "vm",              INTERNAL,   true,  ES_F_PAYLOAD)                          /* a map of facts for the recording's metadata */ \
+    K(MODULE,            "module",          INTERNAL,   true,  ES_F_PEER | ES_F_PAYLOAD)              /* peer = module atom, payload = list of its behaviours' names */ \
+    K(LOST,              "lost",            INTERNAL,   true,  ES_F_PAYLOAD)                          /* raw: struct es_lost, the writer's losses before this point */ \
+    K(PAD,               "pad",             INTERNAL,   true,  0)
 /* clang-format on */
 
 enum es_kind {

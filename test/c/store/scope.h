@@ -186,10 +186,9 @@ static inline void scope_assert_same(const struct es_event *is, const struct es_
         fail_msg("event %llu (%s): " #field " is %llx, not %llx", (unsigned long long)b.seq, \
                  es_kind_table[b.kind].name, (unsigned long long)a.field, (unsigned long long)b.field);
     SAME(seq)
-    /* clang-format off: a table */
-    SAME(kind)
-    SAME(time) SAME(flags) SAME(cause_state) SAME(arity) SAME(thread) SAME(pid) SAME(peer) SAME(module) SAME(function)
-        SAME(hash) SAME(corr) SAME(cause) SAME(moved)
+    /* clang-format off */
+    SAME(kind) SAME(time) SAME(flags) SAME(cause_state) SAME(arity) SAME(thread) SAME(pid) SAME(peer) SAME(module)
+        SAME(function) SAME(hash) SAME(corr) SAME(cause) SAME(moved)
     /* clang-format on */
 #undef SAME
             assert_memory_equal(a.num, b.num, sizeof a.num);
