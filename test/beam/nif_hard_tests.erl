@@ -360,18 +360,25 @@ dirty_test_() -> ?T(begin
         nif_session:receive_pattern(),
         Pids = [spawn(fun() ->
             receive go -> ok end,
-            [begin {ok, _} = prim_file:read_file(File), erlang:garbage_collect() end || _ <- lists:seq(1, 200)]
+            [begin {ok, _} = prim_file:read_file(File), erlang:garbage_collect(), flush() end || _ <- lists:seq(1, 200)]
         end) || _ <- lists:seq(1, 8)],
         [trace(P, [send, 'receive', procs]) || P <- Pids],
         [P ! go || P <- Pids],
-        Talker = spawn(fun Talk() -> [begin P ! hello, link(P), unlink(P) end || P <- Pids, is_process_alive(P)], Talk() end),
-        process_flag(trap_exit, true),
+        Talker = spawn(fun() -> process_flag(trap_exit, true), talk(Pids) end),
         [wait(P) || P <- Pids],
         exit(Talker, kill)
     end),
     ?assertEqual(8, length(of_kind(exit, Records))),
     ?assert(length(of_kind(deliver, Records)) > 8)
 end).
+
+talk(Pids) ->
+    [begin P ! hello, link(P), unlink(P) end || P <- Pids],
+    flush(),
+    receive after 1 -> ok end,
+    talk(Pids).
+
+flush() -> receive _ -> flush() after 0 -> ok end.
 
 %% The session ends and others begin under processes that are traced and busy: they run on, and what is written is whole.
 close_under_load_test_() -> ?T(begin
