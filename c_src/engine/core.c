@@ -20,7 +20,7 @@ int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms
     core->store = store;
     core->next_seq = 1;
     core->first_time = INT64_MAX;
-    core->last_time = INT64_MIN;
+    core->last_time = core->last_seen = INT64_MIN;
     core->shortest_wait = ticks_ms * SHORTEST_WAIT_US / 1000;
     core->longest_wait = ticks_ms * LONGEST_WAIT_US / 1000;
     es_names_init(&core->names, store);
@@ -40,13 +40,13 @@ void es_core_fini(struct es_core *core)
 /* ---- into the store ------------------------------------------------------------------------------------------------ */
 
 /* Gives the event its number and its time: not before what it comes after, nor before any other that has its number already. */
-static int emit(struct es_core *core, struct es_proc *proc, struct es_event *event, int64_t after)
+static int emit(struct es_core *core, struct es_proc *proc, struct es_event *event)
 {
-    int64_t time = event->time;
-    if (after != INT64_MIN && time <= after)
-        time = after + 1;
-    if (time < core->last_time)
-        time = core->last_time; /* one that waited: time never runs backwards along the numbers */
+    int64_t stamped = event->time, least = core->last_time, time = stamped;
+    if (event->cause)
+        least++;
+    if (time < least && core->last_time != INT64_MIN)
+        time = least; /* one that waited: time never runs backwards along the numbers */
     event->seq = core->next_seq;
     if (__builtin_expect(time != event->time, 0)) {
         uint64_t moved = (uint64_t)time - (uint64_t)event->time;
@@ -68,9 +68,9 @@ static int emit(struct es_core *core, struct es_proc *proc, struct es_event *eve
     core->late += (event->flags & ES_E_LATE) != 0;
     if (proc) {
         proc->last_time = time;
-        if (event->seq - proc->marks[0] > MARK_EVERY) {
+        if (event->seq - proc->marks[0].seq > MARK_EVERY) {
             proc->marks[1] = proc->marks[0];
-            proc->marks[0] = event->seq;
+            proc->marks[0] = (struct es_proc_mark){event->seq, stamped - core->pairs.paused};
         }
     }
     core->last_time = time > core->last_time ? time : core->last_time;
@@ -112,7 +112,7 @@ static int emit_caused(struct es_core *core, struct es_proc *proc, struct es_eve
     event->cause_state = finding->state;
     event->cause = finding->cause;
     core->causes[finding->state]++;
-    return emit(core, proc, event, finding->after);
+    return emit(core, proc, event);
 }
 
 static uint64_t wait_of(const struct es_core *core)
@@ -148,15 +148,14 @@ static int take_delivery(struct es_core *core, struct es_proc *proc, struct es_i
 static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
 {
     struct es_event event = event_of(in);
-    struct es_finding finding = {.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN};
+    struct es_finding finding = {.state = ES_CAUSE_EXTERNAL};
     if (proc->row.spawn_seq) {
-        finding =
-            (struct es_finding){.state = ES_CAUSE_PAIRED, .cause = proc->row.spawn_seq, .after = proc->row.spawned};
+        finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .cause = proc->row.spawn_seq};
     } else if (es_ref_class_of(event.peer) == ES_REF_PID) {
         const struct es_proc *parent = es_proc_find(&core->processes, event.peer);
         if (parent && !last)
             return begin_wait(core, proc, in, ret_waits);
-        bool lost = core->pairs.lost && (core->pairs.losing || in->time < core->pairs.doubt_until);
+        bool lost = core->pairs.lost && (core->pairs.losing || in->time - in->paused < core->pairs.doubt_until);
         finding.state = lost ? ES_CAUSE_LOST : parent ? ES_CAUSE_UNKNOWN : ES_CAUSE_UNTRACED;
     }
     int r = emit_caused(core, proc, &event, &finding);
@@ -184,7 +183,7 @@ static int emit_state(struct es_core *core, struct es_proc *proc, const struct e
     if (version->what != ES_V_NEW)
         state.payload_len = 0;
     state.flags |= value->flags & ES_E_LATE;
-    return emit(core, proc, &state, INT64_MIN);
+    return emit(core, proc, &state);
 }
 
 static int take_return(struct es_core *core, struct es_proc *proc, struct es_input *in)
@@ -204,7 +203,7 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
         event.payload = version.value;
         event.payload_len = version.value_len;
     }
-    int r = emit(core, proc, &event, INT64_MIN);
+    int r = emit(core, proc, &event);
     return r < 0 || version.what == ES_V_NONE ? r : emit_state(core, proc, &event, &version);
 }
 
@@ -215,7 +214,7 @@ static int take_send(struct es_core *core, struct es_proc *proc, struct es_input
     struct es_event event = event_of(in);
     int r = es_message_sent(core, proc, in, &event);
     if (r == 0)
-        r = emit(core, proc, &event, INT64_MIN);
+        r = emit(core, proc, &event);
     if (r == 0)
         r = es_message_emitted(core, proc, in, &event);
     if (core->hold.n > 0)
@@ -239,7 +238,7 @@ static int note_event(struct es_core *core, const struct es_event *event, bool h
     case ES_K_LOG: core->seen |= ES_ON_ERROR; return 0;
     case ES_K_MARK: core->seen |= ES_ON_MARK; return 0;
     case ES_K_BUDGET:
-        es_pairs_doubt(&core->pairs, event->seq, event->time);
+        es_pairs_doubt(&core->pairs, event->time);
         return 0; /* what is recorded changes, not at once for all */
     default: return 0;
     }
@@ -248,7 +247,7 @@ static int note_event(struct es_core *core, const struct es_event *event, bool h
 static int take_other(struct es_core *core, struct es_proc *proc, struct es_input *in)
 {
     struct es_event event = event_of(in);
-    int r = emit(core, proc, &event, INT64_MIN);
+    int r = emit(core, proc, &event);
     return r < 0 || in->noted ? r : note_event(core, &event, proc != NULL);
 }
 
@@ -282,6 +281,11 @@ int es_core_take(struct es_core *core, struct es_input *in)
 {
     if (in->key > core->last_key)
         core->last_key = in->key;
+    if (core->last_seen != INT64_MIN && in->time - core->last_seen > ES_PAUSE_NS)
+        core->pairs.paused += in->time - core->last_seen - ES_PAUSE_NS;
+    if (in->time > core->last_seen)
+        core->last_seen = in->time;
+    in->paused = core->pairs.paused;
     if (core->hold.n > 0 && core->last_key >= core->hold.next) {
         int r = es_hold_release(core, core->last_key);
         if (r < 0)
@@ -321,7 +325,7 @@ int es_core_reached(struct es_core *core, uint64_t key)
 int es_core_note(struct es_core *core, unsigned kind, int64_t time, const uint8_t *payload, size_t len)
 {
     struct es_event event = {.time = time, .kind = (uint8_t)kind, .payload = payload, .payload_len = (uint32_t)len};
-    return emit(core, NULL, &event, INT64_MIN);
+    return emit(core, NULL, &event);
 }
 
 /* ---- before a commit ----------------------------------------------------------------------------------------------- */

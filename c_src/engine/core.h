@@ -14,8 +14,9 @@
 /* An event in its place in the order. `view.payload` is valid until the call returns. */
 struct es_input {
     struct es_record_view view;
-    uint64_t key; /* place in the order, in ticks; rises but for late events */
-    int64_t time; /* Erlang monotonic ns */
+    uint64_t key;   /* place in the order, in ticks; rises but for late events */
+    int64_t time;   /* Erlang monotonic ns */
+    int64_t paused; /* of it, how long nothing happened at all; set by es_core_take() */
     uint16_t thread;
     uint8_t flags; /* ES_E_LATE or 0 */
     bool noted;    /* the name it gives or takes is known already: it waited since */
@@ -30,6 +31,7 @@ struct es_core {
     struct es_hold hold;
     uint64_t next_seq;                          /* of the next event */
     uint64_t last_key;                          /* the order has come so far */
+    int64_t last_seen;                          /* time of the last event that was taken */
     int64_t first_time, last_time;              /* smallest and greatest given; INT64_MAX, INT64_MIN: none yet */
     uint64_t shortest_wait, longest_wait;       /* ticks: bounds of how long a delivery waits for its send */
     uint64_t skew;                              /* ticks: largest seen, of a send behind its delivery */
@@ -64,7 +66,6 @@ int es_core_again(struct es_core *core, struct es_input *in, bool last, bool *re
 struct es_finding { /* what is known of an event's cause */
     uint8_t state;  /* enum es_cause */
     uint64_t cause;
-    int64_t after; /* the event is later than this: time of the cause, or INT64_MIN */
     es_ref sender; /* whom it is from */
 };
 int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input *in, struct es_event *event);

@@ -22,7 +22,7 @@ static void doubt(struct es_core *core, const struct es_gap *gap)
         matters = matters || gap->lost[matter[k]] != 0;
     if (!matters)
         return;
-    es_pairs_doubt(&core->pairs, core->next_seq - 1, gap->time);
+    es_pairs_doubt(&core->pairs, gap->to);
     core->pairs.lost = true;
 }
 
@@ -194,7 +194,7 @@ int es_gap_malformed(struct es_drain *drain, struct es_source *source)
     source->next = source->scanned = source->bad_to;
     source->bad_at = ES_NOWHERE;
     int64_t time = es_clock_map_line(&drain->clock, drain->clock.frontier);
-    es_pairs_doubt(&core->pairs, core->next_seq, time);
+    es_pairs_doubt(&core->pairs, time);
     core->pairs.lost = true;
     int r = es_store_count(core->store, "rings.malformed", 1);
     if (r < 0 || source->malformed++ >= NOTICES_MAX)

@@ -162,18 +162,18 @@ struct es_lane_doubt *es_lane_doubt(struct es_pairs *pairs, struct es_lane *lane
         }
         at = pairs->n_doubts++;
     }
-    pairs->doubts[at] = (struct es_lane_doubt){.touched = INT64_MIN};
+    pairs->doubts[at] = (struct es_lane_doubt){.since = INT64_MIN, .touched = INT64_MIN};
     lane->doubt = at;
     return &pairs->doubts[at];
 }
 
-int es_lane_suspect(struct es_pairs *pairs, struct es_lane *lane, uint64_t seq, int64_t time)
+int es_lane_suspect(struct es_pairs *pairs, struct es_lane *lane, int64_t time)
 {
     struct es_lane_doubt *doubt = es_lane_doubt(pairs, lane);
     if (!doubt)
         return es_fail(-ENOMEM, "no memory for messages under way");
     lane->epoch = pairs->epoch - 1;
-    *doubt = (struct es_lane_doubt){.since = seq, .touched = time};
+    *doubt = (struct es_lane_doubt){.since = time, .touched = time};
     return 0;
 }
 

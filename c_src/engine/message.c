@@ -94,7 +94,7 @@ int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct 
                            .hash = event->hash,
                            .corr = event->corr,
                            .seq = event->seq,
-                           .time = event->time,
+                           .time = in->time - in->paused,
                            .late = in->flags & ES_E_LATE};
     if (core->by_content) {
         m.to = route.to ? route.to : ES_ANYONE;
@@ -115,7 +115,7 @@ int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct 
 
 static bool in_doubt(const struct es_core *core, int64_t time)
 {
-    return core->pairs.lost && (core->pairs.losing || time < core->pairs.doubt_until);
+    return core->pairs.lost && (core->pairs.losing || time - core->pairs.paused < core->pairs.doubt_until);
 }
 
 /* The last thing that comes from a process: so nothing that it sent is still under way. */
@@ -136,7 +136,7 @@ static void explain(struct es_core *core, const struct es_proc *sender, const st
     } else if (doubt) {
         finding->state = ES_CAUSE_LOST;
     } else if (is_exit_signal(core, sender, in)) {
-        *finding = (struct es_finding){ES_CAUSE_PAIRED, sender->row.exit_seq, sender->row.exited, sender->pid};
+        *finding = (struct es_finding){ES_CAUSE_PAIRED, sender->row.exit_seq, sender->pid};
     } else if (in->view.peer && (!sender || !(sender->flags & ES_P_SENDS))) {
         finding->state = ES_CAUSE_UNTRACED;
     } else if (sender->flags & ES_P_EVICTED) {
@@ -154,7 +154,7 @@ static bool may_come(const struct es_core *core, const struct es_proc *sender, c
 int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last,
                          struct es_finding *ret_finding, bool *ret_waits)
 {
-    *ret_finding = (struct es_finding){.state = ES_CAUSE_EXTERNAL, .after = INT64_MIN, .sender = in->view.peer};
+    *ret_finding = (struct es_finding){.state = ES_CAUSE_EXTERNAL, .sender = in->view.peer};
     bool anonymous = core->by_content && in->view.peer == 0;
     *ret_waits = false;
     if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)
@@ -166,15 +166,14 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
                            .hash = in->view.hash,
                            .corr = in->view.corr,
                            .seq = core->next_seq,
-                           .time = in->time,
+                           .time = in->time - in->paused,
                            .late = in->flags & ES_E_LATE,
                            .last = last};
     struct es_sent sent;
     switch (core->by_content ? es_pairs_delivered_openly(&core->pairs, &m, &sent)
                              : es_pairs_delivered(&core->pairs, sender, proc, &m, &sent)) {
     case ES_MATCH_CERTAIN:
-        *ret_finding =
-            (struct es_finding){ES_CAUSE_PAIRED, sent.seq, sent.time, core->by_content ? sent.hash : in->view.peer};
+        *ret_finding = (struct es_finding){ES_CAUSE_PAIRED, sent.seq, core->by_content ? sent.hash : in->view.peer};
         return 0;
     case ES_MATCH_DOUBTFUL:
         ret_finding->state = in->flags & ES_E_LATE ? ES_CAUSE_LATE

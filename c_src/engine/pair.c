@@ -19,7 +19,7 @@ int es_pairs_init(struct es_pairs *pairs, struct es_processes *processes)
     pairs->mask = FIRST_LANES - 1;
     pairs->free_node = pairs->free_doubt = ES_TABLE_NONE;
     pairs->epoch = 1;
-    pairs->doubt_until = INT64_MIN;
+    pairs->doubt_time = pairs->doubt_real = pairs->doubt_until = INT64_MIN;
     if (posix_memalign((void **)&pairs->lanes, 64, FIRST_LANES * sizeof *pairs->lanes) != 0)
         return es_fail(-ENOMEM, "no memory for messages under way");
     memset(pairs->lanes, 0, FIRST_LANES * sizeof *pairs->lanes);
@@ -36,11 +36,12 @@ void es_pairs_fini(struct es_pairs *pairs)
 
 /* ---- doubt --------------------------------------------------------------------------------------------------------- */
 
-void es_pairs_doubt(struct es_pairs *pairs, uint64_t seq, int64_t time)
+void es_pairs_doubt(struct es_pairs *pairs, int64_t time)
 {
     pairs->epoch++;
-    pairs->doubt_seq = seq;
-    pairs->doubt_until = time + ES_QUIET_NS;
+    pairs->doubt_real = time;
+    pairs->doubt_time = time - pairs->paused;
+    pairs->doubt_until = pairs->doubt_time + ES_QUIET_NS;
 }
 
 void es_pairs_losing(struct es_pairs *pairs, bool losing)
@@ -51,14 +52,17 @@ void es_pairs_losing(struct es_pairs *pairs, bool losing)
     pairs->lost = pairs->lost || losing;
 }
 
-static bool was_born_since(const struct es_proc *proc, uint64_t seq) { return proc && proc->row.spawn_seq > seq; }
+static bool was_born_since(const struct es_proc *proc, int64_t time)
+{
+    return proc && proc->row.spawned != INT64_MIN && proc->row.spawned - 10 * ES_APART_NS > time;
+}
 
 /* A message that is not known may be under way between these two. */
 static bool begins_in_doubt(const struct es_pairs *pairs, const struct es_proc *sender, const struct es_message *m)
 {
-    if (!pairs->losing && (m->time >= pairs->doubt_until || was_born_since(sender, pairs->doubt_seq)))
+    if (!pairs->losing && (m->time >= pairs->doubt_until || was_born_since(sender, pairs->doubt_real)))
         return false;
-    return pairs->losing || !was_born_since(es_proc_find(pairs->processes, m->to), pairs->doubt_seq);
+    return pairs->losing || !was_born_since(es_proc_find(pairs->processes, m->to), pairs->doubt_real);
 }
 
 /* The sends of a lane that were made before this one have arrived unseen, or will never arrive. */
@@ -96,16 +100,16 @@ struct es_lane *es_pairs_lane(struct es_pairs *pairs, const struct es_proc *send
 
 int es_pairs_sent(struct es_pairs *pairs, struct es_proc *sender, const struct es_message *m, es_ref address)
 {
-    struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
     if (m->from == 0 || m->to == 0)
         return 0;
+    struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
     if (lane && pairs->nodes_used >= ES_NODES_MAX) {
         es_lanes_sweep(pairs, m->time);
         lane = es_lane_find(pairs, m->from, m->to);
     }
     if (!lane && !(lane = es_pairs_lane(pairs, sender, m)))
         return es_fail(-ENOMEM, "no memory for messages under way");
-    if (m->late && es_lane_suspect(pairs, lane, m->seq, m->time) < 0)
+    if (m->late && es_lane_suspect(pairs, lane, m->time) < 0)
         return -ENOMEM;
     struct es_sent sent = {.hash = m->hash, .corr = m->corr, .seq = m->seq, .time = m->time};
     if (address) {
@@ -120,7 +124,7 @@ int es_pairs_suspect(struct es_pairs *pairs, const struct es_message *m)
     struct es_lane *lane = es_lane_find(pairs, m->from, m->to);
     if (!lane && !(lane = es_pairs_lane(pairs, NULL, m)))
         return es_fail(-ENOMEM, "no memory for messages under way");
-    return es_lane_suspect(pairs, lane, m->seq, m->time);
+    return es_lane_suspect(pairs, lane, m->time);
 }
 
 /* ---- deliveries ---------------------------------------------------------------------------------------------------- */
@@ -155,20 +159,29 @@ static void take(struct es_pairs *pairs, struct es_lane *lane, const struct es_s
     es_lane_pop(pairs, lane);
 }
 
-static uint64_t doubt_since(const struct es_pairs *pairs, const struct es_lane_doubt *doubt)
+static int64_t doubt_since(const struct es_pairs *pairs, const struct es_lane_doubt *doubt)
 {
-    return doubt->since > pairs->doubt_seq ? doubt->since : pairs->doubt_seq;
+    return doubt->since > pairs->doubt_time ? doubt->since : pairs->doubt_time;
+}
+
+/* Whether something happened after the doubt arose for certain; times as far apart as that are not a matter of clocks. */
+static bool is_since(const struct es_pairs *pairs, const struct es_lane_doubt *doubt, int64_t time)
+{
+    int64_t since = doubt_since(pairs, doubt);
+    return !pairs->losing && (since == INT64_MIN || time - ES_APART_NS > since);
 }
 
 /* Third rule of pair.h. Gives the event of the sender before which nothing is under way any more, or 0. */
 static uint64_t find_drained(const struct es_pairs *pairs, const struct es_lane_doubt *doubt,
                              const struct es_proc *sender, const struct es_proc *receiver)
 {
-    uint64_t since = doubt_since(pairs, doubt);
-    since = doubt->touched_seq > since ? doubt->touched_seq : since;
-    for (int i = 0; sender && !pairs->losing && i < 2; i++)
-        if (sender->marks[i] > since && sender->marks[i] < receiver->drained_seq)
-            return sender->marks[i];
+    for (int i = 0; sender && i < 2; i++) {
+        const struct es_proc_mark *mark = &sender->marks[i];
+        bool after = is_since(pairs, doubt, mark->time) &&
+                     (doubt->touched == INT64_MIN || mark->time - ES_APART_NS > doubt->touched);
+        if (mark->seq && after && mark->time < receiver->drained - ES_APART_NS)
+            return mark->seq;
+    }
     return 0;
 }
 
@@ -187,7 +200,7 @@ static bool makes_streak(const struct es_pairs *pairs, struct es_lane_doubt *dou
     for (uint32_t i = 0; i < doubt->streak; i++)
         if (doubt->seen[i] == m->hash)
             doubt->streak = 0;
-    if (pairs->losing || sent->seq <= doubt_since(pairs, doubt))
+    if (!is_since(pairs, doubt, sent->time))
         doubt->streak = 0;
     else
         doubt->seen[doubt->streak++] = m->hash;
@@ -206,11 +219,9 @@ static enum es_match deliver_doubtful(struct es_pairs *pairs, struct es_lane *la
         doubt->streak = 0;
     if (found) {
         take(pairs, lane, found, ret_sent);
-        over =
-            own ? !pairs->losing && ret_sent->seq > doubt_since(pairs, doubt) : makes_streak(pairs, doubt, m, ret_sent);
+        over = own ? is_since(pairs, doubt, ret_sent->time) : makes_streak(pairs, doubt, m, ret_sent);
     }
     doubt->touched = m->time;
-    doubt->touched_seq = m->seq;
     if (over)
         es_lane_certain(pairs, lane);
     if (!found)
@@ -238,10 +249,13 @@ static bool is_over(struct es_pairs *pairs, struct es_lane *lane, const struct e
 static enum es_match deliver_after_census(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *receiver,
                                           const struct es_message *m, struct es_sent *ret_sent)
 {
-    uint64_t bound = receiver->census_seq < receiver->drained_seq ? receiver->census_seq : receiver->drained_seq;
-    drop_before(pairs, lane, bound);
-    while (lane->first.seq && lane->first.seq < receiver->census_seq && lane->first.time < m->time - ES_QUIET_NS)
+    int64_t consumed = m->time - ES_QUIET_NS > receiver->drained - 10 * ES_APART_NS
+                           ? m->time - ES_QUIET_NS
+                           : receiver->drained - 10 * ES_APART_NS;
+    while (lane->first.seq && lane->first.seq < receiver->census_seq && lane->first.time < consumed) {
+        pairs->undelivered++;
         es_lane_pop(pairs, lane);
+    }
     const struct es_sent *found = search(pairs, lane, m, 0);
     if (!found)
         return ES_MATCH_NONE;
@@ -252,7 +266,7 @@ static enum es_match deliver_after_census(struct es_pairs *pairs, struct es_lane
         return ES_MATCH_CERTAIN;
     }
     take(pairs, lane, later, ret_sent); /* one of the two */
-    es_lane_suspect(pairs, lane, receiver->census_seq, m->time);
+    es_lane_suspect(pairs, lane, m->time);
     return ES_MATCH_DOUBTFUL;
 }
 
@@ -260,7 +274,7 @@ static enum es_match deliver(struct es_pairs *pairs, struct es_lane *lane, struc
                              struct es_proc *receiver, const struct es_message *m, struct es_sent *ret_sent)
 {
     if (m->late) /* those behind it may have been delivered before it */
-        es_lane_suspect(pairs, lane, m->seq, m->time);
+        es_lane_suspect(pairs, lane, m->time);
     if (es_lane_is_doubtful(pairs, lane) && (m->late || !is_over(pairs, lane, sender, receiver, m->time)))
         return deliver_doubtful(pairs, lane, m, ret_sent);
     if (receiver->census_seq > lane->first.seq)
@@ -274,8 +288,8 @@ static enum es_match deliver(struct es_pairs *pairs, struct es_lane *lane, struc
 
 static void note_drained(struct es_proc *receiver, const struct es_sent *sent)
 {
-    if (sent->seq > receiver->drained_seq)
-        receiver->drained_seq = sent->seq;
+    if (sent->time > receiver->drained)
+        receiver->drained = sent->time;
 }
 
 enum es_match es_pairs_delivered(struct es_pairs *pairs, struct es_proc *sender, struct es_proc *receiver,

@@ -19,9 +19,9 @@
 #include "engine/process.h"
 
 struct es_sent {
-    uint64_t hash, corr, seq;
-    int64_t time;
-}; /* seq 0: none */
+    uint64_t hash, corr, seq; /* seq 0: none */
+    int64_t time;             /* by its own stamp */
+};
 
 struct es_lane { /* a cache line */
     es_ref from; /* 0: a free place */
@@ -38,9 +38,8 @@ struct es_lane_node {
 
 #define ES_STREAK 8u
 struct es_lane_doubt {
-    uint64_t since;       /* where the doubt is this lane's alone: the sequence number it arose at */
-    uint64_t touched_seq; /* of its last delivery since */
-    int64_t touched;      /* when something last happened in it */
+    int64_t since;   /* where the doubt is this lane's alone: when it arose */
+    int64_t touched; /* its last delivery since, or what it gave up last */
     uint64_t seen[ES_STREAK];
     uint32_t streak, next_free;
 };
@@ -48,6 +47,9 @@ struct es_lane_doubt {
 #define ES_LANES_MAX (1u << 18)
 #define ES_NODES_MAX (1u << 20)
 #define ES_QUIET_NS INT64_C(2000000000)
+#define ES_PAUSE_NS \
+    INT64_C(10000000) /* nothing happens for longer only where the whole VM stands still: that is not counted */
+#define ES_APART_NS INT64_C(100000) /* events of several processes so far apart did happen in this order */
 
 struct es_pairs {
     struct es_processes *processes;
@@ -59,7 +61,9 @@ struct es_pairs {
     uint32_t n_doubts, doubts_room, free_doubt;
 
     uint32_t epoch;      /* counts the doubts that arose */
-    uint64_t doubt_seq;  /* the last one was over with this sequence number */
+    int64_t doubt_time;  /* when the last one was over */
+    int64_t doubt_real;  /* the same with pauses */
+    int64_t paused;      /* how long nothing happened at all, so far */
     int64_t doubt_until; /* until then new lanes are in doubt too: a lost message may be under way */
     bool losing, lost;   /* messages are being lost now; some were */
 
@@ -73,7 +77,7 @@ struct es_pairs {
 struct es_message {
     es_ref from;
     uint64_t to, hash, corr, seq;
-    int64_t time;
+    int64_t time; /* by its own stamp, not as it was moved behind others, and without pauses */
     bool late;
     bool last; /* a delivery that waits no longer for its send */
 };
@@ -109,8 +113,8 @@ enum es_match es_pairs_delivered_openly(struct es_pairs *pairs, const struct es_
  * may have gone to somebody else. */
 int es_pairs_suspect(struct es_pairs *pairs, const struct es_message *m);
 
-/* Something made what the lanes hold doubtful: up to the event before `seq`, which has this time. */
-void es_pairs_doubt(struct es_pairs *pairs, uint64_t seq, int64_t time);
+/* Something made what the lanes hold doubtful, until this time (with pauses). */
+void es_pairs_doubt(struct es_pairs *pairs, int64_t time);
 /* Messages are being lost from now on, or no longer; to be followed by es_pairs_doubt() at its end. */
 void es_pairs_losing(struct es_pairs *pairs, bool losing);
 
@@ -146,8 +150,7 @@ int es_lane_push(struct es_pairs *pairs, struct es_lane *lane, const struct es_s
 void es_lane_pop(struct es_pairs *pairs, struct es_lane *lane);
 struct es_lane_doubt *es_lane_doubt(struct es_pairs *pairs,
                                     struct es_lane *lane); /* made where it has none; NULL: no memory */
-int es_lane_suspect(struct es_pairs *pairs, struct es_lane *lane, uint64_t seq,
-                    int64_t time); /* a doubt of its own begins */
+int es_lane_suspect(struct es_pairs *pairs, struct es_lane *lane, int64_t time); /* a doubt of its own begins */
 void es_lane_certain(struct es_pairs *pairs, struct es_lane *lane);
 /* Makes room: what was sent to the dead, then the oldest sends. */
 void es_lanes_sweep(struct es_pairs *pairs, int64_t now);

@@ -53,7 +53,7 @@ static struct es_proc *new_place(struct es_processes *p)
         index = p->used++;
     }
     struct es_proc *proc = es_proc_at(p, index);
-    *proc = (struct es_proc){.last_time = INT64_MIN, .index = index, .next = ES_TABLE_NONE};
+    *proc = (struct es_proc){.last_time = INT64_MIN, .drained = INT64_MIN, .index = index, .next = ES_TABLE_NONE};
     return proc;
 }
 

@@ -21,11 +21,14 @@ enum es_proc_flag {
 };
 
 struct es_proc {
-    es_ref pid;             /* 0: a free place */
-    int64_t last_time;      /* of its last event */
-    uint64_t census_seq;    /* it was there before: sends to it before this may have arrived unseen */
-    uint64_t drained_seq;   /* whatever was sent to it and queued before this send has been delivered */
-    uint64_t marks[2];      /* two events of it, some time ago: see pair.h, third rule */
+    es_ref pid;          /* 0: a free place */
+    int64_t last_time;   /* of its last event */
+    uint64_t census_seq; /* it was there before: sends to it before this may have arrived unseen */
+    int64_t drained;     /* whatever was sent to it and queued before a send of this time has been delivered */
+    struct es_proc_mark {
+        uint64_t seq;
+        int64_t time;
+    } marks[2];             /* two events of it, some time ago: see pair.h, third rule */
     uint32_t held;          /* its events that wait */
     es_ref waits_for;       /* whose send the first of them waits for */
     uint32_t scan;          /* last scan of the waiting that met it */

@@ -296,7 +296,7 @@ static int load_blob(struct es_drain *drain, const struct es_store_position *pos
         rc = es_hold_load(core, &r);
     core->pairs.lost = head.lost;
     if (head.lost) /* which lanes were in doubt is not written down */
-        es_pairs_doubt(&core->pairs, core->next_seq, core->last_time);
+        es_pairs_doubt(&core->pairs, core->last_time);
     return rc;
 }
 
@@ -331,7 +331,7 @@ int es_resume(struct es_drain *drain, const char *path)
     if (r == -EBADMSG) {
         es_error_clear();
         core->pairs.lost = true;
-        es_pairs_doubt(&core->pairs, core->next_seq, core->last_time);
+        es_pairs_doubt(&core->pairs, core->last_time);
         r = 0;
     }
     es_drain_release(drain);

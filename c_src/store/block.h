@@ -83,13 +83,13 @@ struct es_stored_block {
 struct es_decoded {
     struct es_event *events;
     size_t n, room; /* of events */
-    uint8_t *payloads, *states;
+    struct es_buf payloads, states;
 };
 struct es_decoder;
 struct es_decoder *es_decoder_new(void);
 void es_decoder_free(struct es_decoder *decoder);
 
-/* `ret` may bring an array of events to use again; on failure nothing but that is in it. Fields beyond enum es_field: see reader.h. */
+/* `ret` may bring memory to use again; on failure nothing but that is in it. Fields beyond enum es_field: see reader.h. */
 int es_block_decode(struct es_decoder *decoder, const struct es_stored_block *stored, unsigned fields,
                     struct es_decoded *ret);
 void es_decoded_fini(struct es_decoded *decoded);

@@ -73,6 +73,7 @@ void es_decoder_free(struct es_decoder *d)
     free(d);
 }
 
+/* Decompresses into the memory of the column. Payloads are copied there even where they are stored raw: events will point to them. */
 static int load_column(struct es_decoder *d, const struct es_stored *stored, unsigned id)
 {
     struct es_buf *memory = &d->memory[id];
@@ -80,20 +81,24 @@ static int load_column(struct es_decoder *d, const struct es_stored *stored, uns
         return es_fail(-EBADMSG, "column %u is too long", id);
     if (stored->raw_len == 0)
         return 0;
-    if (stored->codec == ES_CODEC_RAW) {
+    if (stored->codec == ES_CODEC_RAW && stored->raw_len != stored->len)
+        return es_fail(-EBADMSG, "the length of column %u is wrong", id);
+    if (stored->codec == ES_CODEC_RAW && id != ES_C_PAYLOADS && id != ES_C_STATES) {
         d->column[id] = (struct es_raw){stored->data, stored->len};
-        return stored->raw_len == stored->len ? 0 : es_fail(-EBADMSG, "the length of column %u is wrong", id);
+        return 0;
     }
     memory->len = 0;
     if (es_buf_reserve(memory, stored->raw_len) < 0)
         return es_fail(-ENOMEM, "no memory for a column");
-    size_t len = 0;
-    if (stored->codec == ES_CODEC_CONST && stored->len == 1) {
-        memset(memory->bytes, stored->data[0], stored->raw_len);
-        len = stored->raw_len;
-    } else if (stored->codec == ES_CODEC_ZSTD) {
+    size_t len = stored->raw_len;
+    if (stored->codec == ES_CODEC_RAW)
+        memcpy(memory->bytes, stored->data, len);
+    else if (stored->codec == ES_CODEC_CONST && stored->len == 1)
+        memset(memory->bytes, stored->data[0], len);
+    else if (stored->codec == ES_CODEC_ZSTD)
         len = ZSTD_decompressDCtx(d->zstd, memory->bytes, stored->raw_len, stored->data, stored->len);
-    }
+    else
+        len = 0;
     d->column[id] = (struct es_raw){memory->bytes, len};
     return len == stored->raw_len ? 0 : es_fail(-EBADMSG, "column %u cannot be decompressed", id);
 }
@@ -269,62 +274,42 @@ static int decode_all(struct es_decoder *d, unsigned fields)
     return r;
 }
 
-/* Payloads are pointed to by the events: their memory goes with them. Bytes that were stored as they are have to be copied. */
-static int own(struct es_decoder *d, unsigned id, uint8_t **ret_bytes)
+/* Payloads are pointed to by the events, so that their memory goes with these: it is lent to the decoder. */
+static void lend_payloads(struct es_decoder *d, struct es_decoded *decoded)
 {
-    struct es_raw *column = &d->column[id];
-    *ret_bytes = NULL;
-    if (column->len == 0)
-        return 0;
-    if (column->bytes == d->memory[id].bytes) {
-        *ret_bytes = d->memory[id].bytes;
-        d->memory[id] = (struct es_buf){0};
-        return 0;
-    }
-    uint8_t *bytes = malloc(column->len);
-    if (!bytes)
-        return es_fail(-ENOMEM, "no memory for payloads");
-    memcpy(bytes, column->bytes, column->len);
-    column->bytes = *ret_bytes = bytes;
-    return 0;
+    struct es_buf payloads = d->memory[ES_C_PAYLOADS], states = d->memory[ES_C_STATES];
+    d->memory[ES_C_PAYLOADS] = decoded->payloads;
+    d->memory[ES_C_STATES] = decoded->states;
+    decoded->payloads = payloads;
+    decoded->states = states;
 }
 
 int es_block_decode(struct es_decoder *d, const struct es_stored_block *stored, unsigned fields, struct es_decoded *ret)
 {
-    int r = load_columns(d, stored, es_block_columns(fields));
-    if (r < 0)
-        return r;
-    if (ret->room < d->n) {
+    ret->n = 0;
+    if (ret->room < stored->info.events && stored->info.events <= ES_BLOCK_EVENTS) {
         free(ret->events);
-        ret->events = malloc(d->n * sizeof *ret->events);
-        ret->room = ret->events ? d->n : 0;
+        ret->events = malloc(stored->info.events * sizeof *ret->events);
+        ret->room = ret->events ? stored->info.events : 0;
+        if (!ret->events)
+            return es_fail(-ENOMEM, "no memory for events");
     }
-    if (!ret->events)
-        return es_fail(-ENOMEM, "no memory for events");
     d->events = ret->events;
-    uint8_t *payloads = NULL, *states = NULL;
-    if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES))
-        r = own(d, ES_C_STATES, &states);
-    if (r == 0 && (fields & ES_F_PAYLOAD))
-        r = own(d, ES_C_PAYLOADS, &payloads);
+    lend_payloads(d, ret);
+    int r = load_columns(d, stored, es_block_columns(fields));
     if (r == 0)
         r = decode_all(d, fields);
-    if (r < 0) {
-        free(payloads);
-        free(states);
-        return r;
-    }
-    ret->n = d->n;
-    ret->payloads = payloads;
-    ret->states = states;
-    return 0;
+    lend_payloads(d, ret);
+    if (r == 0)
+        ret->n = d->n;
+    return r;
 }
 
 void es_decoded_fini(struct es_decoded *decoded)
 {
     free(decoded->events);
-    free(decoded->payloads);
-    free(decoded->states);
+    es_buf_fini(&decoded->payloads);
+    es_buf_fini(&decoded->states);
     *decoded = (struct es_decoded){0};
 }
 

@@ -87,13 +87,13 @@ static struct es_cached *find_cached(struct es_recording *rec, const struct es_b
     return NULL;
 }
 
-/* Fresh memory costs more than decoding into it: one array of events is kept for the next block. */
+/* Fresh memory costs more than decoding into it: that of one block is kept for the next. */
 static void free_cached(struct es_recording *rec, struct es_cached *cached)
 {
     if (cached->decoded.room > rec->spare.room) {
-        struct es_decoded small = rec->spare;
-        rec->spare = (struct es_decoded){.events = cached->decoded.events, .room = cached->decoded.room};
-        cached->decoded.events = small.events;
+        struct es_decoded smaller = rec->spare;
+        rec->spare = cached->decoded;
+        cached->decoded = smaller;
     }
     es_decoded_fini(&cached->decoded);
     free(cached);

@@ -36,7 +36,7 @@ struct es_recording {
     uint64_t *damaged;
     size_t n_damaged, damaged_room;
     struct es_cached *cached[ES_CACHED_BLOCKS];
-    struct es_decoded spare; /* an array of events for the next block */
+    struct es_decoded spare; /* memory for the next block */
     uint64_t clock;
     struct es_stored_block stored;
     struct es_decoder *decoder;

@@ -14,10 +14,13 @@ exec erl -noshell -eval '
       case filelib:is_file("$work/end") of true -> ok; false -> receive after 2 -> F(N + 1) end end end,
   file:write_file("$work/pid", os:getpid()), F(1), file:write_file("$work/report", io_lib:format("~0p", [$report])), halt().'
 X
-now_sent() { # it is being written all the time
-  local n=
-  until [ -n "$n" ]; do n=$(cat sent); done
-  echo "$n"
+now_sent() { # the file is being written all the time, and may be empty just now
+  local n= i
+  for i in $(seq 100); do
+    n=$(cat sent 2>/dev/null)
+    [ -n "$n" ] && break
+  done
+  echo "${n:-0}"
 }
 begin() {
   rm -f sent end report pid

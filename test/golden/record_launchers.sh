@@ -45,7 +45,8 @@ recorded elixir_script 0 elixir script.exs a 'b c'
 expect "the script's output" "$(cat elixir_script.out)" '{16, ["a", "b c"], nil}'
 "$scope" events elixir_script.scope --kind state --json --notation erlang | grep -q '"payload": *"16"' || fail "the server's last state is not there"
 
-printf 'IO.puts("sum #{40 + 2}")\n' >lines
+# Its shell begins at once, and could end before the recording begins: it waits until it is traced.
+printf 'Enum.find(1..200, fn _ -> Process.sleep(50); :erlang.trace_info(self(), :flags) != {:flags, []} end)\nIO.puts("sum #{40 + 2}")\n' >lines
 "$scope" record -o iex.scope -- iex <lines >iex.out 2>"$work/recorder.log" || fail "iex ended with $?"
 grep -q 'sum 42' iex.out || fail "iex did not read its input"
 
