@@ -195,7 +195,8 @@ full_ring_test_() -> ?T(begin
     N = 20000,
     Arena = nif_session:open(#{schedulers => 1, others => 1, bytes => 262144, other_bytes => 262144}),
     Run = fun(Count) ->
-        Pid = spawn(fun() -> receive go -> [begin self() ! {message, I}, receive {message, I} -> ok end end || I <- lists:seq(1, Count)], ok end end),
+        Work = fun() -> receive go -> [begin self() ! {message, I}, receive {message, I} -> ok end end || I <- lists:seq(1, Count)], ok end end,
+        Pid = spawn_opt(Work, [{scheduler, 1}]), % one thread, one ring
         trace(Pid, [send, procs]),
         Pid ! go,
         wait(Pid)
