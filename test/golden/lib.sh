@@ -34,4 +34,7 @@ start() {
 json() { "$scope" info --json "$1" | python3 -c "import json,sys; d=json.load(sys.stdin); print(d$2)"; }
 # Process id of the engine that serves the recorder.
 engine_of() { for p in $(pgrep -P "$1"); do [ "$(readlink /proc/"$p"/exe)" = "$(readlink -f "$scope")" ] && { echo "$p"; return; }; done; }
-session_dirs() { ls -d /dev/shm/elixirscope-"$(id -u)"/*/ 2>/dev/null | wc -l; }
+# Session directories that were not there when the test began.
+list_sessions() { ls -d /dev/shm/elixirscope-"$(id -u)"/*/ 2>/dev/null | sort; }
+sessions_before=$(list_sessions)
+session_dirs() { comm -13 <(echo "$sessions_before") <(list_sessions) | grep -c .; }
