@@ -87,7 +87,7 @@ bool es_content_rivals(struct es_pairs *pairs, struct es_lane *lane, struct es_p
         struct es_sent rival = take(pairs, lane, found);
         sender->contents--;
         pairs->undelivered++;
-        rivals = rivals || rival.time >= sent->time - ES_QUIET_NS;
+        rivals = rivals || rival.time >= es_before(sent->time, ES_QUIET_NS);
     }
     if (lane->first.seq == 0)
         es_lane_remove(pairs, lane);

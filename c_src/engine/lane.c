@@ -200,11 +200,11 @@ static bool is_content(const struct es_lane *lane) { return lane->to >> 60 == 0x
 static bool is_hopeless(const struct es_pairs *pairs, const struct es_lane *lane, int64_t now)
 {
     if (lane->first.seq == 0)
-        return lane->doubt == ES_TABLE_NONE || pairs->doubts[lane->doubt].touched < now - ES_QUIET_NS;
+        return lane->doubt == ES_TABLE_NONE || pairs->doubts[lane->doubt].touched < es_before(now, ES_QUIET_NS);
     if (is_content(lane))
         return false;
     const struct es_proc *receiver = es_proc_find(pairs->processes, lane->to);
-    return receiver ? (receiver->flags & ES_P_DEAD) != 0 : lane->first.time < now - ES_QUIET_NS;
+    return receiver ? (receiver->flags & ES_P_DEAD) != 0 : lane->first.time < es_before(now, ES_QUIET_NS);
 }
 
 static void drop_hopeless(struct es_pairs *pairs, int64_t now)

@@ -54,7 +54,7 @@ void es_pairs_losing(struct es_pairs *pairs, bool losing)
 
 static bool was_born_since(const struct es_proc *proc, int64_t time)
 {
-    return proc && proc->row.spawned != INT64_MIN && proc->row.spawned - 10 * ES_APART_NS > time;
+    return proc && proc->row.spawned != INT64_MIN && es_before(proc->row.spawned, 10 * ES_APART_NS) > time;
 }
 
 /* A message that is not known may be under way between these two. */
@@ -168,7 +168,7 @@ static int64_t doubt_since(const struct es_pairs *pairs, const struct es_lane_do
 static bool is_since(const struct es_pairs *pairs, const struct es_lane_doubt *doubt, int64_t time)
 {
     int64_t since = doubt_since(pairs, doubt);
-    return !pairs->losing && (since == INT64_MIN || time - ES_APART_NS > since);
+    return !pairs->losing && (since == INT64_MIN || es_before(time, ES_APART_NS) > since);
 }
 
 /* Third rule of pair.h. Gives the event of the sender before which nothing is under way any more, or 0. */
@@ -178,8 +178,8 @@ static uint64_t find_drained(const struct es_pairs *pairs, const struct es_lane_
     for (int i = 0; sender && i < 2; i++) {
         const struct es_proc_mark *mark = &sender->marks[i];
         bool after = is_since(pairs, doubt, mark->time) &&
-                     (doubt->touched == INT64_MIN || mark->time - ES_APART_NS > doubt->touched);
-        if (mark->seq && after && mark->time < receiver->drained - ES_APART_NS)
+                     (doubt->touched == INT64_MIN || es_before(mark->time, ES_APART_NS) > doubt->touched);
+        if (mark->seq && after && mark->time < es_before(receiver->drained, ES_APART_NS))
             return mark->seq;
     }
     return 0;
@@ -190,7 +190,7 @@ static bool was_quiet(const struct es_pairs *pairs, const struct es_lane *lane, 
                       int64_t now)
 {
     int64_t until = lane->first.seq ? lane->first.time : now;
-    return !pairs->losing && until >= pairs->doubt_until && doubt->touched < until - ES_QUIET_NS;
+    return !pairs->losing && until >= pairs->doubt_until && doubt->touched < es_before(until, ES_QUIET_NS);
 }
 
 /* Second rule: this message, at the head of its lane, is the eighth different one in a row. */
@@ -236,7 +236,7 @@ static bool is_over(struct es_pairs *pairs, struct es_lane *lane, const struct e
     struct es_lane_doubt *doubt = es_lane_doubt(pairs, lane);
     if (!doubt)
         return false;
-    drop_older(pairs, lane, doubt, now - ES_QUIET_NS);
+    drop_older(pairs, lane, doubt, es_before(now, ES_QUIET_NS));
     uint64_t drained = find_drained(pairs, doubt, sender, receiver);
     drop_before(pairs, lane, drained);
     if (!drained && !was_quiet(pairs, lane, doubt, now))
@@ -249,9 +249,9 @@ static bool is_over(struct es_pairs *pairs, struct es_lane *lane, const struct e
 static enum es_match deliver_after_census(struct es_pairs *pairs, struct es_lane *lane, struct es_proc *receiver,
                                           const struct es_message *m, struct es_sent *ret_sent)
 {
-    int64_t consumed = m->time - ES_QUIET_NS > receiver->drained - 10 * ES_APART_NS
-                           ? m->time - ES_QUIET_NS
-                           : receiver->drained - 10 * ES_APART_NS;
+    int64_t consumed = es_before(m->time, ES_QUIET_NS) > es_before(receiver->drained, 10 * ES_APART_NS)
+                           ? es_before(m->time, ES_QUIET_NS)
+                           : es_before(receiver->drained, 10 * ES_APART_NS);
     while (lane->first.seq && lane->first.seq < receiver->census_seq && lane->first.time < consumed) {
         pairs->undelivered++;
         es_lane_pop(pairs, lane);
