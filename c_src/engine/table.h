@@ -37,6 +37,13 @@ static inline uint32_t es_table_get(const struct es_table *table, uint64_t key)
     }
 }
 
+/* The key will be looked for soon. */
+static inline void es_table_foresee(const struct es_table *table, uint64_t key)
+{
+    if (table->mask)
+        __builtin_prefetch(&table->slots[(uint32_t)es_table_hash(key) & table->mask]);
+}
+
 int es_table_put(struct es_table *table, uint64_t key, uint32_t value); /* adds or replaces; -ENOMEM */
 bool es_table_remove(struct es_table *table, uint64_t key);
 void es_table_fini(struct es_table *table);

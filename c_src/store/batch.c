@@ -182,18 +182,20 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
 int es_batch_add(struct es_batch *batch, const struct es_event *event)
 {
     unsigned fields = es_kind_table[event->kind].fields;
-    struct es_staged row = {.time = event->time, .thread = event->thread, .kind = event->kind, .flags = event->flags};
+    struct es_staged *row = &batch->events[batch->n];
+    *row = (struct es_staged){
+        .time = event->time, .thread = event->thread, .kind = event->kind, .flags = event->flags};
     if (es_buf_reserve(&batch->words, (2 + ES_NUMS) * sizeof(uint64_t)) < 0 ||
-        es_buf_reserve(&batch->payload, event->payload_len) < 0 || ref_number(batch, event->pid, &row.pid) < 0)
+        es_buf_reserve(&batch->payload, event->payload_len) < 0 || ref_number(batch, event->pid, &row->pid) < 0)
         return -ENOMEM;
-    if ((fields & ES_F_PEER) && ref_number(batch, event->peer, &row.peer) < 0)
+    if ((fields & ES_F_PEER) && ref_number(batch, event->peer, &row->peer) < 0)
         return -ENOMEM;
-    if ((fields & ES_F_FUN) && fun_number(batch, event, &row.fun) < 0)
+    if ((fields & ES_F_FUN) && fun_number(batch, event, &row->fun) < 0)
         return -ENOMEM;
     if (fields & (ES_F_HASH | ES_F_CORR | ES_F_NUM)) {
         uint64_t *words = (uint64_t *)(void *)(batch->words.bytes + batch->words.len);
         size_t n = 0;
-        row.words = (uint32_t)(batch->words.len / sizeof *words);
+        row->words = (uint32_t)(batch->words.len / sizeof *words);
         if (fields & ES_F_HASH)
             words[n++] = event->hash;
         if (fields & ES_F_CORR)
@@ -203,17 +205,17 @@ int es_batch_add(struct es_batch *batch, const struct es_event *event)
         batch->words.len += n * sizeof *words;
     }
     if ((fields & ES_F_PAYLOAD) && event->payload_len) {
-        row.payload = (uint32_t)batch->payload.len;
-        row.payload_len = event->payload_len;
+        row->payload = (uint32_t)batch->payload.len;
+        row->payload_len = event->payload_len;
         memcpy(batch->payload.bytes + batch->payload.len, event->payload, event->payload_len);
         batch->payload.len += event->payload_len;
     }
     if (fields & ES_F_CAUSE) {
-        row.cause_state = event->cause_state;
-        row.cause = event->cause ? event->seq - event->cause : 0;
+        row->cause_state = event->cause_state;
+        row->cause = event->cause ? event->seq - event->cause : 0;
     }
     if (event->flags & ES_E_MOVED)
-        row.moved = event->moved;
-    batch->events[batch->n++] = row;
+        row->moved = event->moved;
+    batch->n++;
     return 0;
 }

@@ -82,7 +82,7 @@ int es_record_read(const uint8_t *bytes, size_t len, struct es_record_view *ret_
     else if (!(info->fields & ES_F_PAYLOAD) && record.size != fixed)
         return -EBADMSG;
 
-    struct es_record_view view = {
+    *ret_view = (struct es_record_view){
         .kind = record.kind,
         .flags = record.flags,
         .arity = record.arity,
@@ -91,7 +91,6 @@ int es_record_read(const uint8_t *bytes, size_t len, struct es_record_view *ret_
         .stamp = record.stamp,
         .pid = record.pid,
     };
-    view.payload = read_words(bytes + sizeof record, info->fields, &view);
-    *ret_view = view;
+    ret_view->payload = read_words(bytes + sizeof record, info->fields, ret_view);
     return 0;
 }
