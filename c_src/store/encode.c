@@ -171,8 +171,7 @@ static int compress_column(struct es_encoder *e, enum es_column_id id, struct es
     struct es_column *c = &image->columns[image->n_columns++];
     *c = (struct es_column){
         .id = (uint8_t)id, .codec = ES_CODEC_RAW, .raw_len = (uint32_t)raw->len, .at = image->bytes.len};
-    size_t bound = ZSTD_compressBound(raw->len);
-    if (es_buf_reserve(&image->bytes, bound) < 0)
+    if (es_buf_reserve(&image->bytes, ZSTD_compressBound(raw->len)) < 0)
         return -ENOMEM;
     uint8_t *to = image->bytes.bytes + image->bytes.len;
     size_t len = raw->len;
@@ -180,11 +179,8 @@ static int compress_column(struct es_encoder *e, enum es_column_id id, struct es
         c->codec = ES_CODEC_CONST;
         len = 1;
     } else if (raw->len >= SMALL) {
-        size_t compressed = ZSTD_compressCCtx(e->zstd, to, bound, raw->bytes, raw->len, e->range.level);
-        if (!ZSTD_isError(compressed) && compressed < raw->len - raw->len / 32) {
-            c->codec = ES_CODEC_ZSTD;
-            len = compressed;
-        }
+        len = es_compress(&e->compressor, id, raw->bytes, raw->len, to, e->range.mini);
+        c->codec = len < raw->len ? ES_CODEC_ZSTD : ES_CODEC_RAW;
     }
     if (c->codec != ES_CODEC_ZSTD)
         memcpy(to, raw->bytes, len);

@@ -6,6 +6,7 @@
 #define ES_STORE_ENCODE_H
 
 #include "store/block.h"
+#include "store/compress.h"
 #include "store/gaps.h"
 #include "store/predict.h"
 
@@ -29,7 +30,8 @@ struct es_row {
 _Static_assert(sizeof(struct es_row) == 64, "rows are written in random order, a cache line each");
 
 struct es_encoder {
-    ZSTD_CCtx *zstd;
+    struct es_compressor compressor;
+    ZSTD_CCtx *zstd;                      /* of payloads */
     struct es_buf raw[ES_COLUMNS];        /* columns before compression */
     uint8_t *at[ES_COLUMNS];              /* where each is written next */
     struct es_gap_writer times, causes;   /* the same for those that go together */

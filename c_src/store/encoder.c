@@ -4,6 +4,8 @@
 
 #include "store/encode.h"
 
+#define LEVEL_MINI 1
+#define LEVEL_WHOLE 3
 #define CHUNK (1u << 20) /* of payloads given to zstd at once */
 #define KEEP (1u << 20)  /* of each array from block to block */
 
@@ -14,7 +16,7 @@ struct es_encoder *es_encoder_new(void)
         return NULL;
     e->zstd = ZSTD_createCCtx();
     e->rows = aligned_alloc(sizeof *e->rows, ES_BLOCK_EVENTS * sizeof *e->rows);
-    if (e->zstd && e->rows && es_buf_reserve(&e->chunk, CHUNK) == 0)
+    if (es_compressor_init(&e->compressor) == 0 && e->zstd && e->rows && es_buf_reserve(&e->chunk, CHUNK) == 0)
         return e;
     es_encoder_free(e);
     return NULL;
@@ -24,6 +26,7 @@ void es_encoder_free(struct es_encoder *e)
 {
     if (!e)
         return;
+    es_compressor_fini(&e->compressor);
     ZSTD_freeCCtx(e->zstd);
     free(e->rows);
     for (size_t i = 0; i < ES_COLUMNS; i++)
@@ -68,7 +71,7 @@ static int compress(struct es_encoder *e, enum es_column_id id, struct es_image 
 {
     ZSTD_outBuffer out = {image->bytes.bytes + c->at, ZSTD_compressBound(c->raw_len), 0};
     ZSTD_CCtx_reset(e->zstd, ZSTD_reset_session_and_parameters);
-    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, e->range.level);
+    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, e->range.mini ? LEVEL_MINI : LEVEL_WHOLE);
     ZSTD_CCtx_setPledgedSrcSize(e->zstd, c->raw_len);
     int r = 0;
     size_t len = 0;

@@ -11,7 +11,6 @@
 #include "store/store_inner.h"
 
 #define GROUP_EVENTS (1u << 20)
-#define LEVEL_WHOLE 3
 
 int es_store_seal(struct es_store *store)
 {
@@ -27,8 +26,7 @@ int es_store_seal(struct es_store *store)
     }
     struct es_sealed *sealed = &store->sealed[store->n_sealed];
     *sealed = (struct es_sealed){.group = store->group.id};
-    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, LEVEL_WHOLE},
-                            &sealed->image);
+    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, false}, &sealed->image);
     if (r < 0) {
         es_buf_fini(&sealed->image.bytes);
         return r;
