@@ -6,6 +6,7 @@
 
 #define FAR 12u /* records */
 #define NEAR 6u
+#define BYTES 2048u /* of the ring itself: across the end of a page the processor does not look by itself */
 
 struct hint {
     es_ref pid, peer; /* 0: none; peer: of messages */
@@ -31,6 +32,8 @@ static bool read_hint(const struct es_source *source, uint64_t at, struct hint *
 static void foresee_places(const struct es_core *core, const struct hint *hint)
 {
     es_table_foresee(&core->processes.by_pid, hint->pid);
+    es_store_foresee(core->store, hint->pid);
+    es_store_foresee(core->store, hint->peer);
     if (hint->delivery && hint->peer)
         es_table_foresee(&core->processes.by_pid, hint->peer);
 }
@@ -64,6 +67,7 @@ static inline void look(const struct es_drain *drain, const struct es_source *so
 
 void es_foresee(const struct es_drain *drain, struct es_source *source)
 {
+    __builtin_prefetch(es_ring_at(source->ring, source->next) + BYTES);
     look(drain, source, &source->far, FAR, foresee_places);
     look(drain, source, &source->near, NEAR, foresee_processes);
 }

@@ -77,6 +77,11 @@ static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
     return 0;
 }
 
+void es_batch_foresee(const struct es_batch *batch, es_ref ref)
+{
+    __builtin_prefetch(&batch->ref_slots.slot[(uint32_t)hash_of(ref) & batch->ref_slots.mask]);
+}
+
 static int funs_grow(struct es_batch *batch)
 {
     uint32_t room = batch->funs_room * 2;
@@ -183,8 +188,7 @@ int es_batch_add(struct es_batch *batch, const struct es_event *event)
 {
     unsigned fields = es_kind_table[event->kind].fields;
     struct es_staged *row = &batch->events[batch->n];
-    *row = (struct es_staged){
-        .time = event->time, .thread = event->thread, .kind = event->kind, .flags = event->flags};
+    *row = (struct es_staged){.time = event->time, .thread = event->thread, .kind = event->kind, .flags = event->flags};
     if (es_buf_reserve(&batch->words, (2 + ES_NUMS) * sizeof(uint64_t)) < 0 ||
         es_buf_reserve(&batch->payload, event->payload_len) < 0 || ref_number(batch, event->pid, &row->pid) < 0)
         return -ENOMEM;

@@ -84,6 +84,8 @@ int es_store_event(struct es_store *store, const struct es_event *event)
     return 0;
 }
 
+void es_store_foresee(const struct es_store *store, es_ref ref) { es_batch_foresee(&store->batch, ref); }
+
 size_t es_store_pending(const struct es_store *store, size_t *ret_bytes)
 {
     if (ret_bytes)
