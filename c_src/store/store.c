@@ -95,6 +95,12 @@ size_t es_store_pending(const struct es_store *store, size_t *ret_bytes)
     return (size_t)(store->next_seq - store->committed_seq);
 }
 
+uint32_t es_store_open(const struct es_store *store, uint32_t *ret_left)
+{
+    *ret_left = ES_BLOCK_EVENTS - store->batch.n;
+    return store->batch.n - store->committed;
+}
+
 int es_store_define(struct es_store *store, es_ref ref, const void *bytes, size_t len)
 {
     return es_facts_define(&store->facts, ref, bytes, len);

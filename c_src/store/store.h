@@ -91,6 +91,9 @@ int es_store_commit(struct es_store *store, const struct es_store_position *posi
 /* Events in the batch that are not committed, and bytes. */
 size_t es_store_pending(const struct es_store *store, size_t *ret_bytes);
 
+/* Events that a commit would write as a mini-block, to be replaced when their block is whole; *ret_left: how many more make it whole. */
+uint32_t es_store_open(const struct es_store *store, uint32_t *ret_left);
+
 /* Ends a group: the next event begins a new one, with this opaque world keyframe (open processes, unmatched sends). */
 int es_store_keyframe(struct es_store *store, const void *bytes, size_t len);
 /* True when the current group is full, and the engine should give a keyframe. */

@@ -169,7 +169,9 @@ int es_store_commit(struct es_store *store, const struct es_store_position *posi
     uint64_t next_block = store->next_block, hash = position_hash(position);
     if (nothing_to_say(store, hash))
         return 0;
-    int r = store->batch.n > store->committed ? encode_mini(store, &merged) : 0;
+    int r = store->batch.n == ES_BLOCK_EVENTS ? es_store_seal(store) : 0;
+    if (r == 0 && store->batch.n > store->committed)
+        r = encode_mini(store, &merged);
     if (r < 0)
         return r;
     r = write_all(store, position, merged);
