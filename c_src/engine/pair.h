@@ -146,6 +146,15 @@ static inline bool es_lane_is_doubtful(const struct es_pairs *pairs, const struc
 }
 struct es_lane *es_pairs_lane(struct es_pairs *pairs, const struct es_proc *sender,
                               const struct es_message *m); /* a new one */
+static inline uint32_t es_lane_home(const struct es_pairs *pairs, es_ref from, uint64_t to)
+{
+    return (uint32_t)(es_table_hash(from ^ (to * UINT64_C(0x9fb21c651e98df25))) >> 3) & pairs->mask;
+}
+/* The lane will be looked for soon. */
+static inline void es_lane_foresee(const struct es_pairs *pairs, es_ref from, uint64_t to)
+{
+    __builtin_prefetch(&pairs->lanes[es_lane_home(pairs, from, to)]);
+}
 struct es_lane *es_lane_find(const struct es_pairs *pairs, es_ref from, uint64_t to);
 struct es_lane *es_lane_add(struct es_pairs *pairs, es_ref from, uint64_t to); /* NULL: no memory */
 void es_lane_remove(struct es_pairs *pairs, struct es_lane *lane);

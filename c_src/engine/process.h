@@ -5,6 +5,7 @@
 #define ES_ENGINE_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/names.h"
@@ -21,21 +22,23 @@ enum es_proc_flag {
 };
 
 struct es_proc {
-    es_ref pid;          /* 0: a free place */
-    int64_t last_time;   /* of its last event */
-    uint64_t census_seq; /* it was there before: sends to it before this may have arrived unseen */
+    /* The first cache line is all that most events touch; it is asked for before their turn comes, see foresee.c. */
+    _Alignas(64) int64_t last_time; /* of its last event */
     int64_t drained;     /* whatever was sent to it and queued before a send of this time has been delivered */
+    uint64_t census_seq; /* it was there before: sends to it before this may have arrived unseen */
     struct es_proc_mark {
         uint64_t seq;
         int64_t time;
     } marks[2];             /* two events of it, some time ago: see pair.h, third rule */
-    uint32_t held;          /* its events that wait */
-    es_ref waits_for;       /* whose send the first of them waits for */
-    uint32_t scan;          /* last scan of the waiting that met it */
     uint32_t contents;      /* its sends that wait under their content */
-    uint32_t index, next;   /* its own place; next free one, or next to be dropped */
+    uint16_t held;          /* its events that wait */
     uint8_t flags;          /* set of es_proc_flag */
     uint8_t state_name_len; /* gen_statem: the state's name, encoded; 0 = unknown */
+
+    es_ref pid;           /* 0: a free place */
+    es_ref waits_for;     /* whose send the first of those that wait waits for */
+    uint32_t scan;        /* last scan of the waiting that met it */
+    uint32_t index, next; /* its own place; next free one, or next to be dropped */
     uint8_t state_name[30];
     es_ref state_module;                   /* whose state the hash is of */
     uint64_t state_hash;                   /* 0 = no version yet */
@@ -43,6 +46,7 @@ struct es_proc {
     es_ref called_module, called_function; /* the callback that gen_server is calling now, 0 = none */
     struct es_process row;
 };
+_Static_assert(offsetof(struct es_proc, pid) == 64, "what most events touch is one cache line");
 
 #define ES_PROC_CHUNK 1024u
 #define ES_PROC_MAX (1u << 20) /* living ones; beyond, those that were quiet longest are forgotten */
