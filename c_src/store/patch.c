@@ -12,7 +12,7 @@
 #define ANCHORS_MAX (1u << 16)  /* so many places are known at most */
 #define STRANGE_MAX (64u << 10) /* so many new bytes in a row: the two have nothing in common */
 #define SURE 64u                /* a patch in place of so many bytes and a part of the length is good enough */
-#define SURE_PART 32u
+#define SURE_PART 128u
 #define JOIN 4u /* pieces with fewer equal bytes between them are one */
 
 void es_patcher_fini(struct es_patcher *patcher)
