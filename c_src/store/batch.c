@@ -12,6 +12,12 @@ static uint64_t hash_of(uint64_t value)
     return value ^ (value >> 29);
 }
 
+/* The upper bits of a multiple of the golden ratio: references in a row come to lie apart from each other. */
+static uint32_t ref_home(const struct es_slots *slots, es_ref ref)
+{
+    return (uint32_t)((ref * UINT64_C(0x9e3779b97f4a7c15)) >> slots->shift);
+}
+
 static uint64_t fun_hash(const struct es_fun *fun)
 {
     return hash_of(((uint64_t)fun->module << 32 | fun->function) ^ hash_of(fun->arity));
@@ -23,6 +29,7 @@ static int slots_init(struct es_slots *slots, uint32_t size)
     if (!slots->slot)
         return -ENOMEM;
     slots->mask = size - 1;
+    slots->shift = 64 - (unsigned)__builtin_ctz(size);
     memset(slots->slot, 0xff, size * sizeof *slots->slot);
     return 0;
 }
@@ -43,7 +50,7 @@ static int refs_grow(struct es_batch *batch)
     if (slots_init(&slots, room * 2) < 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < batch->n_refs; i++) {
-        uint32_t at = (uint32_t)hash_of(refs[i]) & slots.mask;
+        uint32_t at = ref_home(&slots, refs[i]);
         while (slots.slot[at] != SLOT_FREE)
             at = (at + 1) & slots.mask;
         slots.slot[at] = i;
@@ -56,8 +63,7 @@ static int refs_grow(struct es_batch *batch)
 
 static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
 {
-    uint64_t hash = hash_of(ref);
-    uint32_t place = (uint32_t)(hash >> 40) & 63;
+    uint32_t place = (uint32_t)(hash_of(ref) >> 40) & 63;
     if (batch->recent[place].ref == ref) {
         *ret_number = batch->recent[place].number;
         return 0;
@@ -65,7 +71,7 @@ static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
     if (batch->n_refs == batch->refs_room && refs_grow(batch) < 0)
         return -ENOMEM;
     const struct es_slots *slots = &batch->ref_slots;
-    uint32_t at = (uint32_t)hash & slots->mask;
+    uint32_t at = ref_home(slots, ref);
     while (slots->slot[at] != SLOT_FREE && batch->refs[slots->slot[at]] != ref)
         at = (at + 1) & slots->mask;
     if (slots->slot[at] == SLOT_FREE) {
@@ -79,7 +85,7 @@ static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
 
 void es_batch_foresee(const struct es_batch *batch, es_ref ref)
 {
-    __builtin_prefetch(&batch->ref_slots.slot[(uint32_t)hash_of(ref) & batch->ref_slots.mask]);
+    __builtin_prefetch(&batch->ref_slots.slot[ref_home(&batch->ref_slots, ref)]);
 }
 
 static int funs_grow(struct es_batch *batch)
@@ -181,7 +187,7 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
     for (size_t i = 0; i < sizeof batch->recent_funs / sizeof batch->recent_funs[0]; i++)
         batch->recent_funs[i].arity = UINT32_MAX;
     batch->refs[batch->n_refs++] = 0;
-    batch->ref_slots.slot[(uint32_t)hash_of(0) & batch->ref_slots.mask] = 0;
+    batch->ref_slots.slot[ref_home(&batch->ref_slots, 0)] = 0;
 }
 
 int es_batch_add(struct es_batch *batch, const struct es_event *event)

@@ -29,6 +29,7 @@ struct es_fun {
 /* Numbers things in order of appearance: open addressing over the numbers, keys are in the array that they index. */
 struct es_slots {
     uint32_t *slot, mask;
+    unsigned shift; /* 64 - bits of the mask */
 };
 
 struct es_batch {
