@@ -169,9 +169,9 @@ int es_sql_check(sqlite3 *db, const char *path)
         return es_fail(r == -ENODATA ? -EBADMSG : r, "cannot read %s", path);
     if (id != ES_APPLICATION_ID)
         return es_fail(-EBADMSG, "%s is not a recording", path);
-    if (version > ES_FORMAT_VERSION || version < 1) {
-        es_hint("open it with the elixirscope that made it, or a newer one");
-        return es_fail(-EPROTONOSUPPORT, "%s has format version %lld, this program reads versions up to %d", path,
+    if (version != ES_FORMAT_VERSION) {
+        es_hint("open it with the elixirscope that made it%s", version > ES_FORMAT_VERSION ? ", or a newer one" : "");
+        return es_fail(-EPROTONOSUPPORT, "%s has format version %lld, this program reads version %d", path,
                        (long long)version, ES_FORMAT_VERSION);
     }
     sqlite3_stmt *statement;

@@ -10,7 +10,7 @@
 
 #include "store/event.h"
 
-#define ES_FORMAT_VERSION 1
+#define ES_FORMAT_VERSION 2
 
 struct es_store;
 
