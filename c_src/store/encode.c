@@ -147,15 +147,18 @@ static inline void put_row(struct es_encoder *e, uint32_t k)
         put_message(e, row, k);
     if (fields & ES_F_NUM)
         put_nums(e, row);
-    if (row->kind == ES_K_STATE)
+    if (row->kind == ES_K_STATE) {
         es_encode_u32(&e->states)[e->n_states++] = k;
-    else if (fields & ES_F_PAYLOAD)
+    } else if (fields & ES_F_PAYLOAD) {
         put_varint(e, ES_C_LENGTHS, row->payload_len);
+        e->payload_len += row->payload_len;
+    }
 }
 
 static void put_rows(struct es_encoder *e, uint32_t n)
 {
     uint32_t pid = ES_NOTHING;
+    e->payload_len = 0;
     for (uint32_t k = 0; k < n; k++) {
         if (e->rows[k].pid != pid) {
             pid = e->rows[k].pid;
@@ -194,13 +197,6 @@ static int compress_column(struct es_encoder *e, enum es_column_id id, struct es
     return 0;
 }
 
-static void count_kinds(const struct es_encoder *e, struct es_image *image)
-{
-    memset(image->kinds, 0, sizeof image->kinds);
-    for (uint32_t i = e->range.from; i < e->range.to; i++)
-        image->kinds[e->batch->events[i].kind]++;
-}
-
 int es_block_encode(struct es_encoder *e, struct es_batch *batch, struct es_range range, struct es_image *image)
 {
     e->batch = batch;
@@ -211,8 +207,7 @@ int es_block_encode(struct es_encoder *e, struct es_batch *batch, struct es_rang
     image->last_time = batch->events[range.to - 1].time;
     image->n_columns = 0;
     image->bytes.len = 0;
-    count_kinds(e, image);
-    if (es_encode_tables(e) < 0 || columns_begin(e, image) < 0)
+    if (es_encode_tables(e, image->kinds) < 0 || columns_begin(e, image) < 0)
         return es_fail(-ENOMEM, "no memory to encode a block");
     es_encode_rows(e);
     put_rows(e, image->events);

@@ -37,22 +37,29 @@ static struct es_sort *radix_sort(struct es_sort *from, struct es_sort *to, uint
     return from;
 }
 
+struct used {              /* by numbers in the batch */
+    uint32_t *refs, *funs; /* 1: used */
+    uint32_t *counts;      /* events of a reference */
+    uint64_t *kinds;       /* events of a kind */
+};
+
 /* Marks what the range uses; the batch's tables hold more where the range is only its newest part. */
-static void mark_used(const struct es_encoder *e, uint32_t *refs, uint32_t *funs, uint32_t *counts)
+static void mark_used(const struct es_encoder *e, struct used used)
 {
     const struct es_batch *batch = e->batch;
     for (uint32_t i = e->range.from; i < e->range.to; i++) {
         const struct es_staged *row = &batch->events[i];
         unsigned fields = es_kind_table[row->kind].fields;
-        counts[row->pid]++;
+        used.kinds[row->kind]++;
+        used.counts[row->pid]++;
         if (fields & ES_F_PEER)
-            refs[row->peer] = 1;
+            used.refs[row->peer] = 1;
         if (fields & ES_F_FUN)
-            funs[row->fun] = 1;
+            used.funs[row->fun] = 1;
     }
     for (uint32_t i = 0; i < batch->n_funs; i++)
-        if (funs[i])
-            refs[batch->funs[i].module] = refs[batch->funs[i].function] = 1;
+        if (used.funs[i])
+            used.refs[batch->funs[i].module] = used.refs[batch->funs[i].function] = 1;
 }
 
 /* References in use, ascending. */
@@ -118,7 +125,7 @@ static int number_funs(struct es_encoder *e, uint32_t *numbers, const uint32_t *
     return 0;
 }
 
-int es_encode_tables(struct es_encoder *e)
+int es_encode_tables(struct es_encoder *e, uint64_t ret_kinds[ES_KIND_MAX])
 {
     uint32_t *refs, *funs, *counts;
     size_t n_refs = e->batch->n_refs, n_funs = e->batch->n_funs;
@@ -129,6 +136,7 @@ int es_encode_tables(struct es_encoder *e)
     memset(funs, 0, n_funs * sizeof *funs);
     memset(counts, 0, n_refs * sizeof *counts);
     e->raw[ES_C_REFS].len = e->raw[ES_C_FUNS].len = e->raw[ES_C_COUNTS].len = 0;
-    mark_used(e, refs, funs, counts);
+    memset(ret_kinds, 0, ES_KIND_MAX * sizeof *ret_kinds);
+    mark_used(e, (struct used){refs, funs, counts, ret_kinds});
     return number_refs(e, refs, counts) < 0 || number_funs(e, funs, refs) < 0 ? -ENOMEM : 0;
 }

@@ -7,6 +7,7 @@
 #define LEVEL_MINI 1
 #define LEVEL_WHOLE 3
 #define CHUNK (1u << 20) /* of payloads given to zstd at once */
+#define AHEAD 16u        /* rows: so early are their payloads asked for, which lie in order of time */
 #define KEEP (1u << 20)  /* of each array from block to block */
 
 struct es_encoder *es_encoder_new(void)
@@ -75,6 +76,8 @@ static int compress(struct es_encoder *e, struct es_image *image, struct es_colu
     size_t len = 0;
     for (uint32_t k = 0; r == 0 && k < image->events; k++) {
         const struct es_row *row = &e->rows[k];
+        if (k + AHEAD < image->events)
+            __builtin_prefetch(e->batch->payload.bytes + row[AHEAD].payload);
         if (!has_payload(row))
             continue;
         if (len + row->payload_len > CHUNK) {
@@ -111,9 +114,7 @@ static void copy(struct es_encoder *e, struct es_image *image, struct es_column 
 
 int es_encode_payloads(struct es_encoder *e, struct es_image *image)
 {
-    size_t raw_len = 0;
-    for (uint32_t k = 0; k < image->events; k++)
-        raw_len += has_payload(&e->rows[k]) ? e->rows[k].payload_len : 0;
+    size_t raw_len = e->payload_len;
     if (raw_len == 0)
         return 0;
     if (es_buf_reserve(&image->bytes, ZSTD_compressBound(raw_len)) < 0)
