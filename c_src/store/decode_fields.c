@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "store/decode.h"
 #include "store/gaps.h"
-#include "store/states.h"
+#include "store/versions.h"
 
 static int decode_fun_table(struct es_decoder *d)
 {
