@@ -8,10 +8,11 @@
 #include "store/patch.h"
 
 #define ES_NO_VERSION UINT32_MAX
-/* Behind a whole version. Readers may rely on the first and the last one. */
-#define ES_CHAIN_PATCHES 1024u      /* patches, */
-#define ES_CHAIN_BYTES (16u << 10)  /* bytes of them, where the state is not longer itself, */
-#define ES_CHAIN_SPLICED (4u << 20) /* bytes that are written to change lengths */
+/* Behind a whole version there are at most so many patches, so many bytes of them where the state is not longer itself, and so many bytes
+ * that are written anew to change lengths. Readers may rely on the first and the last. */
+#define ES_CHAIN_PATCHES 1024u
+#define ES_CHAIN_BYTES (16u << 10)
+#define ES_CHAIN_SPLICED (12u << 20)
 
 enum es_version_form {                      /* numbers are part of the format */
                        ES_VERSION_NONE = 0, /* no bytes */

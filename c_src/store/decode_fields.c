@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "store/decode.h"
 #include "store/gaps.h"
-#include "store/versions.h"
+#include "store/stored_states.h"
 
 static int decode_fun_table(struct es_decoder *d)
 {

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "store/encode.h"
-#include "store/versions.h"
+#include "store/stored_states.h"
 
 #define LEVEL_MINI 1
 #define LEVEL_WHOLE 3

@@ -5,7 +5,7 @@
 
 #include "store/map.h"
 #include "store/rows.h"
-#include "store/versions.h"
+#include "store/stored_states.h"
 
 #define ES_CACHED_BLOCKS 4
 
@@ -28,7 +28,7 @@ struct es_state_owners {
 struct es_state_block {
     struct es_block_info info; /* of the block they were read from; events 0: none */
     uint64_t id, used;         /* id as the index had it */
-    struct es_versions states;
+    struct es_stored_states states;
 };
 #define ES_STATE_BLOCKS 4u
 

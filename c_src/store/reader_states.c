@@ -33,7 +33,7 @@ void es_reader_states_fini(struct es_reader_states *s)
     es_map_fini(&s->place);
     free(s->owners);
     for (size_t i = 0; i < ES_STATE_BLOCKS; i++)
-        es_versions_fini(&s->blocks[i].states);
+        es_stored_states_fini(&s->blocks[i].states);
     for (size_t i = 0; i < ES_STATE_CHUNKS; i++)
         es_buf_fini(&s->chunks[i].bytes);
     es_unfold_fini(&s->unfold);
@@ -97,15 +97,15 @@ static struct es_state_block *place_for_block(struct es_reader_states *s, uint64
 static int load_versions(struct es_recording *rec, const struct es_block_info *info,
                          const struct es_state_owners *owners, struct es_state_block *block)
 {
-    struct es_versions states;
-    es_versions_fini(&block->states);
+    struct es_stored_states states;
+    es_stored_states_fini(&block->states);
     block->info.events = 0;
     rec->states.unfold.states = NULL;
     int r = es_reader_load(rec, info, ES_STATES_ROWS);
     if (r == 0 && rec->stored.info.id != owners->from)
         return -EAGAIN;
     if (r == 0)
-        r = es_versions_decode(rec->decoder, &rec->stored, &owners->owners, &states);
+        r = es_stored_states_decode(rec->decoder, &rec->stored, &owners->owners, &states);
     if (r < 0)
         return damaged(rec, info, r);
     block->states = states;
@@ -275,7 +275,7 @@ static int get_chunk(struct es_recording *rec, const struct es_state_block *bloc
             return -EAGAIN;
         s->chunk_bytes -= c->bytes.room;
         if (r == 0)
-            r = es_versions_chunk(rec->decoder, &rec->stored, chunk, &c->bytes);
+            r = es_stored_states_chunk(rec->decoder, &rec->stored, chunk, &c->bytes);
         s->chunk_bytes += c->bytes.room;
         if (r == 0 && c->bytes.len != end - begin)
             r = es_fail(-EBADMSG, "a chunk of states has another length");
@@ -296,7 +296,7 @@ static int put_together(struct es_recording *rec, const struct es_state_block *b
     struct es_unfold *unfold = &rec->states.unfold;
     struct es_chain chain;
     struct es_chunk chunk;
-    int r = es_versions_chain(&block->states, row, &chain);
+    int r = es_stored_states_chain(&block->states, row, &chain);
     if (r == 0)
         r = get_chunk(rec, block, chain.chunk, &chunk);
     if (r == 0)
@@ -396,7 +396,7 @@ int es_reader_verify_states(struct es_recording *rec, size_t block)
         const struct es_state_row *row = &v.block->states.rows[i];
         struct es_chain chain;
         if (row->form == ES_VERSION_WHOLE)
-            r = es_versions_chain(&v.block->states, i, &chain);
+            r = es_stored_states_chain(&v.block->states, i, &chain);
         if (r == 0 && row->form == ES_VERSION_WHOLE)
             r = get_chunk(rec, v.block, chain.chunk, &chunk);
         if (r == 0)

@@ -6,7 +6,7 @@
 #include "store/checkpoint.h"
 #include "store/facts.h"
 #include "store/rows.h"
-#include "store/versions.h"
+#include "store/stored_states.h"
 #include "store/store.h"
 
 #define ES_MINIS_MAX 128u

@@ -10,8 +10,8 @@ struct restorer {
     struct es_decoder *decoder;
     struct es_stored_block stored;
     struct es_decoded decoded;
-    struct es_versions states; /* of the same block */
-    struct es_buf chunks;      /* all of them */
+    struct es_stored_states states; /* of the same block */
+    struct es_buf chunks;           /* all of them */
     struct es_unfold unfold;
     sqlite3_stmt *blocks, *column;
 };
@@ -22,13 +22,13 @@ static int restore_states(struct restorer *re)
     struct es_owners owners = {0};
     struct es_buf chunk = {0};
     int r = es_owners_decode(re->decoder, &re->stored, &owners);
-    es_versions_fini(&re->states);
+    es_stored_states_fini(&re->states);
     re->unfold.states = NULL;
     re->chunks.len = 0;
     if (r == 0)
-        r = es_versions_decode(re->decoder, &re->stored, &owners, &re->states);
+        r = es_stored_states_decode(re->decoder, &re->stored, &owners, &re->states);
     for (unsigned i = 0; r == 0 && i < ES_CHUNKS; i++) {
-        r = es_versions_chunk(re->decoder, &re->stored, i, &chunk);
+        r = es_stored_states_chunk(re->decoder, &re->stored, i, &chunk);
         if (r == 0)
             r = es_buf_add(&re->chunks, chunk.bytes, chunk.len);
     }
@@ -111,7 +111,7 @@ int es_store_restore(struct es_store *store)
     sqlite3_finalize(re.column);
     es_buf_fini(&re.stored.memory);
     es_decoded_fini(&re.decoded);
-    es_versions_fini(&re.states);
+    es_stored_states_fini(&re.states);
     es_buf_fini(&re.chunks);
     es_unfold_fini(&re.unfold);
     es_decoder_free(re.decoder);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* States of a stored block; see versions.h. A checksum can be right and the content still hostile. */
-#include "store/versions.h"
+/* States of a stored block; see stored_states.h. A checksum can be right and the content still hostile. */
+#include "store/stored_states.h"
 
 #include <errno.h>
 
@@ -106,7 +106,7 @@ static int read_row(struct row_reader *r, const struct es_state_row *before, uin
     return 0;
 }
 
-static int read_rows(struct es_decoder *d, const struct es_owners *owners, struct es_versions *s)
+static int read_rows(struct es_decoder *d, const struct es_owners *owners, struct es_stored_states *s)
 {
     struct row_reader r = {.sizes = {es_decode_reader(d, ES_C_VERSIONS), es_decode_reader(d, ES_C_SIZES), 0},
                            .places = es_decode_reader(d, ES_C_PLACES),
@@ -126,7 +126,7 @@ static int read_rows(struct es_decoder *d, const struct es_owners *owners, struc
 }
 
 /* Chunks come one after the other, without holes. */
-static int find_chunks(const struct es_stored_block *stored, struct es_versions *s)
+static int find_chunks(const struct es_stored_block *stored, struct es_stored_states *s)
 {
     uint64_t at = 0;
     for (unsigned i = 0; i < ES_CHUNKS; i++) {
@@ -140,10 +140,10 @@ static int find_chunks(const struct es_stored_block *stored, struct es_versions 
     return 0;
 }
 
-int es_versions_decode(struct es_decoder *d, const struct es_stored_block *stored, const struct es_owners *owners,
-                       struct es_versions *ret_states)
+int es_stored_states_decode(struct es_decoder *d, const struct es_stored_block *stored, const struct es_owners *owners,
+                            struct es_stored_states *ret_states)
 {
-    struct es_versions s = {.n = (uint32_t)stored->info.kinds[ES_K_STATE], .events = stored->info.events};
+    struct es_stored_states s = {.n = (uint32_t)stored->info.kinds[ES_K_STATE], .events = stored->info.events};
     int r = es_decode_load(d, stored, ES_STATES_ROWS);
     if (r == 0)
         r = find_chunks(stored, &s);
@@ -155,24 +155,24 @@ int es_versions_decode(struct es_decoder *d, const struct es_stored_block *store
     s.of_event = malloc((s.events + 1) * sizeof *s.of_event);
     r = s.rows && s.of_event ? read_rows(d, owners, &s) : es_fail(-ENOMEM, "no memory for states");
     if (r < 0) {
-        es_versions_fini(&s);
+        es_stored_states_fini(&s);
         return r;
     }
     *ret_states = s;
     return 0;
 }
 
-void es_versions_fini(struct es_versions *s)
+void es_stored_states_fini(struct es_stored_states *s)
 {
     free(s->rows);
     free(s->of_event);
-    *s = (struct es_versions){0};
+    *s = (struct es_stored_states){0};
 }
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------- */
 
 /* Rows of other processes are not met: their first version is a whole one, else its size would have been refused. */
-int es_versions_chain(const struct es_versions *s, uint32_t row, struct es_chain *ret_chain)
+int es_stored_states_chain(const struct es_stored_states *s, uint32_t row, struct es_chain *ret_chain)
 {
     uint32_t first = row;
     if (s->rows[row].form == ES_VERSION_NONE)
@@ -189,8 +189,8 @@ int es_versions_chain(const struct es_versions *s, uint32_t row, struct es_chain
     return 0;
 }
 
-int es_versions_chunk(struct es_decoder *d, const struct es_stored_block *stored, unsigned chunk,
-                      struct es_buf *ret_bytes)
+int es_stored_states_chunk(struct es_decoder *d, const struct es_stored_block *stored, unsigned chunk,
+                           struct es_buf *ret_bytes)
 {
     unsigned id = ES_C_CHUNKS + chunk;
     int r = es_decode_load(d, stored, (uint64_t)1 << id);
@@ -237,10 +237,10 @@ int es_unfold(struct es_unfold *u, const struct es_chunk *chunk, const struct es
     return 0;
 }
 
-int es_unfold_to(struct es_unfold *u, const struct es_versions *states, const struct es_chunk *chunk, uint32_t row)
+int es_unfold_to(struct es_unfold *u, const struct es_stored_states *states, const struct es_chunk *chunk, uint32_t row)
 {
     struct es_chain chain = {0};
-    int r = es_versions_chain(states, row, &chain);
+    int r = es_stored_states_chain(states, row, &chain);
     bool goes_on = u->states == states && u->row >= chain.first && u->row <= row;
     u->states = NULL;
     for (uint32_t i = goes_on ? u->row + 1 : chain.first; r == 0 && i <= row; i++)
