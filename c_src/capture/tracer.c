@@ -4,6 +4,7 @@
 #include "capture/tracer.h"
 
 #include "capture/atoms.h"
+#include "capture/handled.h"
 #include "capture/hash.h"
 #include "capture/refs.h"
 #include "capture/type.h"
@@ -180,6 +181,7 @@ static void trace_call(struct es_trace *c)
     if (!begin(c, &budget))
         return;
     put_function(&c->d, &mfa);
+    es_draft_word(&c->d, of_callback ? es_handled_hash(&c->d, mfa.module, mfa.function, of_callback) : 0);
     if (of_callback)
         c->d.record->flags |= ES_R_CALLBACK;
     end(c, arguments, &budget);

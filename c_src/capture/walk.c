@@ -445,16 +445,30 @@ uint64_t es_walk_hash(struct es_draft *d, ERL_NIF_TERM term, const struct es_bud
 
 /* The same walk, so that one code serves both ends of a message and stays in the caches; what it writes is thrown away. Every unit of work
  * is at least one term of the hash, so no budget ends before the hash does. */
-uint64_t es_hash_term(struct es_draft *d, ERL_NIF_TERM term)
+static void hash_more(struct es_walk *w, ERL_NIF_TERM term)
 {
     static const struct es_budget budget = {
         .bytes = SCRATCH_BYTES, .depth = ES_HASH_NODES, .elements = ES_HASH_NODES, .work = ES_HASH_NODES};
     _Static_assert(SCRATCH_BYTES + ES_LEAF_MAX + (ES_HASH_NODES + 1) * ES_FRAME_END + 8 <= ES_SCRATCH_MAX,
                    "room to end");
+    uint8_t *at = w->d->at;
+    w->d->at = w->d->t->scratch;
+    walk(w, term, &budget);
+    w->d->at = at;
+}
+
+uint64_t es_hash_term(struct es_draft *d, ERL_NIF_TERM term)
+{
     struct es_walk w = {.d = d, .hash_only = true, .hash = ES_HASH_BEGIN};
-    uint8_t *at = d->at;
-    d->at = d->t->scratch;
-    walk(&w, term, &budget);
-    d->at = at;
+    hash_more(&w, term);
+    return end_hash(&w);
+}
+
+uint64_t es_hash_tuple(struct es_draft *d, const ERL_NIF_TERM *elements, uint32_t arity)
+{
+    struct es_walk w = {.d = d, .hash_only = true, .hash = ES_HASH_BEGIN};
+    es_hash_leaf(&w.hash, ES_HASH_TUPLE, arity);
+    for (uint32_t i = 0; i < arity; i++)
+        hash_more(&w, elements[i]);
     return end_hash(&w);
 }

@@ -11,6 +11,9 @@ void es_walk(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budg
 /* The same, and gives the content hash of the term. 0: unknown. */
 uint64_t es_walk_hash(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget);
 
+/* The content hash of the tuple that these terms would make. */
+uint64_t es_hash_tuple(struct es_draft *d, const ERL_NIF_TERM *elements, uint32_t arity);
+
 /* The content hash alone: nothing is written, and no event needs to have begun. */
 uint64_t es_hash_term(struct es_draft *d, ERL_NIF_TERM term);
 

@@ -51,6 +51,9 @@ struct es_lane_doubt {
     INT64_C(10000000) /* nothing happens for longer only where the whole VM stands still: that is not counted */
 #define ES_APART_NS INT64_C(100000) /* events of several processes so far apart did happen in this order */
 
+/* May a message that came at this time be missing, or be another's? Without pauses. */
+#define ES_IN_DOUBT(pairs, time) ((pairs)->lost && ((pairs)->losing || (time) < (pairs)->doubt_until))
+
 /* A time `ns` earlier; INT64_MIN stays what it is. */
 static inline int64_t es_before(int64_t time, int64_t ns) { return time < INT64_MIN + ns ? INT64_MIN : time - ns; }
 

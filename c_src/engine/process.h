@@ -15,10 +15,24 @@
 enum es_proc_flag {
     ES_P_SENDS = 1, /* its sends are recorded: one was seen */
     ES_P_DEAD = 2,
-    ES_P_DIRTY = 4,    /* its row changed since it was given to the store */
-    ES_P_EVICTED = 8,  /* sends of it were forgotten to bound memory */
-    ES_P_GUESSED = 16, /* its initial call is better known from somewhere else */
-    ES_P_EVENTS = 32,  /* a manager of event handlers: its states are kept by module */
+    ES_P_DIRTY = 4,      /* its row changed since it was given to the store */
+    ES_P_EVICTED = 8,    /* sends of it were forgotten to bound memory */
+    ES_P_GUESSED = 16,   /* its initial call is better known from somewhere else */
+    ES_P_MAIL_LOST = 64, /* deliveries of it were forgotten to bound memory */
+    ES_P_HANDLES = 128,  /* a callback of it was paired with what it handled */
+    ES_P_EVENTS = 32,    /* a manager of event handlers: its states are kept by module */
+};
+
+/* What was delivered to a process and not handled yet, see handle.h. */
+#define ES_HANDLED_KEPT 8u
+struct es_mailbox {
+    uint32_t first, last, n; /* places + 1 in the pool of nodes; 0: none */
+    uint32_t epoch, streak;  /* another epoch than es_pairs: a delivery may be missing in it */
+    uint64_t timeout;        /* its last event was this `receive … after`; 0 = it was not */
+    uint32_t next_handled;
+    struct es_handled {
+        uint64_t hash, seq;
+    } handled[ES_HANDLED_KEPT]; /* the last ones: a gen_statem postpones, several handlers get one event */
 };
 
 struct es_proc {
@@ -44,6 +58,7 @@ struct es_proc {
     uint64_t state_hash;                   /* 0 = no version yet */
     es_ref callback;                       /* module a behaviour runs in it, 0 = unknown */
     es_ref called_module, called_function; /* the callback that gen_server is calling now, 0 = none */
+    struct es_mailbox mailbox;
     struct es_process row;
 };
 _Static_assert(offsetof(struct es_proc, pid) == 64, "what most events touch is one cache line");

@@ -75,7 +75,7 @@ static struct es_store_options store_options(const struct engine *e)
         uint64_t events = e->options.keep_bytes / 8 / 16;
         options.max_bytes = e->options.keep_bytes;
         if (options.group_events == 0)
-            options.group_events = events < 4096 ? 4096 : events > 1048576 ? 1048576 : events;
+            options.group_events = events < 4096 ? 4096 : events > 262144 ? 0 : events;
     }
     return options;
 }
