@@ -472,7 +472,8 @@ int main(void)
                                        T(flips_in_a_log),
                                        T(foreign_files),
                                        T(foreign_tables),
-                                       T(a_newer_version), T(an_older_version),
+                                       T(a_newer_version),
+                                       T(an_older_version),
                                        T(other_kinds),
                                        T(finished_in_a_read_only_directory),
                                        T(crashed_in_a_read_only_directory)};
