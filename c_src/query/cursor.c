@@ -18,6 +18,7 @@ struct es_cursor {
     uint64_t first, last;   /* of it */
     bool whole;             /* it has all that was asked for, not only what the filter needs */
     struct es_event event;  /* the answer */
+    struct es_buf state;    /* its payload, where it is a state */
 };
 
 int es_cursor_open(struct es_query *query, const struct es_filter *filter, struct es_cursor **ret_cursor)
@@ -48,6 +49,7 @@ void es_cursor_close(struct es_cursor *cursor)
     if (!cursor)
         return;
     leave_block(cursor);
+    es_buf_fini(&cursor->state);
     es_match_fini(&cursor->match);
     free(cursor);
 }
@@ -154,7 +156,7 @@ static int look(struct es_cursor *cursor)
     }
     cursor->event = *stored;
     if (!cursor->match.filter.no_payload)
-        es_query_fill(cursor->query, &cursor->event);
+        es_query_fill(cursor->query, &cursor->event, &cursor->state);
     return es_match_text(&cursor->match, &cursor->event);
 }
 

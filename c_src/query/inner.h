@@ -41,7 +41,8 @@ struct es_query {
 
     struct es_held held[ES_HELD_BLOCKS]; /* blocks of events that were asked for one by one */
     uint64_t clock;
-    struct es_event event; /* answer of es_query_event() */
+    struct es_event event; /* answer of es_query_event(), */
+    struct es_buf state;   /* and its payload, where it is a state */
 
     struct es_name *names; /* by pid, then time */
     size_t n_names;
@@ -55,12 +56,13 @@ struct es_query {
  * none. */
 size_t es_query_block_of(struct es_query *query, uint64_t seq);
 
-/* The stored event, its payload included where `fields` says so. -ENOENT, -EBADMSG where its block is
+/* The stored event, its payload included unless it is a state's. -ENOENT, -EBADMSG where its block is
  * damaged. Valid until two more events were asked for. */
 int es_query_stored(struct es_query *query, uint64_t seq, const struct es_event **ret_event);
 
-/* Gives a delivery the payload of its cause. Leaves the event as it is where that is not to be had. */
-void es_query_fill(struct es_query *query, struct es_event *event);
+/* Gives an event the payload that stands elsewhere: a delivery that of its cause, a state its bytes, which are written to `state` and valid as
+ * long as that is left alone. What is not to be had is left out, and the event says so. */
+void es_query_fill(struct es_query *query, struct es_event *event, struct es_buf *state);
 
 /* First and last time; false where there is no event. */
 bool es_query_span(struct es_query *query, int64_t *ret_first, int64_t *ret_last);

@@ -36,13 +36,17 @@ struct es_decoder {
     struct es_event *events;
 };
 
+/* Decompresses the columns in `set`; and, where REFS and COUNTS are among them, reads the table of references. */
+int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
+int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
+
 int es_decode_funs(struct es_decoder *d);
 int es_decode_causes(struct es_decoder *d);
 int es_decode_peers(struct es_decoder *d);
 int es_decode_moved(struct es_decoder *d);
 int es_decode_messages(struct es_decoder *d, unsigned fields);
 int es_decode_nums(struct es_decoder *d);
-int es_decode_payloads(struct es_decoder *d, unsigned fields);
+int es_decode_payloads(struct es_decoder *d);
 
 static inline struct es_reader es_decode_reader(const struct es_decoder *d, enum es_column_id id)
 {
