@@ -44,8 +44,10 @@ uint64_t es_block_columns(unsigned fields)
         set |= BIT(ES_C_MESSAGES) | BIT(ES_C_HASHES) | BIT(ES_C_CORRS) | CAUSES;
     if (fields & ES_F_NUM)
         set |= BIT(ES_C_NUMS);
+    if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES | ES_FIELD_LENGTHS))
+        set |= BIT(ES_C_LENGTHS);
     if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES))
-        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_STATES);
+        set |= BIT(ES_C_STATES);
     if (fields & ES_F_PAYLOAD)
         set |= BIT(ES_C_PAYLOADS);
     return set;
@@ -269,7 +271,7 @@ static int decode_all(struct es_decoder *d, unsigned fields)
         r = es_decode_messages(d, fields);
     if (r == 0 && (fields & ES_F_NUM))
         r = es_decode_nums(d);
-    if (r == 0 && (fields & (ES_F_PAYLOAD | ES_FIELD_STATES)))
+    if (r == 0 && (fields & (ES_F_PAYLOAD | ES_FIELD_STATES | ES_FIELD_LENGTHS)))
         r = es_decode_payloads(d, fields);
     return r;
 }

@@ -191,9 +191,11 @@ int es_decode_payloads(struct es_decoder *d, unsigned fields)
         bool state = d->column[ES_C_KINDS].bytes[k] == ES_K_STATE;
         if (lengths.bad || len > ES_BLOCK_PAYLOAD)
             return es_fail(-EBADMSG, "the lengths of payloads are wrong");
-        if (len == 0 || (!state && !(fields & ES_F_PAYLOAD)))
-            continue;
         struct es_event *event = &d->events[d->order[k]];
+        if (fields & ES_FIELD_LENGTHS)
+            event->payload_len = (uint32_t)len;
+        if (len == 0 || !(fields & (state ? ES_F_PAYLOAD | ES_FIELD_STATES : ES_F_PAYLOAD)))
+            continue;
         event->payload = es_reader_take(state ? &states : &payloads, len);
         event->payload_len = (uint32_t)len;
         if (!event->payload)

@@ -53,6 +53,7 @@ void es_block_unref(struct es_recording *recording, struct es_block *block);
 /* Only the columns named by `fields` (set of es_field; common ones always): others are 0. Payloads cost most; ES_FIELD_STATES instead of
  * ES_F_PAYLOAD gives those of state events alone. */
 #define ES_FIELD_STATES (1u << 15)
+#define ES_FIELD_LENGTHS (1u << 14) /* payload_len alone, without the payloads; of no use together with ES_F_PAYLOAD */
 int es_block_get_fields(struct es_recording *recording, size_t block, unsigned fields, struct es_block **ret_block);
 
 /* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
