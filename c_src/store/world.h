@@ -146,6 +146,13 @@ static inline const struct es_world_mail *es_world_mail_at(const struct es_world
 {
     return &proc->mail[(proc->mail_first + i) & (proc->mail_room - 1u)];
 }
+/* Links of a process, the oldest first: the place of the first is proc->link, ES_TABLE_NONE is behind the last. */
+static inline es_ref es_world_link_at(const struct es_world *world, uint32_t *at)
+{
+    const struct es_world_link *link = &world->link[*at];
+    *at = link->next;
+    return link->peer;
+}
 /* All that was delivered and is not known as handled. */
 static inline uint64_t es_world_mail_count(const struct es_world_proc *proc) { return proc->mail_older + proc->mail_n; }
 
