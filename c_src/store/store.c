@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "store/store_inner.h"
 
-#define GROUP_EVENTS (1u << 20)
+#define GROUP_EVENTS (1u << 18)
 #define LEVEL_WHOLE 3
 
 int es_store_seal(struct es_store *store)

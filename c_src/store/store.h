@@ -20,7 +20,7 @@ struct es_store_options {
     uint64_t max_events; /* retention: oldest groups are dropped beyond these; 0 = no limit */
     uint64_t max_bytes;  /* of the file */
     uint64_t max_age_ns;
-    uint64_t group_events; /* a group ends after so many events; 0 = 1 Mi */
+    uint64_t group_events; /* a group ends after so many events; 0 = 256 Ki */
     int64_t group_ns;      /* or after this long; 0 = no limit */
     bool overwrite;        /* replace an existing file (never one that is not a recording) */
 };
