@@ -9,7 +9,6 @@
 #include "store/keyframe.h"
 
 #define KEPT 2
-#define FIELDS (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE | ES_F_NUM)
 
 struct es_worlds {
     struct kept {
@@ -110,13 +109,23 @@ static int begin(struct es_query *query, uint64_t seq, struct kept *kept)
 
 /* ---- from there on ------------------------------------------------------------------------------------------------- */
 
+/* What a world looks at, of the kinds that this block has. */
+static unsigned wanted_fields(const struct es_block_info *block)
+{
+    unsigned fields = 0;
+    for (unsigned kind = 0; kind < ES_KIND_MAX; kind++)
+        fields |= block->kinds[kind] ? es_kind_table[kind].fields & ~(unsigned)ES_F_PAYLOAD : 0;
+    if (block->kinds[ES_K_CENSUS])
+        return fields | ES_F_PAYLOAD;
+    return block->kinds[ES_K_STATE] ? fields | ES_FIELD_LENGTHS : fields;
+}
+
 static int feed_block(struct es_query *query, size_t index, uint64_t seq, struct kept *kept)
 {
     const struct es_block_info *blocks = NULL;
     es_recording_blocks(query->recording, &blocks);
     struct es_block *block;
-    unsigned payload = blocks[index].kinds[ES_K_CENSUS] ? ES_F_PAYLOAD : ES_FIELD_LENGTHS;
-    int rc = es_block_get_fields(query->recording, index, FIELDS | payload, &block);
+    int rc = es_block_get_fields(query->recording, index, wanted_fields(&blocks[index]), &block);
     if (rc == -EBADMSG || rc == -ENOENT) {
         es_error_clear();
         kept->damaged++;
