@@ -217,7 +217,8 @@ static void print_totals(const struct es_snapshot *view)
         mail += count;
         boxes += count > 0;
     }
-    printf("%s processes, %s of them supervisors", es_cli_count(view->n, &a), es_cli_count(supervisors, &b));
+    printf("%s process%s, %s of them supervisors", es_cli_count(view->n, &a), view->n == 1 ? "" : "es",
+           es_cli_count(supervisors, &b));
     for (unsigned s = ES_STATUS_RUNNING; s < ES_STATUS_MAX; s++)
         if (by_status[s])
             printf(", %s %s", es_cli_count(by_status[s], &a), es_status_names[s]);
