@@ -171,6 +171,15 @@ static es_ref find_name(struct build *b, es_ref name)
     return pid ? *pid : ES_REF_NONE;
 }
 
+/* Something was lost since, or a call has ended since a message came: a `receive` in it may have taken that. */
+static bool may_be_less(const struct es_world *world, const struct es_world_proc *proc)
+{
+    uint64_t gap = world->gap_seq;
+    if (proc->mail_older > 0)
+        return gap > 0 || proc->mail_n == 0 || es_world_mail_at(proc, 0)->seq < proc->end_seq;
+    return proc->mail_n > 0 && (es_world_mail_at(proc, 0)->seq < gap || es_world_mail_at(proc, 0)->seq < proc->end_seq);
+}
+
 static void fill_row(struct build *b, struct es_moment_row *row)
 {
     const struct es_process *process = row->process;
@@ -190,9 +199,7 @@ static void fill_row(struct build *b, struct es_moment_row *row)
     row->status = (uint8_t)status_of(proc);
     row->links_whole = proc->flags & (ES_WP_BORN | ES_WP_CENSUS) && !(proc->flags & ES_WP_LINKS_CUT);
     row->mail_known = proc->flags & ES_WP_HANDLES;
-    bool older =
-        es_world_mail_count(proc) > 0 && (proc->mail_older > 0 || es_world_mail_at(proc, 0)->seq < world->gap_seq);
-    row->mail_at_most = proc->flags & ES_WP_AT_MOST || (older && world->gap_seq > 0);
+    row->mail_at_most = proc->flags & ES_WP_AT_MOST || may_be_less(world, proc);
 }
 
 static void find_waits(struct build *b)

@@ -126,7 +126,9 @@ struct es_moment_row {
 /* Every process alive after event `seq`, by time of spawn. free with es_moment_free(); `world` and all `proc` are
  * valid as long as es_query_world()'s. Links are whole where all are known. The mailbox (es_world_mail_count() of
  * proc) is what was delivered and is not known as handled: mail_known where the process runs a behaviour's loop
- * and what it handles is recorded, else only what it answered is taken off. mail_at_most: it may be less. */
+ * and what it handles is recorded, else only what it answered is taken off. mail_at_most: it may be less, as events were lost or a
+ * callback has ended since, in which a `receive` may have taken some. What one in the callback that runs took is
+ * never known. */
 struct es_moment {
     uint64_t seq, damaged;
     int64_t time;
