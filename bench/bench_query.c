@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How long the first questions to a recording take, each in a fresh process state: open, info, first page, last page, one process.
+/* How long the first questions to a recording take, each in a fresh process state: open, info, first page, last page, a moment.
  * Usage: bench_query FILE.scope; prints JSON lines {"name", "median", "unit"} over 9 rounds. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,16 +41,64 @@ static int ask_last(struct es_query *query)
     return page(query, &filter);
 }
 
+/* Every process in the middle of the recording: as far as can be from a keyframe, half of the time. */
+static int ask_moment(struct es_query *query)
+{
+    int64_t time;
+    uint64_t seq;
+    struct es_moment *moment;
+    int rc = es_query_time(query, "47%", &time);
+    if (rc == 0)
+        rc = es_query_seq_at(query, time, &seq);
+    if (rc == 0)
+        rc = es_query_moment(query, seq, &moment);
+    if (rc == 0)
+        es_moment_free(moment);
+    return rc;
+}
+
 static const struct {
     const char *name;
     int (*ask)(struct es_query *);
-} questions[] = {
-    {"open and info", ask_info}, {"open and first 50 events", ask_first}, {"open and last 50 events", ask_last}};
+} questions[] = {{"open and info", ask_info},
+                 {"open and first 50 events", ask_first},
+                 {"open and last 50 events", ask_last},
+                 {"open and all processes at a moment", ask_moment}};
 
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+#define MOMENTS 40
+
+/* Moments all over the recording, one after the other in one query, as who drags a slider asks for them. */
+static int bench_moments(const char *path)
+{
+    struct es_query *query;
+    const struct es_block_info *blocks = NULL;
+    double took[MOMENTS];
+    uint64_t seed = 88172645463325252u;
+    if (es_query_open(path, &query) < 0)
+        return -1;
+    size_t n = es_recording_blocks(es_query_recording(query), &blocks), rows = 0;
+    for (int i = 0; n > 0 && i < MOMENTS; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint64_t seq = blocks[0].first_seq + (seed >> 16) % (blocks[n - 1].last_seq - blocks[0].first_seq + 1);
+        uint64_t before = es_clock_os();
+        struct es_moment *moment;
+        if (es_query_moment(query, seq, &moment) < 0)
+            return -1;
+        took[i] = (double)(es_clock_os() - before) / 1e6;
+        rows = moment->n;
+        es_moment_free(moment);
+    }
+    qsort(took, MOMENTS, sizeof *took, by_value);
+    printf("{\"name\":\"all %zu processes at a random moment\",\"median\":%.3f,\"max\":%.3f,\"unit\":\"ms\"}\n", rows,
+           took[MOMENTS / 2], took[MOMENTS - 1]);
+    es_query_close(query);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -73,6 +121,10 @@ int main(int argc, char **argv)
         }
         qsort(took, ROUNDS, sizeof *took, by_value);
         printf("{\"name\":\"%s\",\"median\":%.3f,\"unit\":\"ms\"}\n", questions[q].name, took[ROUNDS / 2]);
+    }
+    if (bench_moments(argv[1]) < 0) {
+        fprintf(stderr, "bench_query: %s\n", es_error_text());
+        return 1;
     }
     return 0;
 }

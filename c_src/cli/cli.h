@@ -30,6 +30,8 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(info, "info", "what a recording holds")                                                                                \
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \
+    C(snapshot, "snapshot", "every process at a moment: state, mailbox, what it waits for; the supervision tree")             \
+    C(flow, "flow", "messages between two processes, with their latencies")                                                  \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \
@@ -71,6 +73,11 @@ const char *es_cli_count(uint64_t n, struct es_cli_buf *buf);    /* 1,234,567 */
 const char *es_cli_bytes(uint64_t n, struct es_cli_buf *buf);    /* 12.3 MB */
 const char *es_cli_duration(int64_t ns, struct es_cli_buf *buf); /* 1.234 s */
 const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf);     /* 2026-01-31 14:25:01.123 local time */
+
+/* Appends a cell of a table: as much as fits into `width` columns, filled up with spaces, and one more. */
+void es_cli_cell(struct es_text *out, const struct es_text *cell, size_t width);
+/* Takes spaces off the end. */
+void es_cli_trim(struct es_text *out);
 
 /* Ends `text` with a newline, writes and clears it. False where writing failed (a closed pipe ends quietly). */
 bool es_cli_flush(struct es_text *text, FILE *out);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/table.h"
+#include "store/table.h"
 #include "store/store.h"
 #include "wire/event.h"
 #include "wire/term.h"

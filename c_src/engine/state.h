@@ -9,7 +9,7 @@
 
 #include "engine/names.h"
 #include "engine/process.h"
-#include "engine/table.h"
+#include "store/table.h"
 
 enum es_behaviour { ES_B_SERVER = 1, ES_B_STATEM = 2, ES_B_EVENT = 4 };
 

@@ -21,7 +21,8 @@ static void add_flags(const struct es_event *event, struct es_shown *ret)
     ret->n_flags = 0;
     for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++)
         if (event->flags & flag_names[i].flag)
-            ret->flags[ret->n_flags++] = flag_names[i].name;
+            ret->flags[ret->n_flags++] =
+                flag_names[i].flag == ES_E_REQUEST && event->kind == ES_K_SEND ? "request" : flag_names[i].name;
 }
 
 /* The text of a function's atom as it is: scripts compare it. */

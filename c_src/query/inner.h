@@ -5,6 +5,7 @@
 
 #include "query/query.h"
 #include "term/text.h"
+#include "wire/term.h"
 
 /* ---- a map from references to numbers (refmap.c) ------------------------------------------------------------------- */
 struct es_refmap {
@@ -31,6 +32,7 @@ struct es_held {
 
 struct es_parents;
 struct es_shown;
+struct es_worlds;
 
 struct es_query {
     struct es_recording *recording;
@@ -50,6 +52,7 @@ struct es_query {
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_shown *shown;        /* texts of the last event shown */
+    struct es_worlds *worlds;      /* the last moments asked for */
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is
@@ -72,6 +75,10 @@ bool es_query_span(struct es_query *query, int64_t *ret_first, int64_t *ret_last
 void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);
 
 void es_parents_free(struct es_parents *parents);
+void es_worlds_free(struct es_worlds *worlds);
+
+/* Is this atom token this text? (process.c) */
+bool es_query_is_atom(struct es_query *query, const struct es_token *token, const char *text);
 
 /* What is known of the end of a call. An end's es_query_parent() is the call it ends. */
 enum es_call {

@@ -63,6 +63,8 @@ static void forget(struct es_query *query)
         es_parents_free(query->parents[i]);
         query->parents[i] = NULL;
     }
+    es_worlds_free(query->worlds);
+    query->worlds = NULL;
     free(query->names);
     query->names = NULL;
     query->n_names = 0;

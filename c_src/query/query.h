@@ -12,6 +12,7 @@
 
 #include "store/event.h"
 #include "store/reader.h"
+#include "store/world.h"
 
 struct es_query;
 
@@ -83,6 +84,100 @@ es_ref es_query_name(struct es_query *query, es_ref pid, int64_t at);
 /* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>"; several over time: all of them. free().
  * -ENOENT says what is near. */
 int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, size_t *ret_n);
+
+/* ---- a moment ------------------------------------------------------------------------------------------------------ */
+/* The last event at or before this time; 0 where there is none. */
+int es_query_seq_at(struct es_query *query, int64_t time, uint64_t *ret_seq);
+
+/* What was known of all processes after event `seq` (at most the last one): from the keyframe before it and the
+ * events up to it, at most a group's; a little later costs a little. *ret_damaged: blocks on the way that cannot
+ * be read; then what is older than world->gap_seq may be over. -ERANGE: dropped by retention. Valid until the
+ * next question of this kind. */
+int es_query_world(struct es_query *query, uint64_t seq, const struct es_world **ret_world, uint64_t *ret_damaged);
+
+enum es_status {
+    ES_STATUS_UNKNOWN,
+    ES_STATUS_RUNNING,  /* scheduled in */
+    ES_STATUS_RUNNABLE, /* scheduled out, and a message came since */
+    ES_STATUS_WAITING,  /* for a reply; or scheduled out and no message came since (one that was preempted looks so
+                           too, for an instant) */
+    ES_STATUS_MAX
+};
+extern const char *const es_status_names[ES_STATUS_MAX]; /* of UNKNOWN: NULL */
+
+enum es_at { /* how it is known what function a process is in */
+             ES_AT_UNKNOWN,
+             ES_AT_SCHEDULED, /* its last `in` or `out` */
+             ES_AT_CALL,      /* its innermost open call */
+             ES_AT_INITIAL    /* nothing else is known */
+};
+extern const char *const es_at_names[ES_AT_INITIAL + 1]; /* of UNKNOWN: NULL */
+
+struct es_moment_row {
+    es_ref pid, name, parent;
+    const struct es_process *process;    /* NULL: its events alone say that it lives */
+    const struct es_world_proc *proc;    /* NULL: the recording has no event of it up to here */
+    struct es_world_fun initial, inside; /* initial call; the function it is in */
+    uint64_t inside_seq;                 /* the event that says so, 0: the initial call */
+    es_ref supervisor;                   /* its parent, where that lives and is a supervisor */
+    es_ref waits_for;          /* process it waits for, where that is known; proc->wait_peer is what it was sent to */
+    uint8_t status, inside_by; /* enum es_status, enum es_at */
+    bool is_supervisor, links_whole, mail_known, mail_at_most;
+};
+/* Every process alive after event `seq`, by time of spawn. free with es_moment_free(); `world` and all `proc` are
+ * valid as long as es_query_world()'s. Links are whole where all are known. The mailbox (es_world_mail_count() of
+ * proc) is what was delivered and is not known as handled: mail_known where the process runs a behaviour's loop
+ * and what it handles is recorded, else only what it answered is taken off. mail_at_most: it may be less, as events were lost or a
+ * callback has ended since, in which a `receive` may have taken some. What one in the callback that runs took is
+ * never known. */
+struct es_moment {
+    uint64_t seq, damaged;
+    int64_t time;
+    const struct es_world *world;
+    struct es_moment_row *rows;
+    size_t n;
+};
+int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret_moment);
+void es_moment_free(struct es_moment *moment);
+
+/* ---- messages between two sides ------------------------------------------------------------------------------------ */
+struct es_flow_request {
+    const es_ref *from, *to; /* processes of either side */
+    size_t n_from, n_to;
+    bool both;            /* the other way too */
+    int64_t since, until; /* of the send (of the delivery, where that is not known); INT64_MIN, INT64_MAX = no bound */
+};
+/* An event in the life of a message; seq 0: not known. `time` means nothing then. */
+struct es_flow_point {
+    uint64_t seq;
+    int64_t time;
+};
+struct es_flow_row {
+    es_ref from, to;
+    struct es_flow_point send, deliver;
+    struct es_flow_point handle, done;   /* the callback that handled it, and that callback's end */
+    struct es_flow_point reply, replied; /* the send with its correlation back, and that one's delivery */
+    uint64_t corr;
+    uint8_t cause_state; /* of the delivery, where it has no send */
+    bool request;        /* a call, whose sender waits for the reply */
+    bool dead;           /* nobody was there to get it */
+};
+/* Nanoseconds, of those rows that have both ends; n 0: of none. */
+struct es_flow_numbers {
+    uint64_t n;
+    int64_t p50, p99, max;
+};
+struct es_flow {
+    struct es_flow_row *rows; /* by send, or delivery */
+    size_t n;
+    bool cut; /* there are more than ES_FLOW_MAX */
+    struct es_flow_numbers latency /* send to delivery */, queue /* delivery to its callback */,
+        handling /* callback to its end */, round /* request to the reply's delivery */;
+};
+#define ES_FLOW_MAX 1000000u
+/* free with es_flow_free(). What happens to messages behind `until` is looked for as far as 262,144 events. */
+int es_query_flow(struct es_query *query, const struct es_flow_request *request, struct es_flow **ret_flow);
+void es_flow_free(struct es_flow *flow);
 
 /* ---- text ---------------------------------------------------------------------------------------------------------- */
 /* What a printed reference or term looks like; `erlang` false: Elixir. Appends to `out`. A reference to an

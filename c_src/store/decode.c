@@ -46,8 +46,10 @@ uint64_t es_block_columns(unsigned fields)
         set |= BIT(ES_C_MESSAGES) | BIT(ES_C_HASHES) | BIT(ES_C_CORRS) | BIT(ES_C_STATE_HASHES) | CAUSES;
     if (fields & ES_F_NUM)
         set |= BIT(ES_C_NUMS);
+    if (fields & (ES_F_PAYLOAD | ES_FIELD_LENGTHS))
+        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_VERSIONS) | BIT(ES_C_SIZES);
     if (fields & ES_F_PAYLOAD)
-        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_PAYLOADS) | BIT(ES_C_VERSIONS) | BIT(ES_C_SIZES);
+        set |= BIT(ES_C_PAYLOADS);
     return set;
 }
 
@@ -271,8 +273,8 @@ static int decode_all(struct es_decoder *d, unsigned fields)
         r = es_decode_messages(d, fields);
     if (r == 0 && (fields & ES_F_NUM))
         r = es_decode_nums(d);
-    if (r == 0 && (fields & ES_F_PAYLOAD))
-        r = es_decode_payloads(d);
+    if (r == 0 && (fields & (ES_F_PAYLOAD | ES_FIELD_LENGTHS)))
+        r = es_decode_payloads(d, fields);
     return r;
 }
 

@@ -46,7 +46,7 @@ int es_decode_peers(struct es_decoder *d);
 int es_decode_moved(struct es_decoder *d);
 int es_decode_messages(struct es_decoder *d, unsigned fields);
 int es_decode_nums(struct es_decoder *d);
-int es_decode_payloads(struct es_decoder *d);
+int es_decode_payloads(struct es_decoder *d, unsigned fields);
 
 static inline struct es_reader es_decode_reader(const struct es_decoder *d, enum es_column_id id)
 {

@@ -191,7 +191,8 @@ static int decode_state_length(struct es_sizes *sizes, struct es_event *event)
     return r;
 }
 
-int es_decode_payloads(struct es_decoder *d)
+/* Their lengths alone where the payloads are not asked for. */
+int es_decode_payloads(struct es_decoder *d, unsigned fields)
 {
     struct es_reader lengths = es_decode_reader(d, ES_C_LENGTHS), payloads = es_decode_reader(d, ES_C_PAYLOADS);
     struct es_sizes sizes = {es_decode_reader(d, ES_C_VERSIONS), es_decode_reader(d, ES_C_SIZES), ES_NO_SIZE};
@@ -211,10 +212,10 @@ int es_decode_payloads(struct es_decoder *d)
         uint64_t len = es_decode_varint(&lengths);
         if (lengths.bad || len > ES_BLOCK_PAYLOAD)
             return es_fail(-EBADMSG, "the lengths of payloads are wrong");
-        if (len == 0)
+        event->payload_len = (uint32_t)len;
+        if (len == 0 || !(fields & ES_F_PAYLOAD))
             continue;
         event->payload = es_reader_take(&payloads, len);
-        event->payload_len = (uint32_t)len;
         if (!event->payload)
             return es_fail(-EBADMSG, "payloads are incomplete");
     }

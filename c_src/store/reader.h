@@ -53,6 +53,7 @@ int es_block_get(struct es_recording *recording, size_t block, struct es_block *
 void es_block_unref(struct es_recording *recording, struct es_block *block);
 
 /* Only the columns named by `fields` (set of es_field; common ones always): others are 0. Payloads cost most. */
+#define ES_FIELD_LENGTHS (1u << 14) /* payload_len alone, without the payloads; of no use together with ES_F_PAYLOAD */
 int es_block_get_fields(struct es_recording *recording, size_t block, unsigned fields, struct es_block **ret_block);
 
 /* ---- states -----------------------------------------------------------------------------------------------------------
