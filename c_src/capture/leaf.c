@@ -122,7 +122,7 @@ static void put_bitstring(struct es_walk *w, ERL_NIF_TERM bits)
     if (!put_encoded(w, bits, share(w)))
         put_cut(w, &(struct es_cut){.type = ES_CUT_BITSTRING});
     uint64_t spent = es_clock_now(d->s->clock) - before;
-    if (spent > 20 * d->s->ticks_us)
+    if (spent > 20 * d->s->ticks_us && !es_takes_its_time(d))
         d->t->slow_until = before + 200 * spent;
 }
 

@@ -101,11 +101,12 @@ static void add_float(const struct es_token *token, struct es_text *out)
 
 static void add_binary(const struct es_token *token, struct es_text *out)
 {
-    if (token->bits == 8 && es_utf8_is_text(token->bytes, token->len)) {
+    bool whole = token->bits == 8 || token->len == 0;
+    if (whole && es_utf8_is_text(token->bytes, token->len)) {
         es_text_json(out, (const char *)token->bytes, token->len);
         return;
     }
-    if (token->bits == 8)
+    if (whole)
         es_text_puts(out, "{\"t\":\"binary\",\"v\":");
     else
         es_text_printf(

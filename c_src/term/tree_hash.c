@@ -65,7 +65,7 @@ static uint64_t hash_big(const struct es_token *token)
 
 static uint64_t hash_bits(const struct es_token *token)
 {
-    if (token->bits == 8)
+    if (token->bits == 8 || token->len == 0)
         return es_tree_hash_binary(token->bytes, token->len);
     uint64_t whole = es_hash_bytes(token->bytes, token->len - 1, SEED(ES_N_BINARY) + token->bits);
     return es_hash_mix(whole, (uint64_t)token->bytes[token->len - 1] >> (8 - token->bits));
