@@ -7,7 +7,8 @@
 #include "query/inner.h"
 #include "term/tree.h"
 
-#define LOOKED_AT 256 /* deliveries before the call */
+#define LOOKED_AT 256u     /* deliveries before the call */
+#define EVENTS_BACK 65536u /* among so many events */
 
 /* ---- the callback -------------------------------------------------------------------------------------------------- */
 
@@ -107,28 +108,25 @@ static bool delivery_fits(struct es_query *query, const struct es_event *deliver
 /* The only delivery before the call that could be what it handles; where several could, nobody knows. */
 static uint64_t search_message(struct es_query *query, const struct es_event *call, const struct given *given)
 {
-    struct es_filter filter = {.pids = &call->pid,
-                               .n_pids = 1,
-                               .kinds = UINT64_C(1) << ES_K_DELIVER,
-                               .since = INT64_MIN,
-                               .until = INT64_MAX,
-                               .before_seq = call->seq,
-                               .reverse = true,
-                               .limit = LOOKED_AT};
-    struct es_cursor *cursor;
-    const struct es_event *event;
+    const struct es_event *stored;
+    unsigned looked = 0;
     uint64_t found = 0;
-    if (es_cursor_open(query, &filter, &cursor) < 0)
-        return 0;
-    while (es_cursor_next(cursor, &event) > 0) {
-        if (!delivery_fits(query, event, given))
+    for (uint64_t seq = call->seq - 1; seq > 0 && call->seq - seq <= EVENTS_BACK && looked < LOOKED_AT; seq--) {
+        if (es_query_stored(query, seq, &stored) < 0)
+            return 0; /* what cannot be read may be another that fits */
+        if (stored->pid != call->pid || stored->kind != ES_K_DELIVER)
             continue;
-        bool unique = given->way == GIVEN_CALL && given->from;
-        found = found ? 0 : event->seq;
-        if (unique || found == 0)
+        struct es_event deliver = *stored;
+        es_query_fill(query, &deliver);
+        looked++;
+        if (!delivery_fits(query, &deliver, given))
+            continue;
+        if (found)
+            return 0;
+        found = seq;
+        if (given->way == GIVEN_CALL && given->from)
             break;
     }
-    es_cursor_close(cursor);
     return found;
 }
 
