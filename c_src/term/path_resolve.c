@@ -121,15 +121,16 @@ static void describe(const struct walk *w, uint32_t node, struct es_text *out)
     struct es_print print = *w->print;
     print.max_bytes = 80;
     if (n->type == ES_N_MAP || (n->flags & ES_NODE_KEYED)) {
-        es_text_printf(out, "a %s with %u keys", n->type == ES_N_MAP ? "map" : "list", n->count);
+        es_text_printf(out, "a %s with %u key%s", n->type == ES_N_MAP ? "map" : "list", n->count,
+                       n->count == 1 ? "" : "s");
         if (n->count > 0) {
             es_text_puts(out, ": ");
             list_keys(w, node, out);
         }
     } else if (n->type == ES_N_LIST) {
-        es_text_printf(out, "a list of %u elements", n->count);
+        es_text_printf(out, "a list of %u element%s", n->count, n->count == 1 ? "" : "s");
     } else if (n->type == ES_N_TUPLE) {
-        es_text_printf(out, "a tuple of %u elements", n->count);
+        es_text_printf(out, "a tuple of %u element%s", n->count, n->count == 1 ? "" : "s");
     } else {
         es_tree_print(w->tree, node, &print, out);
     }
