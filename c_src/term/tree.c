@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "term/print.h"
 #include "term/tree_hash.h"
 
 struct frame {
@@ -22,7 +21,7 @@ struct reading {
     struct es_tree *tree;
     struct es_reader r;
     size_t depth;
-    struct es_text scratch;
+    uint64_t struct_hash; /* of the key __struct__ */
     struct frame frames[ES_TERM_DEPTH_MAX];
 };
 
@@ -43,34 +42,16 @@ static struct es_node *add_node(struct es_tree *tree, enum es_node_type type)
 
 /* ---- what a child tells its parent --------------------------------------------------------------------------------- */
 
-static bool is_module(struct reading *s, uint32_t node)
-{
-    size_t len = 0;
-    const uint8_t *utf8 = es_tree_atom(s->tree, node, &s->scratch, &len);
-    return utf8 && len > 7 && memcmp(utf8, "Elixir.", 7) == 0;
-}
-
-static bool is_alias(struct reading *s, uint32_t node)
-{
-    size_t len = 0;
-    const uint8_t *utf8 = es_tree_atom(s->tree, node, &s->scratch, &len);
-    return utf8 && es_atom_is_alias(utf8, len);
-}
-
-static bool is_key(struct reading *s, uint32_t node)
-{
-    size_t len = 0;
-    return es_tree_atom(s->tree, node, &s->scratch, &len) && !is_module(s, node);
-}
+static bool is_key(const struct es_node *node) { return node->type == ES_N_ATOM && node->atom == ES_ATOM_PLAIN; }
 
 /* Does an element of a list look like one of a keyword list? Looks no further than at the pair's key. */
 static void look_at_pair(struct reading *s, struct frame *f, uint32_t node)
 {
     const struct es_node *pair = &s->tree->nodes[node];
     bool fits = pair->type == ES_N_TUPLE && pair->count == 2 && !(pair->flags & ES_NODE_REST);
-    unsigned key = fits ? s->tree->nodes[node + 1].type : ES_N_CUT;
+    unsigned key = fits ? pair[1].type : ES_N_CUT;
     f->keyed = f->keyed && (key == ES_N_ATOM || key == ES_N_BINARY);
-    f->keyword = f->keyword && f->keyed && key == ES_N_ATOM && is_key(s, node + 1);
+    f->keyword = f->keyword && f->keyed && is_key(pair + 1);
 }
 
 static void take_in_map(struct reading *s, struct frame *f, uint32_t node)
@@ -78,12 +59,12 @@ static void take_in_map(struct reading *s, struct frame *f, uint32_t node)
     const struct es_node *child = &s->tree->nodes[node];
     if (f->left % 2 == 1) { /* of what is left, after this one */
         f->key = child->hash;
-        f->atom_keys = f->atom_keys && child->type == ES_N_ATOM && is_key(s, node);
-        f->module_next = f->atom_keys && es_tree_is_atom(s->tree, node, "__struct__");
+        f->atom_keys = f->atom_keys && is_key(child);
+        f->module_next = f->atom_keys && child->hash == s->struct_hash;
         return;
     }
     f->hash += es_node_hash_pair(f->key, child->hash);
-    f->has_module = f->has_module || (f->module_next && is_alias(s, node));
+    f->has_module = f->has_module || (f->module_next && child->atom == ES_ATOM_MODULE);
     s->tree->nodes[f->node].count++;
 }
 
@@ -287,7 +268,7 @@ int es_tree_read(struct es_tree *tree, const uint8_t *bytes, size_t len, const s
     *tree = (struct es_tree){.bytes = bytes, .len = len, .atoms = print->atoms, .context = print->context};
     s.tree = tree;
     s.depth = 0;
-    s.scratch = (struct es_text){0};
+    s.struct_hash = es_tree_hash_atom("__struct__", 10);
     es_reader_init(&s.r, bytes, len);
     tree->bytes = s.r.at;
     int rc = len < UINT32_MAX ? 0 : -EBADMSG;
@@ -296,7 +277,6 @@ int es_tree_read(struct es_tree *tree, const uint8_t *bytes, size_t len, const s
     while (rc == 0 && s.depth > 0);
     if (rc == 0 && es_reader_left(&s.r) > 0)
         rc = -EBADMSG;
-    es_text_fini(&s.scratch);
     if (rc < 0)
         es_tree_fini(tree);
     return rc;

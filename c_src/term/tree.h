@@ -34,8 +34,10 @@ enum es_node_flag {
     ES_NODE_BYTE = 128,     /* an integer in a list that is encoded as bytes */
 };
 
+enum es_atom_kind { ES_ATOM_UNKNOWN /* its text is */, ES_ATOM_PLAIN, ES_ATOM_ELIXIR /* Elixir.… */, ES_ATOM_MODULE };
 struct es_node {
     uint8_t type, flags; /* enum es_node_type, set of es_node_flag */
+    uint8_t atom;        /* of atoms: enum es_atom_kind; MODULE: a name of a module that Elixir prints as such */
     uint32_t at, end;    /* the bytes of the term [at, end) */
     uint32_t count;      /* elements, or pairs; 0 for leaves */
     uint32_t next;       /* the node behind the subtree; children begin behind the node itself */

@@ -5,7 +5,8 @@
 
 #include "term/tree.h"
 
-uint64_t es_node_hash_leaf(const struct es_tree *tree, const struct es_node *node, const struct es_token *token);
+/* Notes the kind of an atom, too. */
+uint64_t es_node_hash_leaf(const struct es_tree *tree, struct es_node *node, const struct es_token *token);
 
 /* Of a composed node: begin, each child (a map: adds up its pairs), end. */
 static inline uint64_t es_node_hash_begin(unsigned type)
