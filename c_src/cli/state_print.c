@@ -64,7 +64,7 @@ void es_state_print_cause(struct es_state_view *view, const struct es_version_in
     const char *name;
     size_t len;
     if (cause->replaced) {
-        es_text_puts(out, "replaced from outside (sys:replace_state)");
+        es_text_puts(out, "sys:replace_state, from outside");
         return;
     }
     if (name_of(view, version->function, &name, &len))

@@ -84,7 +84,7 @@ bool es_diff_maps(struct es_diffing *d, const struct es_pair *pair)
     const struct es_node *x = &d->from->nodes[pair->a], *y = &d->to->nodes[pair->b];
     uint32_t left[2] = {x->count, y->count};
     struct es_pair at = {.a = pair->a + 1, .b = pair->b + 1};
-    if (!same_struct(d, pair) || ((left[0] == 0) != (left[1] == 0) && !((x->flags | y->flags) & ES_NODE_REST)))
+    if (!same_struct(d, pair))
         return false;
     while (left[0] > 0 && left[1] > 0 && d->from->nodes[at.a].hash == d->to->nodes[at.b].hash) {
         struct es_step step = step_to(pair->step, at.b, false);

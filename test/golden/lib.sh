@@ -3,7 +3,7 @@ set -uo pipefail
 source_dir=${ES_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 scope=${ELIXIRSCOPE:-$source_dir/build/elixirscope}
 work=$(mktemp -d "${TMPDIR:-/tmp}/elixirscope-test.XXXXXX")
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; [ -n "${ES_KEEP:-}" ] || rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 erlc -o "$work" "$source_dir"/test/workload/truth.erl || exit 1
 
 pass() { echo "passed"; exit 0; }
