@@ -138,7 +138,7 @@ static uint64_t message_of(struct es_query *query, uint64_t seq)
     if (es_query_stored(query, seq, &stored) < 0)
         return 0;
     struct es_event call = *stored;
-    if (call.cause)
+    if (call.cause_state != ES_CAUSE_NONE)
         return call.cause;
     if (call.payload_len == 0 || es_tree_read(&tree, call.payload, call.payload_len, &query->print[0]) < 0)
         return 0;
@@ -159,7 +159,9 @@ int es_query_version_cause(struct es_query *query, const struct es_version_info 
         ret_cause->deliver = message_of(query, ret_cause->call);
     if (ret_cause->deliver && es_query_stored(query, ret_cause->deliver, &event) == 0) {
         ret_cause->from = event->peer;
-        ret_cause->send = event->kind == ES_K_DELIVER ? event->cause : 0;
+        uint64_t send = event->kind == ES_K_DELIVER ? event->cause : 0;
+        if (send && es_query_stored(query, send, &event) == 0 && event->kind == ES_K_SEND)
+            ret_cause->send = send;
     }
     es_error_clear();
     return 0;
