@@ -32,6 +32,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(ps, "ps", "list processes")                                                                                            \
     C(snapshot, "snapshot", "every process at a moment: state, mailbox, what it waits for; the supervision tree")             \
     C(flow, "flow", "messages between two processes, with their latencies")                                                  \
+    C(state, "state", "the state of a process at any moment, its versions, what changed")                                    \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \

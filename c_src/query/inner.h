@@ -24,6 +24,7 @@ void es_refmap_fini(struct es_refmap *map);
 /* ---- the query ----------------------------------------------------------------------------------------------------- */
 #define ES_ALL_FIELDS ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE))
 #define ES_HELD_BLOCKS 3
+#define ES_VERSIONS_KEPT 64
 
 struct es_held {
     struct es_block *block;
@@ -33,6 +34,7 @@ struct es_held {
 struct es_parents;
 struct es_shown;
 struct es_worlds;
+struct es_versions;
 
 struct es_query {
     struct es_recording *recording;
@@ -49,6 +51,9 @@ struct es_query {
     struct es_name *names; /* by pid, then time */
     size_t n_names;
     bool names_ready;
+
+    struct es_versions *versions[ES_VERSIONS_KEPT]; /* of the processes asked for last */
+    size_t next_versions;
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_shown *shown;        /* texts of the last event shown */
@@ -79,6 +84,12 @@ void es_worlds_free(struct es_worlds *worlds);
 
 /* Is this atom token this text? (process.c) */
 bool es_query_is_atom(struct es_query *query, const struct es_token *token, const char *text);
+void es_versions_free(struct es_versions *versions);
+
+/* The row of a process; NULL where it has none. */
+const struct es_process *es_query_process(struct es_query *query, es_ref pid);
+/* Says why no state of a process is known at a time; -ENODATA, -ENOENT. */
+int es_state_unknown(struct es_query *query, es_ref pid, int64_t at);
 
 /* What is known of the end of a call. An end's es_query_parent() is the call it ends. */
 enum es_call {
