@@ -49,6 +49,8 @@ struct es_query {
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_shown *shown;        /* texts of the last event shown */
+    struct es_refmap ended;        /* functions of which some call has a recorded end */
+    bool ended_ready;
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is
@@ -78,6 +80,9 @@ enum es_call {
     ES_CALL_OPEN /* it runs until its process exits, or the recording ends */
 };
 enum es_call es_query_call(struct es_query *query, uint64_t seq);
+
+/* Is there a return or an exception of this function anywhere in the recording? 1, 0, negative errno. */
+int es_query_has_ends(struct es_query *query, const struct es_event *call);
 
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 static inline bool es_is_call_end(unsigned kind) { return kind == ES_K_RETURN || kind == ES_K_EXCEPTION; }

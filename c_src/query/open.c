@@ -63,6 +63,8 @@ static void forget(struct es_query *query)
         es_parents_free(query->parents[i]);
         query->parents[i] = NULL;
     }
+    es_refmap_fini(&query->ended);
+    query->ended_ready = false;
     free(query->names);
     query->names = NULL;
     query->n_names = 0;

@@ -99,6 +99,69 @@ void es_query_print_fun(struct es_query *query, const struct es_event *event, bo
  * = none known. Derived, not stored. */
 uint64_t es_query_parent(struct es_query *query, const struct es_event *event);
 
+/* ---- spans --------------------------------------------------------------------------------------------------------- */
+enum es_span_end {
+    ES_SPAN_UNKNOWN, /* its end was not recorded, or it was lost */
+    ES_SPAN_RETURN,
+    ES_SPAN_EXCEPTION,
+    ES_SPAN_EXIT, /* its process exited in it */
+    ES_SPAN_OPEN, /* it was running when the recording ended */
+};
+extern const char *const es_span_end_names[];
+
+/* A call with its end. Durations in ns, -1: unknown. */
+struct es_span {
+    uint64_t call, end, parent; /* sequence numbers; end: of the event that ended it; 0: none known */
+    int64_t begin;
+    int64_t total; /* OPEN: so far */
+    int64_t self;  /* outside of calls that have spans of their own */
+    int64_t running, runnable, waiting; /* where scheduling was recorded: together they are `total` */
+    int64_t gc;                         /* of `running`, where garbage collections were recorded */
+    es_ref pid, module, function;
+    uint16_t arity;
+    uint8_t how; /* enum es_span_end */
+    bool callback;
+    bool inner;     /* the same function is open below: recursion */
+    uint32_t depth; /* spans it lies in */
+    uint32_t path;  /* number of its path, see es_spans_path() */
+};
+
+/* Spans that begin in [since, until), of these processes and functions (`pids`, `module`, `since`, `until` of the
+ * filter; the rest is not used). They come in the order of their ends. A function of which no end was recorded
+ * anywhere has moments only: how UNKNOWN, no durations, and nothing is said to run in it. Memory is bounded by
+ * what is open: -E2BIG beyond a million calls. */
+struct es_spans;
+int es_spans_open(struct es_query *query, const struct es_filter *filter, struct es_spans **ret_spans);
+int es_spans_next(struct es_spans *spans, struct es_span *ret_span); /* 1, 0 at the end, negative errno */
+void es_spans_close(struct es_spans *spans);
+
+/* A path: a function called in a path. Numbers are dense, a path's `below` has a smaller one; ES_PATH_NONE is the
+ * path below the outermost. Beyond a quarter of a million paths, deeper calls count to the path they were made in. */
+#define ES_PATH_NONE UINT32_MAX
+struct es_path {
+    uint32_t below;
+    uint16_t arity;
+    es_ref module, function;
+};
+size_t es_spans_path(const struct es_spans *spans, const struct es_path **ret_paths);
+
+/* Sums of spans by function or by path. `total` counts recursion once. */
+struct es_profile_row {
+    es_ref module, function;
+    uint16_t arity;
+    uint32_t below;           /* by path: index of the row of the path below, ES_PATH_NONE */
+    uint64_t count;           /* calls */
+    uint64_t timed;           /* of these, calls whose end is known: the sums and times are theirs */
+    uint64_t ends[5];         /* by enum es_span_end */
+    int64_t total, self, max; /* ns */
+    int64_t p99;              /* ns, at most 2 % too large; by function only */
+    int64_t running, runnable, waiting, gc; /* -1: unknown of at least one of them */
+};
+enum es_profile { ES_PROFILE_FUNCTIONS, ES_PROFILE_PATHS };
+/* Functions: by total time, the largest first. Paths: those below stand before those above. free(*ret_rows). */
+int es_query_profile(struct es_query *query, const struct es_filter *filter, enum es_profile by,
+                     struct es_profile_row **ret_rows, size_t *ret_n);
+
 /* ---- parts and exports --------------------------------------------------------------------------------------------- */
 /* Copies what lies in [since, until) with all it needs into a new recording. Progress: `tick` (may be NULL)
  * gets 0..1 and stops it by returning non-zero. */
