@@ -2,10 +2,7 @@
 /* Clocks of a process; see lane.h. */
 #include "query/lane.h"
 
-void es_lane_init(struct es_lane *lane)
-{
-    *lane = (struct es_lane){.woken = INT64_MIN, .gc_since = INT64_MIN};
-}
+void es_lane_init(struct es_lane *lane) { *lane = (struct es_lane){.woken = INT64_MIN, .gc_since = INT64_MIN}; }
 
 static void scheduled_in(struct es_lane *lane, int64_t now)
 {

@@ -113,8 +113,8 @@ extern const char *const es_span_end_names[];
 struct es_span {
     uint64_t call, end, parent; /* sequence numbers; end: of the event that ended it; 0: none known */
     int64_t begin;
-    int64_t total; /* OPEN: so far */
-    int64_t self;  /* outside of calls that have spans of their own */
+    int64_t total;                      /* OPEN: so far */
+    int64_t self;                       /* outside of calls that have spans of their own */
     int64_t running, runnable, waiting; /* where scheduling was recorded: together they are `total` */
     int64_t gc;                         /* of `running`, where garbage collections were recorded */
     es_ref pid, module, function;
@@ -149,12 +149,12 @@ size_t es_spans_path(const struct es_spans *spans, const struct es_path **ret_pa
 struct es_profile_row {
     es_ref module, function;
     uint16_t arity;
-    uint32_t below;           /* by path: index of the row of the path below, ES_PATH_NONE */
-    uint64_t count;           /* calls */
-    uint64_t timed;           /* of these, calls whose end is known: the sums and times are theirs */
-    uint64_t ends[5];         /* by enum es_span_end */
-    int64_t total, self, max; /* ns */
-    int64_t p99;              /* ns, at most 2 % too large; by function only */
+    uint32_t below;                         /* by path: index of the row of the path below, ES_PATH_NONE */
+    uint64_t count;                         /* calls */
+    uint64_t timed;                         /* of these, calls whose end is known: the sums and times are theirs */
+    uint64_t ends[5];                       /* by enum es_span_end */
+    int64_t total, self, max;               /* ns */
+    int64_t p99;                            /* ns, at most 2 % too large; by function only */
     int64_t running, runnable, waiting, gc; /* -1: unknown of at least one of them */
 };
 enum es_profile { ES_PROFILE_FUNCTIONS, ES_PROFILE_PATHS };
