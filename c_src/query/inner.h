@@ -31,6 +31,8 @@ struct es_held {
 
 struct es_parents;
 struct es_shown;
+struct es_graph;
+struct es_index;
 
 struct es_query {
     struct es_recording *recording;
@@ -51,6 +53,8 @@ struct es_query {
     struct es_shown *shown;        /* texts of the last event shown */
     struct es_refmap ended;        /* functions of which some call has a recorded end */
     bool ended_ready;
+    struct es_graph *graph; /* what led to what, of the stretch asked for last */
+    struct es_index *index; /* of the blocks asked for last */
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is

@@ -162,6 +162,28 @@ enum es_profile { ES_PROFILE_FUNCTIONS, ES_PROFILE_PATHS };
 int es_query_profile(struct es_query *query, const struct es_filter *filter, enum es_profile by,
                      struct es_profile_row **ret_rows, size_t *ret_n);
 
+/* ---- happens-before ------------------------------------------------------------------------------------------------ */
+enum es_order {
+    ES_ORDER_SAME,
+    ES_ORDER_BEFORE, /* a led to b, or could have: b's process knew of it */
+    ES_ORDER_AFTER,
+    ES_ORDER_CONCURRENT,
+    ES_ORDER_POSSIBLY_BEFORE, /* if some message was handled before something else, which is not known */
+    ES_ORDER_POSSIBLY_AFTER
+};
+extern const char *const es_order_names[]; /* "same", "before", … "possibly after" */
+
+struct es_order_answer {
+    enum es_order order;
+    uint64_t *path; /* sequence numbers from the earlier to the later one, how one led to the other; free() */
+    size_t n_path;  /* 0 where they are concurrent */
+    size_t unknown; /* messages between them whose sender's event is not known: what these carried is not counted */
+};
+/* The order of two events. What a process does happens in its order, but for deliveries: a message is there for it
+ * from its handling on, not from its arrival. -ENOENT; -EINVAL where one of them is nothing that a process did; -E2BIG
+ * where too much lies between them. */
+int es_query_before(struct es_query *query, uint64_t a, uint64_t b, struct es_order_answer *ret_answer);
+
 /* ---- parts and exports --------------------------------------------------------------------------------------------- */
 /* Copies what lies in [since, until) with all it needs into a new recording. Progress: `tick` (may be NULL)
  * gets 0..1 and stops it by returning non-zero. */
