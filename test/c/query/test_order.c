@@ -212,9 +212,51 @@ static void arrival_is_not_handling(void **state)
     es_query_close(query);
 }
 
+/* One process starts another, as far as the order is concerned. */
+static uint64_t lead(uint32_t from, uint32_t to)
+{
+    struct es_event spawn = shop_fun(ES_K_SPAWN, from, "Elixir.Shop", "f");
+    spawn.peer = shop_pid(to);
+    uint64_t cause = shop_add(spawn);
+    struct es_event spawned = shop_fun(ES_K_SPAWNED, to, "Elixir.Shop", "f");
+    spawned.peer = shop_pid(from);
+    spawned.cause = cause;
+    spawned.cause_state = ES_CAUSE_PAIRED;
+    return shop_add(spawned);
+}
+
+/* Much happens at both ends, so that neither finds the other soon: with and without a way between them. */
+static void long_ways(void **state)
+{
+    (void)state;
+    for (int linked = 0; linked < 2; linked++) {
+        shop_begin();
+        uint64_t first = lead(1, 2) - 1, last = 0;
+        for (int i = 0; i < 3000; i++)
+            lead(1 + (uint32_t)i % 2, 2 - (uint32_t)i % 2);
+        uint64_t way = linked ? lead(2, 3) : 0;
+        for (int i = 0; i < 3000; i++)
+            last = lead(3 + (uint32_t)i % 2, 4 - (uint32_t)i % 2);
+        shop_end();
+        struct es_query *query = shop_open();
+        struct es_order_answer answer;
+        assert_ok(es_query_before(query, first, last, &answer));
+        assert_string_equal(es_order_names[answer.order], linked ? "before" : "concurrent");
+        bool found = false;
+        for (size_t i = 0; i < answer.n_path; i++)
+            found = found || answer.path[i] == way;
+        assert_int_equal(found, linked);
+        free(answer.path);
+        es_query_close(query);
+        shop_teardown(NULL);
+        shop_setup(NULL);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shop_setup, shop_teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_recordings), TEST(arrival_is_not_handling)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_recordings), TEST(arrival_is_not_handling),
+                                       TEST(long_ways)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
