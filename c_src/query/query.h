@@ -184,6 +184,57 @@ struct es_order_answer {
  * where too much lies between them. */
 int es_query_before(struct es_query *query, uint64_t a, uint64_t b, struct es_order_answer *ret_answer);
 
+/* ---- causes -------------------------------------------------------------------------------------------------------- */
+enum es_edge_kind {
+    ES_EDGE_NONE,     /* where it begins */
+    ES_EDGE_PROGRAM,  /* the same process did it before */
+    ES_EDGE_MESSAGE,  /* sent and delivered */
+    ES_EDGE_HANDLING, /* delivered and handled */
+    ES_EDGE_SPAWN,
+    ES_EDGE_EXIT, /* an exit signal, or a monitor's message */
+    ES_EDGE_TIMER,
+    ES_EDGE_REPLY,  /* what a callback returned, sent by its behaviour */
+    ES_EDGE_CALL,   /* done inside of this call */
+    ES_EDGE_WAITING /* stories: whose answer was waited for was busy with this */
+};
+extern const char *const es_edge_names[]; /* "none", "program", "message" … */
+
+/* An event of a cone or a story. Backwards it led to `from`, forwards `from` led to it; 0: where it begins. */
+struct es_caused {
+    uint64_t seq, from;
+    uint8_t edge;   /* enum es_edge_kind */
+    bool maybe;     /* it is not certain that it did */
+    uint32_t depth; /* edges from where it begins */
+};
+struct es_cone_request {
+    uint64_t seq;
+    bool forward;
+    uint32_t depth; /* at most so many edges; 0: no bound */
+    uint64_t limit; /* at most so many events, the nearest in time; 0: no bound but memory */
+    int64_t bound;  /* no events before this time, or at or behind it when forward */
+};
+/* All events that led to one, or that it led to, as far as processes knew of them: what each process did before as
+ * well. The nearest in time first. *ret_cut: there are more. free(*ret_events). -ENOENT. */
+int es_query_cone(struct es_query *query, const struct es_cone_request *request, struct es_caused **ret_events,
+                  size_t *ret_n, bool *ret_cut);
+
+/* The few of these that a person wants: a failure, what the process was doing, the message that it handled, who sent
+ * it, doing what, … The first is where it begins. */
+int es_query_story(struct es_query *query, const struct es_cone_request *request, struct es_caused **ret_events,
+                   size_t *ret_n, bool *ret_cut);
+
+/* What a callback handles: the delivery (or timeout) it was called for, 0: not known. Where that is not recorded, the
+ * last delivery whose message is the callback's first argument; then *ret_maybe. */
+int es_query_handled(struct es_query *query, uint64_t call, uint64_t *ret_seq, bool *ret_maybe);
+
+/* The last state version of a process before an event; 0: none. One that is as before stands for the one that has its
+ * text. */
+int es_query_state_before(struct es_query *query, es_ref pid, uint64_t seq, uint64_t *ret_seq);
+
+/* Where a question for the cause of a failure begins: the exit of the process of the last (or first) crash report; without one
+ * the last (first) exit that was none of normal, shutdown. -ENOENT: nothing failed. */
+int es_query_crash(struct es_query *query, bool first, uint64_t *ret_seq);
+
 /* ---- parts and exports --------------------------------------------------------------------------------------------- */
 /* Copies what lies in [since, until) with all it needs into a new recording. Progress: `tick` (may be NULL)
  * gets 0..1 and stops it by returning non-zero. */
