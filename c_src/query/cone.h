@@ -40,6 +40,8 @@ struct es_moment {
 };
 int es_moment_callback(struct es_query *query, es_ref pid, uint64_t seq, struct es_moment *ret);
 bool es_moment_is_terminate(struct es_query *query, uint64_t call);
+/* Does a behaviour end after this end of a callback? It does after an exception, and where {stop, …} was returned. */
+bool es_moment_is_last(struct es_query *query, uint64_t end);
 
 /* The request that a process waits for an answer to at `seq`; 0: none. And where it was delivered. */
 int es_moment_request(struct es_query *query, es_ref pid, uint64_t seq, uint64_t *ret_send, uint64_t *ret_delivery);

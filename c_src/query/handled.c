@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which message a callback handles. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -29,13 +30,7 @@ static bool is_atom(struct es_query *query, struct bytes term, const char *text)
     struct es_reader r;
     struct es_token token;
     es_reader_init(&r, term.at, term.len);
-    if (es_token_next(&r, &token) < 0)
-        return false;
-    size_t len = token.len;
-    const uint8_t *utf8 = token.type == ES_TOK_ATOM ? token.bytes : NULL;
-    if (token.type == ES_TOK_ATOM_REF)
-        utf8 = es_recording_define(query->recording, es_ref_make(ES_REF_ATOM, token.word), &len);
-    return utf8 && len == strlen(text) && memcmp(utf8, text, len) == 0;
+    return es_token_next(&r, &token) == 0 && es_query_is_word(query, &token, text);
 }
 
 /* What the callback gets of a message: of {'$gen_call', From, Request} and {'$gen_cast', Request} the request. */
@@ -69,13 +64,32 @@ static struct bytes first_argument(const struct es_event *call, size_t skip)
     return argument;
 }
 
+/* {'EXIT', Pid, _} or {'DOWN', _, process, Pid, _} of the process whose exit was delivered. */
+static bool is_signal_of(struct es_query *query, struct bytes argument, es_ref pid)
+{
+    struct es_reader r;
+    struct es_token token;
+    struct bytes word, skipped;
+    es_reader_init(&r, argument.at, argument.len);
+    if (argument.len == 0 || es_token_next(&r, &token) < 0 || token.type != ES_TOK_TUPLE || !take_term(&r, &word))
+        return false;
+    bool exit = token.count == 3 && is_atom(query, word, "EXIT");
+    if (!exit &&
+        !(token.count == 5 && is_atom(query, word, "DOWN") && take_term(&r, &skipped) && take_term(&r, &skipped)))
+        return false;
+    return es_token_next(&r, &token) == 0 && token.type == ES_TOK_PID &&
+           es_ref_pid((uint32_t)token.number, token.serial) == pid;
+}
+
 /* gen_server gets the message as its first argument, gen_statem behind the kind of event. */
 static bool fits(struct es_query *query, const struct es_event *call, const struct es_event *delivery)
 {
     struct bytes message = request_in(query, (struct bytes){delivery->payload, delivery->payload_len});
-    for (size_t skip = 0; message.len > 0 && skip < 2; skip++) {
+    for (size_t skip = 0; skip < 2; skip++) {
         struct bytes argument = first_argument(call, skip);
-        if (argument.len == message.len && memcmp(argument.at, message.at, message.len) == 0)
+        if (message.len == 0 && is_signal_of(query, argument, delivery->peer))
+            return true;
+        if (message.len > 0 && argument.len == message.len && memcmp(argument.at, message.at, message.len) == 0)
             return true;
     }
     return false;
@@ -110,13 +124,14 @@ int es_query_handled(struct es_query *query, uint64_t call, uint64_t *ret_seq, b
     *ret_maybe = false;
     if (stored->kind != ES_K_CALL || stored->cause || !(stored->flags & ES_E_CALLBACK) || stored->payload_len == 0)
         return 0;
-    /* held by the query until two other blocks were asked for: copied, as deliveries are looked for */
-    struct es_event copy = *stored;
-    uint8_t bytes[4096];
-    if (stored->payload_len > sizeof bytes)
-        return 0;
+    struct es_event copy = *stored; /* looking for deliveries takes its block away */
+    uint8_t *bytes = malloc(stored->payload_len);
+    if (!bytes)
+        return es_fail(-ENOMEM, "no memory for a call's arguments");
     memcpy(bytes, stored->payload, stored->payload_len);
     copy.payload = bytes;
     *ret_maybe = true;
-    return guess(query, &copy, ret_seq);
+    rc = guess(query, &copy, ret_seq);
+    free(bytes);
+    return rc;
 }

@@ -71,6 +71,10 @@ void es_query_fill(struct es_query *query, struct es_event *event);
 /* First and last time; false where there is no event. */
 bool es_query_span(struct es_query *query, int64_t *ret_first, int64_t *ret_last);
 
+/* Is the token this atom? */
+struct es_token;
+bool es_query_is_word(struct es_query *query, const struct es_token *token, const char *word);
+
 /* Appends a process, port, name or other reference as JSON and ps show it: pids as <0.1.2> in both
  * notations. */
 void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);

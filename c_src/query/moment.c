@@ -70,6 +70,22 @@ bool es_moment_is_terminate(struct es_query *query, uint64_t call)
     return name && len == 9 && memcmp(name, "terminate", 9) == 0;
 }
 
+bool es_moment_is_last(struct es_query *query, uint64_t end)
+{
+    const struct es_event *event;
+    struct es_reader r;
+    struct es_token token;
+    if (es_query_stored(query, end, &event) < 0 || event->kind != ES_K_RETURN || event->payload_len == 0)
+        return true;
+    es_reader_init(&r, event->payload, event->payload_len);
+    if (es_token_next(&r, &token) < 0)
+        return true;
+    if (token.type == ES_TOK_TUPLE && es_token_next(&r, &token) < 0)
+        return true;
+    return es_query_is_word(query, &token, "stop") || es_query_is_word(query, &token, "stop_and_reply") ||
+           es_query_is_word(query, &token, "ignore") || es_query_is_word(query, &token, "error");
+}
+
 /* ---- requests ------------------------------------------------------------------------------------------------------ */
 
 /* Where a send was delivered before `until`; 0. */
@@ -198,11 +214,7 @@ static bool is_planned(struct es_query *query, const struct es_event *exit)
         return true;
     if (token.type == ES_TOK_TUPLE && (token.count != 2 || es_token_next(&r, &token) < 0))
         return false;
-    size_t len = token.len;
-    const uint8_t *text = token.type == ES_TOK_ATOM ? token.bytes : NULL;
-    if (token.type == ES_TOK_ATOM_REF)
-        text = es_recording_define(query->recording, es_ref_make(ES_REF_ATOM, token.word), &len);
-    return text && ((len == 6 && memcmp(text, "normal", 6) == 0) || (len == 8 && memcmp(text, "shutdown", 8) == 0));
+    return es_query_is_word(query, &token, "normal") || es_query_is_word(query, &token, "shutdown");
 }
 
 static int find_failed(struct es_query *query, const struct es_filter *filter, uint64_t *ret_seq)

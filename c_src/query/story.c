@@ -13,15 +13,14 @@
 
 static int push(struct es_cone *story, uint64_t seq, const struct es_caused *from, enum es_edge_kind edge)
 {
-    struct es_pending pending = {.caused = {seq, from->seq, (uint8_t)edge, from->maybe, from->depth + 1}};
+    struct es_pending pending = {.caused = {seq, from->seq, (uint8_t)edge, false, from->depth + 1}};
     return seq ? es_cone_push(story, &pending) : 0;
 }
 
 static int push_maybe(struct es_cone *story, uint64_t seq, const struct es_caused *from, enum es_edge_kind edge)
 {
-    struct es_caused doubtful = *from;
-    doubtful.maybe = true;
-    return push(story, seq, &doubtful, edge);
+    struct es_pending pending = {.caused = {seq, from->seq, (uint8_t)edge, true, from->depth + 1}};
+    return seq ? es_cone_push(story, &pending) : 0;
 }
 
 /* ---- backwards ----------------------------------------------------------------------------------------------------- */
@@ -95,7 +94,7 @@ static int push_waiting(struct es_cone *story, es_ref pid, const struct es_cause
         rc = push(story, moment.open, &link, ES_EDGE_WAITING);
         if (rc < 0)
             return rc;
-        link = (struct es_caused){moment.open, link.seq, ES_EDGE_WAITING, link.maybe, link.depth + 1};
+        link = (struct es_caused){moment.open, link.seq, ES_EDGE_WAITING, false, link.depth + 1};
         pid = received.pid;
     }
     return 0;
@@ -136,6 +135,15 @@ static int push_call(struct es_cone *story, const struct es_indexed *event, cons
     return rc;
 }
 
+/* A callback returned and went on living: it was told to exit from outside. Then the signal, where it was delivered. */
+static int push_told(struct es_cone *story, const struct es_indexed *event, uint64_t since,
+                     const struct es_caused *from)
+{
+    uint64_t delivery = 0;
+    int rc = es_index_last(story->query, event->pid, ES_ROW_DELIVERIES, event->seq - 1, &delivery);
+    return rc == 0 && delivery > since ? push_maybe(story, delivery, from, ES_EDGE_HANDLING) : rc;
+}
+
 /* An exit, or a report of one: the exception, or what the last callback returned, or the call it died in. */
 static int push_failure(struct es_cone *story, const struct es_indexed *event, const struct es_caused *from)
 {
@@ -150,7 +158,8 @@ static int push_failure(struct es_cone *story, const struct es_indexed *event, c
         if (!moment.ended)
             return push_plain(story, event, from);
         if (!es_moment_is_terminate(story->query, moment.ended))
-            return push(story, moment.end, from, ES_EDGE_PROGRAM);
+            return es_moment_is_last(story->query, moment.end) ? push(story, moment.end, from, ES_EDGE_PROGRAM)
+                                                               : push_told(story, event, moment.end, from);
         at = moment.ended;
     }
     return 0;
