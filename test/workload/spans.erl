@@ -2,17 +2,34 @@
 %% Calls that write down when they begin and how they end, whatever is recorded of them: recursion, tail calls, exceptions that are
 %% caught here or above or nowhere, exits in the middle of a call. Lines of the log: Pid Number What Id Function.
 -module(spans).
--export([main/1, walk/2, other/2, third/2]).
+-export([main/1]).
 
 main([Seed, File]) ->
     ets:new(spans_log, [named_table, public, ordered_set]),
     ets:insert(spans_log, {id, 0}),
     S = list_to_integer(atom_to_list(Seed)),
+    traced(),
     [worker(S, N) || N <- lists:seq(1, 120)],
     {ok, Fd} = file:open(atom_to_list(File), [write]),
     [io:format(Fd, "~s ~b ~s ~b ~s~n", [P, N, W, I, F]) || {{P, N}, W, I, F} <- ets:tab2list(spans_log)],
     ok = file:close(Fd),
     halt(0).
+
+%% The functions of a module are traced a moment after it was loaded: until then a call of this one is not seen.
+traced() ->
+    Functions = [{?MODULE, F, 2} || F <- [walk, other, third]],
+    case [F || F <- Functions, is_traced(F)] of
+        Functions -> ok;
+        _ -> receive after 1 -> traced() end
+    end.
+
+is_traced(F) ->
+    Sessions = case erlang:function_exported(trace, session_info, 1) of
+        true -> apply(trace, session_info, [all]);
+        false -> []
+    end,
+    lists:any(fun(Traced) -> Traced =:= {traced, local} orelse Traced =:= {traced, global} end,
+              [erlang:trace_info(F, traced) | [apply(trace, info, [S, F, traced]) || S <- Sessions]]).
 
 worker(S, N) ->
     Killed = N rem 6 =:= 0,
