@@ -203,7 +203,7 @@ extern const char *const es_edge_names[]; /* "none", "program", "message" … */
 struct es_caused {
     uint64_t seq, from;
     uint8_t edge;   /* enum es_edge_kind */
-    bool maybe;     /* it is not certain that it did */
+    bool maybe;     /* it is not certain that it did; of this edge alone */
     uint32_t depth; /* edges from where it begins */
 };
 struct es_cone_request {
