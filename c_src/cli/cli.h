@@ -33,6 +33,10 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(snapshot, "snapshot", "every process at a moment: state, mailbox, what it waits for; the supervision tree")             \
     C(flow, "flow", "messages between two processes, with their latencies")                                                  \
     C(state, "state", "the state of a process at any moment, its versions, what changed")                                    \
+    C(why, "why", "what led to an event or a failure")                                                                       \
+    C(leads_to, "leads-to", "what an event led to")                                                                          \
+    C(order, "order", "which of two events came before the other")                                                           \
+    C(calls, "calls", "how long functions took, and in what")                                                                \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \
