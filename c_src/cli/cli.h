@@ -30,6 +30,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(info, "info", "what a recording holds")                                                                                \
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \
+    C(sql, "sql", "ask a recording in SQL")                                                                                  \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \
@@ -81,6 +82,7 @@ int es_cli_finish(const char *command, int code);
 /* True once SIGINT or SIGTERM came; long readers stop and keep what they have. */
 bool es_cli_interrupted(void);
 void es_cli_catch_signals(void);
+void es_cli_forget_interruption(void); /* a prompt goes on after Ctrl-C */
 
 struct es_progress {
     const char *label;
