@@ -61,6 +61,7 @@ void es_sql_close(struct es_sql *sql)
         free_words(&sql->words[0][i]);
         free_words(&sql->words[1][i]);
     }
+    es_refmap_fini(&sql->pid_numbers);
     es_text_fini(&sql->scratch);
     free(sql);
 }

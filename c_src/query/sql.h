@@ -147,6 +147,7 @@ struct es_sql_row {
     int64_t value[ES_SQL_COLUMNS];
     uint64_t present; /* columns that are not NULL */
     int64_t time;     /* for names */
+    int64_t id;       /* tells it from all others of its table, whatever else is asked for */
 };
 
 struct es_sql_scan {
@@ -281,7 +282,8 @@ struct es_sql {
     struct es_block *block; /* of es_sql_event() */
     uint64_t block_first, block_last;
     unsigned block_fields;
-    struct es_event filled; /* its answer */
+    struct es_event filled;       /* its answer */
+    struct es_refmap pid_numbers; /* of processes in counted rows, from 1 */
 };
 
 /* Read-only, without files, bounded (sql_guard.c). */

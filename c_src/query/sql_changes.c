@@ -33,6 +33,7 @@ static void put_change(struct es_sql_scan *scan, const struct es_event *event, u
     struct es_sql_row *row = &scan->row;
     bool captured = !(event->flags & ES_E_STATE_MISSED);
     row->present = 0;
+    row->id = (int64_t)event->seq;
     row->time = event->time;
     es_sql_put(row, ES_CHANGE_SEQ, (int64_t)event->seq);
     es_sql_put(row, ES_CHANGE_TIME, event->time);

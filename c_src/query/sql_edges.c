@@ -45,6 +45,7 @@ static void put_edge(struct es_sql_scan *scan, const struct es_event *event, uin
 {
     struct es_sql_row *row = &scan->row;
     row->present = 0;
+    row->id = (int64_t)(event->seq * 2 + (source != event->cause));
     row->time = event->time;
     es_sql_put(row, ES_EDGE_SOURCE, (int64_t)source);
     es_sql_put(row, ES_EDGE_TARGET, (int64_t)event->seq);

@@ -208,6 +208,22 @@ static int count(struct es_sql_scan *scan, struct events *events)
     return 0;
 }
 
+/* A number for the first event of a group that is the same in each run and that no other group has: SQLite
+ * tells rows apart by it that several runs give (OR). There are few groups then, of kinds and processes. */
+static int64_t group_id(struct es_sql_scan *scan, struct events *events, const struct es_sql_group *group)
+{
+    uint64_t id = 0;
+    for (size_t i = 0; i < events->n_keys && scan->ask.n_order == 0; i++) {
+        struct es_refmap *numbers = &scan->sql->pid_numbers;
+        bool is_pid = events->keys[i]->field == ES_SQL_F_PID;
+        uint64_t *number = is_pid && group->key[i] ? es_refmap_place(numbers, (uint64_t)group->key[i]) : NULL;
+        if (number && !*number)
+            *number = numbers->n;
+        id |= is_pid ? (number ? *number << 32 : 0) : (uint64_t)group->key[i] << 56;
+    }
+    return (int64_t)id;
+}
+
 static void show_group(struct es_sql_scan *scan, struct events *events, const struct es_sql_group *group)
 {
     scan->row.present = 0;
@@ -219,6 +235,7 @@ static void show_group(struct es_sql_scan *scan, struct events *events, const st
         key++;
     }
     events->given = 0;
+    scan->row.id = group_id(scan, events, group);
 }
 
 static int next_of_groups(struct es_sql_scan *scan, struct events *events)
@@ -232,9 +249,11 @@ static int next_of_groups(struct es_sql_scan *scan, struct events *events)
             show_group(scan, events, group);
         uint64_t skip = scan->ask.skip < has - events->given ? scan->ask.skip : has - events->given;
         events->given += skip;
+        scan->row.id += (int64_t)skip;
         scan->ask.skip -= skip;
         if (events->given < has) {
             events->given++;
+            scan->row.id++;
             return 1;
         }
         events->group++;

@@ -70,6 +70,7 @@ static void put_process(struct es_sql_scan *scan, struct processes *p, size_t i)
     const struct es_process *process = p->rows ? p->rows[i].process : &p->all[i];
     struct es_sql_row *row = &scan->row;
     row->present = 0;
+    row->id = (int64_t)i;
     es_sql_put(row, ES_PROCESS_PID, (int64_t)process->pid);
     put_known(row, ES_PROCESS_NAME, (int64_t)process->name, process->name != ES_REF_NONE);
     put_known(row, ES_PROCESS_PARENT, (int64_t)process->parent, process->parent != ES_REF_NONE);
@@ -128,6 +129,7 @@ static int next_loss(struct es_sql_scan *scan)
     const struct es_loss *loss = &losses[scan->number];
     struct es_sql_row *row = &scan->row;
     row->present = 0;
+    row->id = (int64_t)scan->number;
     if (loss->kind != ES_K_NONE)
         es_sql_put(row, ES_LOSS_KIND, (int64_t)(intptr_t)es_kind_table[loss->kind % ES_KIND_MAX].name);
     es_sql_put(row, ES_LOSS_EVENTS, (int64_t)loss->count);

@@ -158,6 +158,7 @@ static int next_node(struct es_sql_scan *scan)
     const struct node *node = &f->nodes[f->at];
     int rc = print_stack(scan, f, f->at++);
     row->present = 0;
+    row->id = (int64_t)scan->number;
     es_sql_put(row, ES_FLAME_STACK, (int64_t)(intptr_t)f->stack.bytes);
     es_sql_put(row, ES_FLAME_DEPTH, node->depth);
     es_sql_put(row, ES_FLAME_MODULE, (int64_t)node->module);

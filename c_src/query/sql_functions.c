@@ -121,6 +121,7 @@ static int next_group(struct es_sql_scan *scan, size_t column)
         return 0;
     const struct es_sql_group *group = &counts->groups.groups[counts->at++];
     scan->row.present = 0;
+    scan->row.id = (int64_t)scan->number;
     if (group->present & 1)
         es_sql_put(&scan->row, column, group->key[0]);
     es_sql_put(&scan->row, column + 1, (int64_t)group->events);
@@ -197,6 +198,7 @@ static void put_bucket(struct es_sql_scan *scan, int64_t bucket, uint64_t events
 {
     const struct counts *counts = scan->state;
     scan->row.present = 0;
+    scan->row.id = (int64_t)scan->number;
     es_sql_put(&scan->row, ES_TIMELINE_BUCKET, bucket);
     es_sql_put(&scan->row, ES_TIMELINE_TIME, (int64_t)((uint64_t)counts->from + (uint64_t)(bucket * counts->step)));
     es_sql_put(&scan->row, ES_TIMELINE_END_TIME,

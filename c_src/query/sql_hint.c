@@ -165,7 +165,8 @@ int es_sql_refuse(struct es_sql *sql, const char *text, int rc)
     char place[64];
     const char *message = sqlite3_errmsg(sql->db);
     es_error_clear();
-    if ((rc & 0xff) == SQLITE_AUTH || strstr(message, "may not be modified") || behind(message, "not authorized")) {
+    if ((rc & 0xff) == SQLITE_AUTH || strstr(message, " may not be ") || behind(message, "cannot create") ||
+        behind(message, "not authorized")) {
         es_hint("Only SELECT (also WITH ... SELECT, and EXPLAIN QUERY PLAN) over the tables of a recording.");
         return es_fail(-EPERM, "a query may only read the recording%s%s", rc == SQLITE_AUTH ? "" : ": ",
                        rc == SQLITE_AUTH ? "" : message);

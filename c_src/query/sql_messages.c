@@ -99,6 +99,7 @@ static void put_sent(struct es_sql_scan *scan, const struct sent *sent)
     struct es_sql_row *row = &scan->row;
     row->present = 0;
     row->time = sent->time;
+    row->id = (int64_t)sent->seq;
     es_sql_put(row, ES_MESSAGE_SEQ, (int64_t)sent->seq);
     es_sql_put(row, ES_MESSAGE_TIME, sent->time);
     es_sql_put(row, ES_MESSAGE_DEAD, 0);
@@ -138,6 +139,7 @@ static int see_delivery(struct es_sql_scan *scan, struct messages *m, const stru
         es_sql_put(row, ES_MESSAGE_LATENCY, event->time - sent.time);
     } else {
         row->present = 0;
+        row->id = (int64_t)event->seq;
         sent = sent_of(event);
         es_sql_put(row, ES_MESSAGE_PAYLOAD, (int64_t)event->seq);
         es_sql_put(row, ES_MESSAGE_DEAD, 0);

@@ -36,7 +36,8 @@ static void describe(const struct es_sql_table *table, struct es_text *out)
         es_text_printf(out, "%s\"%s\" %s%s", i ? ", " : "", c->name, c->type,
                        c->role >= ES_ROLE_NOTATION ? " HIDDEN" : "");
     }
-    es_text_puts(out, ")");
+    /* Rows that are handed out by groups have no seq: nothing may ask for a row's number behind our back. */
+    es_text_puts(out, table->source ? ")" : ", PRIMARY KEY(seq)) WITHOUT ROWID");
 }
 
 static int on_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret, char **error)
@@ -155,7 +156,9 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
         if (scan->ask.arguments[i])
             sqlite3_result_value(context, scan->ask.arguments[i]);
         return SQLITE_OK;
-    } else if (column->show == ES_SHOW_AS)
+    } else if (column->role == ES_ROLE_SEQ && scan->ask.counted) /* only to tell rows apart */
+        value = (struct es_sql_value){scan->row.id, ES_SHOW_INTEGER, true};
+    else if (column->show == ES_SHOW_AS)
         value.show = scan->as;
     else if (scan->event)
         value = es_sql_event_value(scan->sql, scan->event, column);
@@ -171,7 +174,7 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
 {
     struct es_sql_scan *scan = &((struct cursor *)base)->scan;
-    *ret = scan->event && scan->event->seq ? (sqlite3_int64)scan->event->seq : (sqlite3_int64)scan->number;
+    *ret = scan->row.id;
     return SQLITE_OK;
 }
 

@@ -86,6 +86,7 @@ static void put_pair(struct es_sql_row *row, const struct begun *begun, const st
 {
     row->present = 0;
     row->time = begun->time;
+    row->id = (int64_t)begun->seq;
     es_sql_put(row, ES_GC_SEQ, (int64_t)begun->seq);
     es_sql_put(row, ES_GC_TIME, begun->time);
     es_sql_put(row, ES_GC_PID, (int64_t)begun->pid);

@@ -138,6 +138,7 @@ static int next_span(struct es_sql_scan *scan)
         return rc;
     row->present = 0;
     row->time = span.time;
+    row->id = (int64_t)span.seq;
     es_sql_put(row, ES_SPAN_SEQ, (int64_t)span.seq);
     es_sql_put(row, ES_SPAN_TIME, span.time);
     es_sql_put(row, ES_SPAN_PID, (int64_t)span.pid);
