@@ -41,11 +41,43 @@ static int ask_last(struct es_query *query)
     return page(query, &filter);
 }
 
+static int ask_sql(struct es_query *query, const char *text)
+{
+    struct es_sql *sql;
+    struct es_sql_options options = {0};
+    int rc = es_sql_open(query, &options, &sql);
+    if (rc < 0)
+        return rc;
+    rc = es_sql_begin(sql, text, NULL);
+    while (rc > 0)
+        rc = es_sql_step(sql);
+    es_sql_close(sql);
+    return rc;
+}
+
+static int ask_groups(struct es_query *query)
+{
+    return ask_sql(query, "SELECT kind, count(*) FROM events GROUP BY kind");
+}
+
+static int ask_count(struct es_query *query) { return ask_sql(query, "SELECT count(*) FROM events"); }
+
+static int ask_histogram(struct es_query *query) { return ask_sql(query, "SELECT * FROM histogram('kind')"); }
+
+static int ask_top(struct es_query *query) { return ask_sql(query, "SELECT * FROM top('pid')"); }
+
+static int ask_functions(struct es_query *query) { return ask_sql(query, "SELECT * FROM top('function')"); }
+
+static int ask_timeline(struct es_query *query) { return ask_sql(query, "SELECT * FROM timeline(1000)"); }
+
 static const struct {
     const char *name;
     int (*ask)(struct es_query *);
-} questions[] = {
-    {"open and info", ask_info}, {"open and first 50 events", ask_first}, {"open and last 50 events", ask_last}};
+} questions[] = {{"open and info", ask_info},           {"open and first 50 events", ask_first},
+                 {"open and last 50 events", ask_last}, {"SQL: SELECT kind, count(*) GROUP BY kind", ask_groups},
+                 {"SQL: SELECT count(*)", ask_count},   {"SQL: histogram('kind')", ask_histogram},
+                 {"SQL: top('pid')", ask_top},          {"SQL: top('function')", ask_functions},
+                 {"SQL: timeline(1000)", ask_timeline}};
 
 static int by_value(const void *a, const void *b)
 {

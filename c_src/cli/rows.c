@@ -162,7 +162,7 @@ static void add_printable(struct es_text *out, const struct es_sql_cell *cell)
     }
     size_t from = out->len;
     if (cell->type == ES_SQL_REAL)
-        es_text_printf(out, "%.6g", cell->real);
+        es_text_printf(out, "%.10g", cell->real);
     else
         add_plain(out, cell);
     for (size_t i = from; i < out->len && out->bytes; i++) {
