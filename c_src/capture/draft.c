@@ -34,7 +34,7 @@ bool es_draft_define(struct es_draft *d, es_ref ref, ERL_NIF_TERM term, uint64_t
     if (t->n_pending == ES_PENDING_MAX)
         return false;
     t->pending[t->n_pending++] = (struct es_pending){.ref = ref, .term = term, .key = key};
-    es_seen_add(t, key, true);
+    es_seen_add(t, key, ES_SEEN_DEFINED);
     return true;
 }
 

@@ -45,7 +45,7 @@ static inline bool es_draft_knows(struct es_draft *d, es_ref ref, ERL_NIF_TERM t
 {
     enum es_seen_class class = es_ref_class_of(ref) == ES_REF_ATOM ? ES_SEEN_ATOM : ES_SEEN_OTHER;
     uint64_t key = es_seen_key(class, es_ref_value(ref));
-    return ES_LIKELY(es_seen_find(d->t, key) == 1) || es_draft_define(d, ref, term, key);
+    return ES_LIKELY(es_seen_find(d->t, key) & ES_SEEN_DEFINED) || es_draft_define(d, ref, term, key);
 }
 
 #endif

@@ -100,7 +100,7 @@ static void emit(struct es_draft *d, const struct es_draft_plan *plan, const str
 {
     struct es_budget budget = budget_of(d);
     struct es_draft_plan full = *plan;
-    full.payload = es_walk_room(&budget);
+    full.payload = es_budget_room(&budget);
     if (!es_draft_begin(d, &full))
         return;
     unsigned fields = es_kind_table[plan->kind].fields;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The content hash: the same for a message where it is sent and where it is delivered, whatever the budgets. It is made from at most
- * ES_HASH_NODES terms in walking order, either on its own or while the message is written; both ways give the same number. */
+ * ES_HASH_NODES terms in walking order, by the walk that writes them (walk.h). */
 #ifndef ES_CAPTURE_HASH_H
 #define ES_CAPTURE_HASH_H
 
@@ -25,9 +25,9 @@ enum es_hash_tag {
 
 struct es_hash {
     uint64_t value;
-    uint32_t left; /* terms that still count */
-    bool on;       /* the term being looked at counts */
-    bool unknown;  /* it could not be looked at */
+    uint64_t left; /* terms that still count */
+    uint64_t
+        on; /* 1: the term being looked at counts; whole words: halves of one would be packed and unpacked at each step */
 };
 
 #define ES_HASH_BEGIN                                                \
@@ -36,24 +36,32 @@ struct es_hash {
     }
 
 /* Begins the next term. */
-static inline void es_hash_next(struct es_hash *h)
+ES_INLINE void es_hash_next(struct es_hash *h)
 {
     h->on = h->left > 0;
     h->left -= h->on;
 }
 
 /* The multiplications do not wait for each other. */
-static inline void es_hash_add(struct es_hash *h, enum es_hash_tag tag, uint64_t value)
+ES_INLINE void es_hash_add(struct es_hash *h, enum es_hash_tag tag, uint64_t value)
 {
     uint64_t word = (value + (uint64_t)tag) * UINT64_C(0x9fb21c651e98df25);
     if (h->on)
         h->value = (h->value << 23 | h->value >> 41) ^ word ^ word >> 32;
 }
 
+/* A whole leaf. */
+ES_INLINE void es_hash_leaf(struct es_hash *h, enum es_hash_tag tag, uint64_t value)
+{
+    es_hash_next(h);
+    es_hash_add(h, tag, value);
+}
+
+/* Never 0. */
 static inline uint64_t es_hash_end(const struct es_hash *h)
 {
     uint64_t value = es_hash_mix(h->value, ES_HASH_NODES);
-    return h->unknown ? 0 : value ? value : 1;
+    return value ? value : 1;
 }
 
 /* The number of a pid, port or reference in a hash. */
@@ -67,9 +75,6 @@ void es_hash_big(struct es_hash *h, const struct es_session *s, ERL_NIF_TERM big
 
 /* A binary: its size, its beginning and its end. */
 void es_hash_binary(struct es_hash *h, const uint8_t *bytes, size_t size);
-
-/* The hash of a term, from a walk of its own. 0: unknown. */
-uint64_t es_hash_term(struct es_draft *d, ERL_NIF_TERM term);
 
 /* The number of the reference that pairs this message with its request, reply or monitor; 0: there is none. */
 uint64_t es_correlate(ErlNifEnv *env, ERL_NIF_TERM message);

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "capture/put.h"
 #include "capture/refs.h"
 #include "capture/secret.h"
 
@@ -49,6 +48,8 @@ static bool put_encoded(struct es_walk *w, ERL_NIF_TERM term, size_t max)
 void es_leaf_atom(struct es_walk *w, ERL_NIF_TERM atom)
 {
     es_hash_add(&w->hash, ES_HASH_ATOM, atom);
+    if (w->hash_only)
+        return;
     if (ES_LIKELY(es_draft_knows(w->d, es_ref_make(ES_REF_ATOM, atom), atom)))
         w->d->at = es_put_atom_ref(w->d->at, atom);
     else if (!put_encoded(w, atom, ES_LEAF_MAX))
@@ -61,6 +62,8 @@ static void put_big(struct es_walk *w, ERL_NIF_TERM big)
     struct es_session *s = w->d->s;
     ErlNifUInt64 magnitude;
     es_hash_big(&w->hash, s, big);
+    if (w->hash_only)
+        return;
     if (enif_get_uint64(w->d->env, big, &magnitude))
         w->d->at = es_put_big(w->d->at, magnitude, false);
     else if (enif_compare(big, s->big_max) >= 0 || enif_compare(big, s->big_min) <= 0 ||
@@ -70,8 +73,8 @@ static void put_big(struct es_walk *w, ERL_NIF_TERM big)
 
 void es_leaf_integer(struct es_walk *w, ERL_NIF_TERM integer)
 {
-    ErlNifSInt64 value;
-    if (ES_UNLIKELY(!enif_get_int64(w->d->env, integer, &value))) {
+    int64_t value;
+    if (ES_UNLIKELY(!es_get_int64(w->d->env, integer, &value))) {
         put_big(w, integer);
         return;
     }
@@ -117,8 +120,10 @@ static void put_binary(struct es_walk *w, const ErlNifBinary *binary)
 static void put_bitstring(struct es_walk *w, ERL_NIF_TERM bits)
 {
     struct es_draft *d = w->d;
-    uint64_t before = es_clock_now(d->s->clock);
     es_hash_add(&w->hash, ES_HASH_BITS, 0);
+    if (w->hash_only)
+        return;
+    uint64_t before = es_clock_now(d->s->clock);
     if (!put_encoded(w, bits, share(w)))
         put_cut(w, &(struct es_cut){.type = ES_CUT_BITSTRING});
     uint64_t spent = es_clock_now(d->s->clock) - before;
@@ -132,11 +137,12 @@ void es_leaf_bits(struct es_walk *w, ERL_NIF_TERM bits)
     if (!es_binary_may_inspect(w->d)) {
         bool whole = enif_is_binary(w->d->env, bits);
         put_cut(w, &(struct es_cut){.type = whole ? ES_CUT_BINARY : ES_CUT_BITSTRING, .flags = ES_CUT_AT_LEAST});
-        w->hash.unknown |= w->hash.on;
+        w->hash_unknown |= w->hash.on;
     } else if (ES_LIKELY(enif_inspect_binary(w->d->env, bits, &binary))) {
         es_binary_inspected(w->d, bits, &binary);
         es_hash_binary(&w->hash, binary.data, binary.size);
-        put_binary(w, &binary);
+        if (!w->hash_only)
+            put_binary(w, &binary);
     } else {
         put_bitstring(w, bits);
     }
@@ -149,6 +155,8 @@ void es_leaf_fun(struct es_walk *w, ERL_NIF_TERM fun)
 {
     char text[512];
     es_hash_add(&w->hash, ES_HASH_FUN, 0);
+    if (w->hash_only)
+        return;
     int n = enif_snprintf(text, sizeof text, "%T", fun);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     if (len > 4 && memcmp(text, "fun ", 4) == 0 && put_encoded(w, fun, ES_LEAF_MAX))
@@ -179,6 +187,8 @@ void es_leaf_pid(struct es_walk *w, ERL_NIF_TERM pid)
     struct es_draft *d = w->d;
     es_ref ref = es_ref_of_local(d->env, d->t, pid);
     hash_name(w, pid, ref);
+    if (w->hash_only)
+        return;
     if (ES_UNLIKELY(!ref)) {
         if (!put_encoded(w, pid, ES_LEAF_MAX))
             put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
@@ -196,6 +206,8 @@ void es_leaf_port(struct es_walk *w, ERL_NIF_TERM port)
     struct es_draft *d = w->d;
     es_ref ref = es_ref_of_local(d->env, d->t, port);
     hash_name(w, port, ref);
+    if (w->hash_only)
+        return;
     if (ES_UNLIKELY(!ref)) {
         if (!put_encoded(w, port, ES_LEAF_MAX))
             put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
@@ -226,6 +238,8 @@ void es_leaf_ref(struct es_walk *w, ERL_NIF_TERM ref)
 {
     ErlNifBinary etf;
     hash_name(w, ref, 0);
+    if (w->hash_only)
+        return;
     if (!enif_term_to_binary(w->d->env, ref, &etf)) {
         put_cut(w, &(struct es_cut){.type = ES_CUT_ANY});
         return;

@@ -24,7 +24,7 @@ static inline es_ref es_ref_of_atom(struct es_draft *d, ERL_NIF_TERM atom)
 {
     es_ref ref = es_ref_make(ES_REF_ATOM, atom);
     uint64_t key = es_seen_key(ES_SEEN_ATOM, atom);
-    if (ES_LIKELY(es_seen_find(d->t, key) == 1)) /* only atoms are ever added so */
+    if (ES_LIKELY(es_seen_find(d->t, key) & ES_SEEN_DEFINED))
         return ref;
     return enif_is_atom(d->env, atom) && es_draft_define(d, ref, atom, key) ? ref : 0;
 }

@@ -5,20 +5,40 @@
 #include "capture/atoms.h"
 #include "wire/clock.h"
 
-bool es_secret_atom(struct es_draft *d, ERL_NIF_TERM atom, enum es_redact_kind kind)
+static bool matches(const struct es_draft *d, ERL_NIF_TERM atom, enum es_redact_kind kind)
 {
-    uint64_t key = es_seen_key(kind == ES_REDACT_KEY ? ES_SEEN_KEY : ES_SEEN_STRUCT, atom);
-    int known = es_seen_find(d->t, key);
-    if (ES_LIKELY(known >= 0))
-        return known;
     char text[ES_REDACT_TEXT + 2];
     int len = enif_get_atom(d->env, atom, text, sizeof text, ERL_NIF_LATIN1); /* with its NUL; 0 where it is longer */
-    bool secret = len > 0 && es_redact_match(&d->s->redact, kind, text, (size_t)len - 1);
-    es_seen_add(d->t, key, secret);
+    return len > 0 && es_redact_match(&d->s->redact, kind, text, (size_t)len - 1);
+}
+
+bool es_secret_atom(struct es_draft *d, ERL_NIF_TERM atom)
+{
+    uint64_t key = es_seen_key(ES_SEEN_SECRET, atom);
+    if (es_seen_find(d->t, es_seen_key(ES_SEEN_ATOM, atom)) & ES_SEEN_PLAIN)
+        return false;
+    if (es_seen_find(d->t, key))
+        return true;
+    bool secret = matches(d, atom, ES_REDACT_KEY);
+    if (secret)
+        es_seen_add(d->t, key, ES_SEEN_YES);
+    else
+        es_seen_add(d->t, es_seen_key(ES_SEEN_ATOM, atom), ES_SEEN_PLAIN);
     return secret;
 }
 
-bool es_secret_binary(struct es_draft *d, ERL_NIF_TERM term)
+static bool secret_struct_name(struct es_draft *d, ERL_NIF_TERM atom)
+{
+    uint64_t key = es_seen_key(ES_SEEN_STRUCT, atom);
+    unsigned known = es_seen_find(d->t, key);
+    if (ES_LIKELY(known))
+        return known == ES_SEEN_YES;
+    bool secret = matches(d, atom, ES_REDACT_STRUCT);
+    es_seen_add(d->t, key, secret ? ES_SEEN_YES : ES_SEEN_PLAIN);
+    return secret;
+}
+
+static bool secret_binary(struct es_draft *d, ERL_NIF_TERM term)
 {
     ErlNifBinary binary;
     if (!es_binary_may_inspect(d) || !enif_inspect_binary(d->env, term, &binary))
@@ -27,7 +47,7 @@ bool es_secret_binary(struct es_draft *d, ERL_NIF_TERM term)
     return es_redact_match(&d->s->redact, ES_REDACT_KEY, binary.data, binary.size);
 }
 
-bool es_secret_charlist(struct es_draft *d, ERL_NIF_TERM list)
+static bool secret_charlist(struct es_draft *d, ERL_NIF_TERM list)
 {
     char text[ES_REDACT_TEXT];
     size_t len = 0;
@@ -39,11 +59,21 @@ bool es_secret_charlist(struct es_draft *d, ERL_NIF_TERM list)
     return len > 0 && es_redact_match(&d->s->redact, ES_REDACT_KEY, text, len);
 }
 
+bool es_secret_other(struct es_draft *d, ERL_NIF_TERM key)
+{
+    switch (es_type_of(d->env, key)) {
+    case ERL_NIF_TERM_TYPE_ATOM: return es_secret_atom(d, key);
+    case ERL_NIF_TERM_TYPE_BITSTRING: return secret_binary(d, key);
+    case ERL_NIF_TERM_TYPE_LIST: return secret_charlist(d, key);
+    default: return false;
+    }
+}
+
 bool es_secret_struct_slowly(struct es_draft *d, ERL_NIF_TERM map)
 {
     ERL_NIF_TERM module;
     return enif_get_map_value(d->env, map, es_am.struct_, &module) && enif_is_atom(d->env, module) &&
-           es_secret_atom(d, module, ES_REDACT_STRUCT);
+           secret_struct_name(d, module);
 }
 
 /* A copy lies elsewhere each time it is made: only if a second look gives another address was the first one a copy, and the time not

@@ -4,26 +4,21 @@
 #define ES_CAPTURE_SECRET_H
 
 #include "capture/draft.h"
+#include "capture/type.h"
 
-bool es_secret_atom(struct es_draft *d, ERL_NIF_TERM atom, enum es_redact_kind kind);
-bool es_secret_binary(struct es_draft *d, ERL_NIF_TERM binary);
-bool es_secret_charlist(struct es_draft *d, ERL_NIF_TERM list);
+bool es_secret_atom(struct es_draft *d, ERL_NIF_TERM atom);
+bool es_secret_other(struct es_draft *d, ERL_NIF_TERM key);
 bool es_secret_struct_slowly(struct es_draft *d, ERL_NIF_TERM map);
 
 /* Whether what stands under this key (an atom, a binary or a charlist: of a map, or first of a pair) is a secret. */
-static inline bool es_secret_key(struct es_draft *d, ERL_NIF_TERM key, ErlNifTermType type)
+ES_INLINE bool es_secret_key(struct es_draft *d, ERL_NIF_TERM key)
 {
     if (d->s->redact.lengths[ES_REDACT_KEY] == 0)
         return false;
-    switch (type) {
-    case ERL_NIF_TERM_TYPE_ATOM: {
-        int known = es_seen_find(d->t, es_seen_key(ES_SEEN_KEY, key));
-        return ES_LIKELY(known >= 0) ? known : es_secret_atom(d, key, ES_REDACT_KEY);
-    }
-    case ERL_NIF_TERM_TYPE_BITSTRING: return es_secret_binary(d, key);
-    case ERL_NIF_TERM_TYPE_LIST: return es_secret_charlist(d, key);
-    default: return false;
-    }
+    if (ES_UNLIKELY(!es_words_known) || !es_word_is_atom(key))
+        return es_secret_other(d, key);
+    unsigned known = es_seen_find(d->t, es_seen_key(ES_SEEN_ATOM, key));
+    return ES_UNLIKELY(!(known & ES_SEEN_PLAIN)) && es_secret_atom(d, key);
 }
 
 /* Whether a map is a struct that is secret as a whole. */

@@ -87,6 +87,7 @@ static int fill(ErlNifEnv *env, struct es_session *s, const char *path)
     s->clock = (enum es_clock)head->clock;
     s->ticks_us = head->clock_rate / 1000000u;
     es_redact_init(&s->redact, head);
+    es_arena_populate(&s->arena);
     atomic_store(&head->vm_pid, (uint32_t)getpid());
     return 0;
 }

@@ -17,12 +17,15 @@
 
 #define ES_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ES_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ES_SELDOM __attribute__((cold, noinline))              /* apart from the code that has to stay in the caches */
+#define ES_INLINE static inline __attribute__((always_inline)) /* where what it works on is to stay in registers */
 
-#define ES_SEEN_SETS 1024  /* of four ways each, see seen.h */
-#define ES_PID_SETS 2048   /* of two ways each, see refs.h */
-#define ES_PENDING_MAX 256 /* definitions that one event may bring; further atoms are written as text */
-#define ES_MEMO_MAX 512    /* terms that one walk remembers */
-#define ES_DEPTH_MAX 96    /* nesting that a walk can follow, whatever the settings say */
+#define ES_SEEN_SETS 1024   /* of four ways each, see seen.h */
+#define ES_PID_SETS 2048    /* of two ways each, see refs.h */
+#define ES_PENDING_MAX 256  /* definitions that one event may bring; further atoms are written as text */
+#define ES_MEMO_MAX 512     /* terms that one walk remembers */
+#define ES_SCRATCH_MAX 6144 /* bytes of a walk that only hashes */
+#define ES_DEPTH_MAX 96     /* nesting that a walk can follow, whatever the settings say */
 
 struct es_session {
     struct es_arena arena;
@@ -124,6 +127,7 @@ struct es_thread {
     uint64_t seen[ES_SEEN_SETS][4];
     struct es_pending pending[ES_PENDING_MAX];
     struct es_frame frames[ES_DEPTH_MAX];
+    uint8_t scratch[ES_SCRATCH_MAX];
     uint32_t walks; /* counts those that use memo */
     struct es_memo memo[ES_MEMO_MAX];
 };

@@ -4,8 +4,10 @@
 #include "capture/tracer.h"
 
 #include "capture/atoms.h"
+#include "capture/handled.h"
 #include "capture/hash.h"
 #include "capture/refs.h"
+#include "capture/type.h"
 #include "capture/walk.h"
 
 struct es_trace { /* one trace call */
@@ -22,15 +24,12 @@ typedef void es_handler(struct es_trace *c);
 static inline ERL_NIF_TERM option(const struct es_trace *c, ERL_NIF_TERM name)
 {
     ERL_NIF_TERM value;
-    size_t size;
-    if (enif_get_map_size(c->d.env, c->options, &size) && size == 0)
-        return 0; /* often so, and cheaper to ask */
     return enif_get_map_value(c->d.env, c->options, name, &value) ? value : 0;
 }
 
 static bool begin(struct es_trace *c, const struct es_budget *budget)
 {
-    struct es_draft_plan plan = {.kind = c->kind, .payload = budget ? es_walk_room(budget) : 0};
+    struct es_draft_plan plan = {.kind = c->kind, .payload = budget ? es_budget_room(budget) : 0};
     plan.pid = es_ref_of_local(c->d.env, c->d.t, c->tracee);
     return es_draft_begin(&c->d, &plan);
 }
@@ -67,12 +66,13 @@ struct es_mfa {
 static struct es_mfa mfa_of(ErlNifEnv *env, ERL_NIF_TERM term)
 {
     int arity;
+    int64_t number;
     const ERL_NIF_TERM *e;
     if (!term || !enif_get_tuple(env, term, &arity, &e) || arity != 3)
         return (struct es_mfa){0};
     struct es_mfa mfa = {.module = e[0], .function = e[1]};
-    if (enif_get_int(env, e[2], &arity)) {
-        mfa.arity = (uint16_t)arity;
+    if (es_get_int64(env, e[2], &number)) {
+        mfa.arity = (uint16_t)number;
         return mfa;
     }
     ERL_NIF_TERM head, rest = e[2];
@@ -162,6 +162,9 @@ static ERL_NIF_TERM callback_arguments(const struct es_trace *c)
 {
     int arity;
     const ERL_NIF_TERM *e;
+    size_t size;
+    if (enif_get_map_size(c->d.env, c->options, &size) && size == 0)
+        return 0; /* often so, and cheaper to ask */
     ERL_NIF_TERM result = option(c, es_am.match_spec_result);
     return result && enif_get_tuple(c->d.env, result, &arity, &e) && arity == 2 && e[0] == es_am.es_callback ? e[1] : 0;
 }
@@ -178,6 +181,7 @@ static void trace_call(struct es_trace *c)
     if (!begin(c, &budget))
         return;
     put_function(&c->d, &mfa);
+    es_draft_word(&c->d, of_callback ? es_handled_hash(&c->d, mfa.module, mfa.function, of_callback) : 0);
     if (of_callback)
         c->d.record->flags |= ES_R_CALLBACK;
     end(c, arguments, &budget);

@@ -85,6 +85,14 @@ static json_t *losses_json(struct es_query *query, const struct es_info *info)
                      "ranges", ranges);
 }
 
+static json_t *json_causes(const uint64_t counts[ES_CAUSE_MAX])
+{
+    json_t *causes = json_object();
+    for (unsigned i = 1; i < ES_CAUSE_MAX; i++)
+        json_object_set_new(causes, es_cause_names[i], json_integer((json_int_t)counts[i]));
+    return causes;
+}
+
 static json_t *info_json(struct es_query *query, const char *path, const struct es_info *info)
 {
     json_t *object = json_pack("{s:s, s:{s:I, s:o}, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "file", path, "events",
@@ -103,12 +111,11 @@ static json_t *info_json(struct es_query *query, const char *path, const struct 
                         info->events ? json_integer(es_query_wall(query, info->first_time)) : json_null());
     json_object_set_new(object, "live", json_boolean(info->live));
     json_object_set_new(object, "closed", json_boolean(info->closed));
-    json_t *causes = json_object(), *counters = json_object(), *facts = json_object();
-    for (unsigned i = 1; i < ES_CAUSE_MAX; i++)
-        json_object_set_new(causes, es_cause_names[i], json_integer((json_int_t)info->pairs[i]));
+    json_t *counters = json_object(), *facts = json_object();
     es_recording_each_counter(es_query_recording(query), add_counter, counters);
     es_recording_each_meta(es_query_recording(query), add_meta, facts);
-    json_object_set_new(object, "causes", causes);
+    json_object_set_new(object, "causes", json_causes(info->pairs));
+    json_object_set_new(object, "handled", json_causes(info->handled));
     json_object_set_new(object, "counters", counters);
     json_object_set_new(object, "meta", facts);
     return object;
@@ -153,19 +160,19 @@ static void print_missing(const struct es_info *info)
         row("damage", "%s%" PRIu64 " blocks cannot be read%s", warn, info->damaged, none);
 }
 
-static void print_causes(const struct es_info *info)
+static void print_causes(const char *label, const char *what, const uint64_t counts[ES_CAUSE_MAX])
 {
     uint64_t all = 0;
     for (unsigned i = 1; i < ES_CAUSE_MAX; i++)
-        all += info->pairs[i];
+        all += counts[i];
     if (!all)
         return;
     struct es_cli_buf count;
-    row("causes", "%s deliveries and first events, %.2f %% paired", es_cli_count(all, &count),
-        100.0 * (double)info->pairs[ES_CAUSE_PAIRED] / (double)all);
+    row(label, "%s %s, %.2f %% paired", es_cli_count(all, &count), what,
+        100.0 * (double)counts[ES_CAUSE_PAIRED] / (double)all);
     for (unsigned i = ES_CAUSE_PAIRED; i < ES_CAUSE_MAX; i++)
-        if (info->pairs[i])
-            printf("    %-17s %15s\n", es_cause_names[i], es_cli_count(info->pairs[i], &count));
+        if (counts[i])
+            printf("    %-17s %15s\n", es_cause_names[i], es_cli_count(counts[i], &count));
 }
 
 static void print_info(struct es_query *query, const char *path, const struct es_info *info)
@@ -191,7 +198,8 @@ static void print_info(struct es_query *query, const char *path, const struct es
     row("processes", "%s", es_cli_count(info->processes, &a));
     row("events", "%s%s", es_cli_count(info->events, &c), "");
     print_kinds(info);
-    print_causes(info);
+    print_causes("causes", "deliveries and first events", info->pairs);
+    print_causes("handled", "callbacks for messages", info->handled);
     print_missing(info);
 }
 

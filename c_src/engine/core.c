@@ -31,6 +31,7 @@ int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms
 void es_core_fini(struct es_core *core)
 {
     es_hold_fini(&core->hold);
+    es_mails_fini(&core->mails);
     es_states_fini(&core->states);
     es_pairs_fini(&core->pairs);
     es_processes_fini(&core->processes);
@@ -78,27 +79,28 @@ static int emit(struct es_core *core, struct es_proc *proc, struct es_event *eve
     return 0;
 }
 
-static struct es_event event_of(const struct es_input *in)
+/* Field by field: to clear the whole first, as an initializer does, takes longer than all of this. */
+static inline void event_of(const struct es_input *in, struct es_event *event)
 {
     const struct es_record_view *view = &in->view;
-    struct es_event event = {
-        .time = in->time,
-        .kind = view->kind,
-        .flags = (uint8_t)(((view->flags >> 3) & 15) | in->flags),
-        .arity = view->arity,
-        .thread = in->thread,
-        .pid = view->pid,
-        .peer = view->peer,
-        .module = view->module,
-        .function = view->function,
-        .hash = view->hash,
-        .corr = view->corr,
-        .payload = view->payload,
-        .payload_len = view->payload_len,
-    };
-    if (es_kind_table[view->kind].fields & ES_F_NUM)
-        memcpy(event.num, view->num, sizeof event.num);
-    return event;
+    event->seq = 0;
+    event->time = in->time;
+    event->kind = view->kind;
+    event->flags = (uint8_t)(((view->flags >> 3) & 15) | in->flags);
+    event->cause_state = ES_CAUSE_NONE;
+    event->arity = view->arity;
+    event->thread = in->thread;
+    event->pid = view->pid;
+    event->peer = view->peer;
+    event->module = view->module;
+    event->function = view->function;
+    event->hash = view->hash;
+    event->corr = view->corr;
+    event->cause = 0;
+    event->moved = 0;
+    memcpy(event->num, view->num, sizeof event->num);
+    event->payload = view->payload;
+    event->payload_len = view->payload_len;
 }
 _Static_assert(ES_R_CUT >> 3 == ES_E_CUT && ES_R_REDACTED >> 3 == ES_E_REDACTED &&
                    ES_R_NO_PAYLOAD >> 3 == ES_E_NO_PAYLOAD && ES_R_CALLBACK >> 3 == ES_E_CALLBACK,
@@ -139,15 +141,18 @@ static int take_delivery(struct es_core *core, struct es_proc *proc, struct es_i
     int r = es_message_delivered(core, proc, in, last, &finding, &waits);
     if (r < 0 || waits)
         return r < 0 ? r : begin_wait(core, proc, in, ret_waits);
-    struct es_event event = event_of(in);
+    struct es_event event;
+    event_of(in, &event);
     event.peer = finding.sender;
-    return emit_caused(core, proc, &event, &finding);
+    r = emit_caused(core, proc, &event, &finding);
+    return r < 0 ? r : es_mail_delivered(&core->mails, &core->processes, proc, &event);
 }
 
 /* The first event of a process, caused by its parent's. */
 static int take_spawned(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
 {
-    struct es_event event = event_of(in);
+    struct es_event event;
+    event_of(in, &event);
     struct es_finding finding = {.state = ES_CAUSE_EXTERNAL};
     if (proc->row.spawn_seq) {
         finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .cause = proc->row.spawn_seq};
@@ -186,9 +191,26 @@ static int emit_state(struct es_core *core, struct es_proc *proc, const struct e
     return emit(core, proc, &state);
 }
 
+/* A callback begins: the message that it handles caused it. */
+static int take_callback(struct es_core *core, struct es_proc *proc, const struct es_input *in)
+{
+    struct es_event event;
+    event_of(in, &event);
+    if (event.hash) {
+        struct es_finding finding;
+        es_mail_handled(core, proc, in, &finding);
+        event.cause_state = finding.state;
+        event.cause = finding.cause;
+        core->handled[finding.state]++;
+    }
+    proc->mailbox.timeout = 0;
+    return emit(core, proc, &event);
+}
+
 static int take_return(struct es_core *core, struct es_proc *proc, struct es_input *in)
 {
-    struct es_event event = event_of(in);
+    struct es_event event;
+    event_of(in, &event);
     struct es_version version = {.what = ES_V_NONE};
     struct es_callback_of of = es_states_callback(&core->states, &core->names, &event);
     event.flags &= (uint8_t)~ES_E_CALLBACK;
@@ -211,7 +233,8 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
 
 static int take_send(struct es_core *core, struct es_proc *proc, struct es_input *in)
 {
-    struct es_event event = event_of(in);
+    struct es_event event;
+    event_of(in, &event);
     int r = es_message_sent(core, proc, in, &event);
     if (r == 0)
         r = emit(core, proc, &event);
@@ -222,6 +245,14 @@ static int take_send(struct es_core *core, struct es_proc *proc, struct es_input
     return r;
 }
 
+static int take_exit(struct es_core *core, const struct es_event *event)
+{
+    struct es_proc *proc = es_proc_find(&core->processes, event->pid);
+    if (proc)
+        es_mail_clear(&core->mails, proc);
+    return es_proc_exit(&core->processes, event);
+}
+
 /* What an event changes in what is known of processes. */
 static int note_event(struct es_core *core, const struct es_event *event, bool has_proc)
 {
@@ -230,7 +261,8 @@ static int note_event(struct es_core *core, const struct es_event *event, bool h
         if (core->hold.n > 0)
             es_hold_poke(core, event->pid, event->peer);
         return es_ref_class_of(event->peer) == ES_REF_PID ? es_proc_spawn(&core->processes, &core->names, event) : 0;
-    case ES_K_EXIT: return has_proc ? es_proc_exit(&core->processes, event) : 0;
+    case ES_K_EXIT: return has_proc ? take_exit(core, event) : 0;
+    case ES_K_TIMEOUT: es_mail_timeout(&core->processes, event); return 0;
     case ES_K_CENSUS: return has_proc ? es_proc_census(&core->processes, &core->names, event) : 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
     case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
@@ -246,7 +278,8 @@ static int note_event(struct es_core *core, const struct es_event *event, bool h
 
 static int take_other(struct es_core *core, struct es_proc *proc, struct es_input *in)
 {
-    struct es_event event = event_of(in);
+    struct es_event event;
+    event_of(in, &event);
     int r = emit(core, proc, &event);
     return r < 0 || in->noted ? r : note_event(core, &event, proc != NULL);
 }
@@ -258,8 +291,9 @@ static int take_call(struct es_core *core, struct es_proc *proc, const struct es
     int r = es_server_translate(&core->states, &core->names, proc, &shown.view);
     if (r < 0)
         return r;
-    bool callback = shown.view.kind != ES_K_CALL && (shown.view.flags & ES_R_CALLBACK);
-    return callback ? take_return(core, proc, &shown) : take_other(core, proc, &shown);
+    if (!(shown.view.flags & ES_R_CALLBACK))
+        return take_other(core, proc, &shown);
+    return shown.view.kind == ES_K_CALL ? take_callback(core, proc, &shown) : take_return(core, proc, &shown);
 }
 
 static int take(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
@@ -296,7 +330,8 @@ int es_core_take(struct es_core *core, struct es_input *in)
         return es_fail(-ENOMEM, "no memory for the processes");
     if (proc && proc->held > 0) {
         if (in->view.kind == ES_K_REGISTER || in->view.kind == ES_K_UNREGISTER) { /* others use the name from now on */
-            struct es_event event = event_of(in);
+            struct es_event event;
+            event_of(in, &event);
             int r = note_event(core, &event, true);
             in->noted = true;
             if (r < 0)
@@ -344,11 +379,15 @@ int es_core_flush(struct es_core *core)
         char name[32];
         snprintf(name, sizeof name, "pairs.%s", es_cause_names[i]);
         r = count(core, name, &core->causes[i]);
+        snprintf(name, sizeof name, "handled.%s", es_cause_names[i]);
+        r = r < 0 ? r : count(core, name, &core->handled[i]);
     }
     if (r == 0)
         r = count(core, "sends.undelivered", &core->pairs.undelivered);
     if (r == 0)
         r = count(core, "sends.evicted", &core->pairs.evicted);
+    if (r == 0)
+        r = count(core, "deliveries.evicted", &core->mails.evicted);
     if (r == 0)
         r = count(core, "events.late", &core->late);
     return r == 0 ? count(core, "events.moved", &core->moved) : r;

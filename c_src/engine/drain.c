@@ -82,26 +82,6 @@ static int take_word(struct es_drain *drain, const struct es_record_view *view)
 static bool is_first_pass(unsigned kind) { return kind == ES_K_DEF || kind == ES_K_CLOCK || kind == ES_K_LOST; }
 static bool is_second_pass(unsigned kind) { return kind == ES_K_MODULE || kind == ES_K_VM; }
 
-struct peek {
-    uint64_t stamp;
-    uint32_t size;
-    uint8_t kind;
-};
-
-static inline struct peek peek_at(const struct es_source *source, uint64_t position)
-{
-    const struct es_record *record = (const struct es_record *)(const void *)es_ring_at(source->ring, position);
-    return (struct peek){.stamp = record->stamp, .size = record->size, .kind = record->kind};
-}
-
-/* `latest`: nobody can have stamped later than that yet. */
-static inline bool is_sound(const struct peek *peek, uint64_t left, uint64_t latest)
-{
-    return left >= sizeof(struct es_record) && peek->size >= sizeof(struct es_record) && peek->size <= left &&
-           peek->size <= ES_RECORD_MAX && peek->size % 8 == 0 && peek->kind != ES_K_NONE && peek->kind < ES_KIND_MAX &&
-           peek->stamp <= latest;
-}
-
 static int read_word(struct es_drain *drain, struct es_source *source, uint64_t at, uint64_t end)
 {
     struct es_record_view view;
@@ -116,8 +96,8 @@ static int read_word(struct es_drain *drain, struct es_source *source, uint64_t 
 static int scan_again(struct es_drain *drain, struct es_source *source, uint64_t at)
 {
     while (at != source->scanned) {
-        struct peek peek = peek_at(source, at);
-        if (!is_sound(&peek, source->scanned - at, UINT64_MAX))
+        struct es_peek peek = es_peek_at(source, at);
+        if (!es_peek_is_sound(&peek, source->scanned - at, UINT64_MAX))
             break; /* it was, a moment ago: the run will find it */
         int r = is_second_pass(peek.kind) ? read_word(drain, source, at, source->scanned) : 0;
         if (r < 0)
@@ -132,8 +112,8 @@ static int scan(struct es_drain *drain, struct es_source *source, uint64_t end, 
     uint64_t first = source->scanned;
     bool again = false;
     while (source->scanned != end) {
-        struct peek peek = peek_at(source, source->scanned);
-        if (!is_sound(&peek, end - source->scanned, latest)) {
+        struct es_peek peek = es_peek_at(source, source->scanned);
+        if (!es_peek_is_sound(&peek, end - source->scanned, latest)) {
             source->bad_at = source->scanned;
             source->bad_to = end;
             break;
@@ -153,7 +133,7 @@ static void renew_key(struct es_source *source)
 {
     if (source->next == source->scanned || source->next == source->bad_at)
         return;
-    uint64_t stamp = peek_at(source, source->next).stamp;
+    uint64_t stamp = es_peek_at(source, source->next).stamp;
     if (stamp > source->key && stamp < LAST_STAMP)
         source->key = stamp;
 }
@@ -225,34 +205,37 @@ int es_drain_look(struct es_drain *drain, bool all)
 
 /* ---- handing on ---------------------------------------------------------------------------------------------------- */
 
-static int hand_on(struct es_drain *drain, struct es_source *source, const struct es_record_view *view)
+static int hand_on(struct es_drain *drain, struct es_source *source, struct es_input *in)
 {
+    const struct es_record_view *view = &in->view;
     if (view->kind == ES_K_LOST)
         return es_gap_lost(drain, source, view);
     if (es_kind_table[view->kind].family == ES_FAM_INTERNAL)
         return 0; /* taken when it was scanned */
-    struct es_input in = {.view = *view, .key = source->key, .thread = source->thread};
-    in.time = es_clock_map_time(&drain->clock, view->stamp);
-    if (view->stamp < drain->given)
-        in.flags = ES_E_LATE;
+    in->key = source->key;
+    in->thread = source->thread;
+    in->time = es_clock_map_time(&drain->clock, view->stamp);
+    in->flags = view->stamp < drain->given ? ES_E_LATE : 0;
+    in->noted = false;
     if (__builtin_expect(source->key >= drain->losing_from, 0))
         es_pairs_losing(&drain->core->pairs, true);
-    return es_core_take(drain->core, &in);
+    return es_core_take(drain->core, in);
 }
 
 static int next_record(struct es_drain *drain, struct es_source *source)
 {
-    struct es_record_view view;
+    struct es_input in;
     if (source->next == source->bad_at)
         return es_gap_malformed(drain, source);
-    if (es_record_read(es_ring_at(source->ring, source->next), source->scanned - source->next, &view) < 0) {
+    if (es_record_read(es_ring_at(source->ring, source->next), source->scanned - source->next, &in.view) < 0) {
         source->bad_at = source->next;
         source->bad_to =
             source->bad_to > source->scanned && source->bad_to != ES_NOWHERE ? source->bad_to : source->scanned;
         return es_gap_malformed(drain, source);
     }
-    source->next += view.size;
-    return hand_on(drain, source, &view);
+    source->next += in.view.size;
+    es_foresee(drain, source);
+    return hand_on(drain, source, &in);
 }
 
 int es_drain_run(struct es_drain *drain, uint32_t max, bool *ret_more)

@@ -13,22 +13,28 @@
 
 #define ES_NOWHERE UINT64_MAX
 
+struct es_foresight {
+    uint64_t at; /* a position between `next` and `scanned`, or one before */
+    uint32_t n;  /* records from `next` up to there */
+};
+
 struct es_source { /* a ring, as read */
     struct es_ring *ring;
     uint32_t index, generation;
     bool used; /* a thread has written to it once */
     uint16_t thread;
-    uint64_t next;              /* first record not handed on: all before it was */
-    uint64_t scanned;           /* up to here it was looked at for definitions and for its shape */
-    uint64_t committed;         /* all before it is in the file */
-    uint64_t bad_at, bad_to;    /* what is between makes no sense; ES_NOWHERE: all does */
-    uint64_t bound;             /* nothing with a smaller stamp will be published */
-    uint64_t last_stamp;        /* of what was scanned */
-    uint64_t key;               /* place in the order of the record at `next`: its stamp, but never falling */
-    uint64_t told[ES_KIND_MAX]; /* losses the recording tells already */
-    uint64_t ahead;             /* of them that matter for pairing: in records that are scanned, but not handed on */
-    uint64_t loss_from;         /* stamp from which on such are lost, as those records say; ES_NOWHERE: none are */
-    uint64_t untold_from;       /* the same of losses that only the counters know yet */
+    uint64_t next;                 /* first record not handed on: all before it was */
+    struct es_foresight far, near; /* see foresee.c */
+    uint64_t scanned;              /* up to here it was looked at for definitions and for its shape */
+    uint64_t committed;            /* all before it is in the file */
+    uint64_t bad_at, bad_to;       /* what is between makes no sense; ES_NOWHERE: all does */
+    uint64_t bound;                /* nothing with a smaller stamp will be published */
+    uint64_t last_stamp;           /* of what was scanned */
+    uint64_t key;                  /* place in the order of the record at `next`: its stamp, but never falling */
+    uint64_t told[ES_KIND_MAX];    /* losses the recording tells already */
+    uint64_t ahead;                /* of them that matter for pairing: in records that are scanned, but not handed on */
+    uint64_t loss_from;            /* stamp from which on such are lost, as those records say; ES_NOWHERE: none are */
+    uint64_t untold_from;          /* the same of losses that only the counters know yet */
     uint32_t malformed;
 };
 
@@ -47,6 +53,25 @@ struct es_drain {
     uint64_t first_seen;     /* our stamp when events waited for a first calibration */
     bool wall_known, uncalibrated;
 };
+
+/* What a record says before it is read as a whole. */
+struct es_peek {
+    uint64_t stamp;
+    uint32_t size;
+    uint8_t kind;
+};
+static inline struct es_peek es_peek_at(const struct es_source *source, uint64_t position)
+{
+    const struct es_record *record = (const struct es_record *)(const void *)es_ring_at(source->ring, position);
+    return (struct es_peek){.stamp = record->stamp, .size = record->size, .kind = record->kind};
+}
+/* `latest`: nobody can have stamped later than that yet. */
+static inline bool es_peek_is_sound(const struct es_peek *peek, uint64_t left, uint64_t latest)
+{
+    return left >= sizeof(struct es_record) && peek->size >= sizeof(struct es_record) && peek->size <= left &&
+           peek->size <= ES_RECORD_MAX && peek->size % 8 == 0 && peek->kind != ES_K_NONE && peek->kind < ES_KIND_MAX &&
+           peek->stamp <= latest;
+}
 
 int es_drain_init(struct es_drain *drain, struct es_arena *arena, struct es_core *core);
 void es_drain_fini(struct es_drain *drain);
@@ -69,6 +94,9 @@ void es_order_build(struct es_drain *drain);
 struct es_source *es_order_first(const struct es_drain *drain, uint64_t *ret_until);
 /* The key of the first source changed; `gone`: it has nothing left below the watermark. */
 void es_order_changed(struct es_drain *drain, bool gone);
+
+/* ---- foresee.c: what the next records of a ring will need ---- */
+void es_foresee(const struct es_drain *drain, struct es_source *source);
 
 /* ---- gap.c: what is missing (gap.h: the rest of it) ---- */
 int es_gap_lost(struct es_drain *drain, struct es_source *source, const struct es_record_view *view);

@@ -7,14 +7,9 @@
 #include "base/error.h"
 #include "engine/pair.h"
 
-static inline uint32_t home(const struct es_pairs *pairs, es_ref from, uint64_t to)
-{
-    return (uint32_t)(es_table_hash(from ^ (to * UINT64_C(0x9fb21c651e98df25))) >> 3) & pairs->mask;
-}
-
 struct es_lane *es_lane_find(const struct es_pairs *pairs, es_ref from, uint64_t to)
 {
-    for (uint32_t at = home(pairs, from, to);; at = (at + 1) & pairs->mask) {
+    for (uint32_t at = es_lane_home(pairs, from, to);; at = (at + 1) & pairs->mask) {
         struct es_lane *lane = &pairs->lanes[at];
         if (lane->from == from && lane->to == to)
             return lane;
@@ -34,7 +29,7 @@ static struct es_lane *new_lanes(uint32_t size)
 
 static struct es_lane *place(const struct es_pairs *pairs, es_ref from, uint64_t to)
 {
-    uint32_t at = home(pairs, from, to);
+    uint32_t at = es_lane_home(pairs, from, to);
     while (pairs->lanes[at].from)
         at = (at + 1) & pairs->mask;
     return &pairs->lanes[at];
@@ -77,7 +72,7 @@ void es_lane_remove(struct es_pairs *pairs, struct es_lane *lane)
     es_lane_certain(pairs, lane);
     uint32_t at = (uint32_t)(lane - pairs->lanes);
     for (uint32_t next = (at + 1) & pairs->mask; pairs->lanes[next].from; next = (next + 1) & pairs->mask) {
-        uint32_t from = home(pairs, pairs->lanes[next].from, pairs->lanes[next].to);
+        uint32_t from = es_lane_home(pairs, pairs->lanes[next].from, pairs->lanes[next].to);
         if (((next - from) & pairs->mask) >= ((next - at) & pairs->mask)) {
             pairs->lanes[at] = pairs->lanes[next];
             at = next;

@@ -115,7 +115,7 @@ int es_message_emitted(struct es_core *core, struct es_proc *proc, const struct 
 
 static bool in_doubt(const struct es_core *core, int64_t time)
 {
-    return core->pairs.lost && (core->pairs.losing || time - core->pairs.paused < core->pairs.doubt_until);
+    return ES_IN_DOUBT(&core->pairs, time - core->pairs.paused);
 }
 
 /* The last thing that comes from a process: so nothing that it sent is still under way. */

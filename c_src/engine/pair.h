@@ -51,6 +51,9 @@ struct es_lane_doubt {
     INT64_C(10000000) /* nothing happens for longer only where the whole VM stands still: that is not counted */
 #define ES_APART_NS INT64_C(100000) /* events of several processes so far apart did happen in this order */
 
+/* May a message that came at this time be missing, or be another's? Without pauses. */
+#define ES_IN_DOUBT(pairs, time) ((pairs)->lost && ((pairs)->losing || (time) < (pairs)->doubt_until))
+
 /* A time `ns` earlier; INT64_MIN stays what it is. */
 static inline int64_t es_before(int64_t time, int64_t ns) { return time < INT64_MIN + ns ? INT64_MIN : time - ns; }
 
@@ -146,6 +149,15 @@ static inline bool es_lane_is_doubtful(const struct es_pairs *pairs, const struc
 }
 struct es_lane *es_pairs_lane(struct es_pairs *pairs, const struct es_proc *sender,
                               const struct es_message *m); /* a new one */
+static inline uint32_t es_lane_home(const struct es_pairs *pairs, es_ref from, uint64_t to)
+{
+    return (uint32_t)(es_table_hash(from ^ (to * UINT64_C(0x9fb21c651e98df25))) >> 3) & pairs->mask;
+}
+/* The lane will be looked for soon. */
+static inline void es_lane_foresee(const struct es_pairs *pairs, es_ref from, uint64_t to)
+{
+    __builtin_prefetch(&pairs->lanes[es_lane_home(pairs, from, to)]);
+}
 struct es_lane *es_lane_find(const struct es_pairs *pairs, es_ref from, uint64_t to);
 struct es_lane *es_lane_add(struct es_pairs *pairs, es_ref from, uint64_t to); /* NULL: no memory */
 void es_lane_remove(struct es_pairs *pairs, struct es_lane *lane);

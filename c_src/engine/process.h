@@ -5,6 +5,7 @@
 #define ES_ENGINE_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/names.h"
@@ -14,35 +15,53 @@
 enum es_proc_flag {
     ES_P_SENDS = 1, /* its sends are recorded: one was seen */
     ES_P_DEAD = 2,
-    ES_P_DIRTY = 4,    /* its row changed since it was given to the store */
-    ES_P_EVICTED = 8,  /* sends of it were forgotten to bound memory */
-    ES_P_GUESSED = 16, /* its initial call is better known from somewhere else */
-    ES_P_EVENTS = 32,  /* a manager of event handlers: its states are kept by module */
+    ES_P_DIRTY = 4,      /* its row changed since it was given to the store */
+    ES_P_EVICTED = 8,    /* sends of it were forgotten to bound memory */
+    ES_P_GUESSED = 16,   /* its initial call is better known from somewhere else */
+    ES_P_MAIL_LOST = 64, /* deliveries of it were forgotten to bound memory */
+    ES_P_HANDLES = 128,  /* a callback of it was paired with what it handled */
+    ES_P_EVENTS = 32,    /* a manager of event handlers: its states are kept by module */
+};
+
+/* What was delivered to a process and not handled yet, see handle.h. */
+#define ES_HANDLED_KEPT 8u
+struct es_mailbox {
+    uint32_t first, last, n; /* places + 1 in the pool of nodes; 0: none */
+    uint32_t epoch, streak;  /* another epoch than es_pairs: a delivery may be missing in it */
+    uint64_t timeout;        /* its last event was this `receive … after`; 0 = it was not */
+    uint32_t next_handled;
+    struct es_handled {
+        uint64_t hash, seq;
+    } handled[ES_HANDLED_KEPT]; /* the last ones: a gen_statem postpones, several handlers get one event */
 };
 
 struct es_proc {
-    es_ref pid;          /* 0: a free place */
-    int64_t last_time;   /* of its last event */
-    uint64_t census_seq; /* it was there before: sends to it before this may have arrived unseen */
+    /* The first cache line is all that most events touch; it is asked for before their turn comes, see foresee.c. */
+    _Alignas(64) int64_t last_time; /* of its last event */
     int64_t drained;     /* whatever was sent to it and queued before a send of this time has been delivered */
+    uint64_t census_seq; /* it was there before: sends to it before this may have arrived unseen */
     struct es_proc_mark {
         uint64_t seq;
         int64_t time;
     } marks[2];             /* two events of it, some time ago: see pair.h, third rule */
-    uint32_t held;          /* its events that wait */
-    es_ref waits_for;       /* whose send the first of them waits for */
-    uint32_t scan;          /* last scan of the waiting that met it */
     uint32_t contents;      /* its sends that wait under their content */
-    uint32_t index, next;   /* its own place; next free one, or next to be dropped */
+    uint16_t held;          /* its events that wait */
     uint8_t flags;          /* set of es_proc_flag */
     uint8_t state_name_len; /* gen_statem: the state's name, encoded; 0 = unknown */
+
+    es_ref pid;           /* 0: a free place */
+    es_ref waits_for;     /* whose send the first of those that wait waits for */
+    uint32_t scan;        /* last scan of the waiting that met it */
+    uint32_t index, next; /* its own place; next free one, or next to be dropped */
     uint8_t state_name[30];
     es_ref state_module;                   /* whose state the hash is of */
     uint64_t state_hash;                   /* 0 = no version yet */
     es_ref callback;                       /* module a behaviour runs in it, 0 = unknown */
     es_ref called_module, called_function; /* the callback that gen_server is calling now, 0 = none */
+    struct es_mailbox mailbox;
     struct es_process row;
 };
+_Static_assert(offsetof(struct es_proc, pid) == 64, "what most events touch is one cache line");
 
 #define ES_PROC_CHUNK 1024u
 #define ES_PROC_MAX (1u << 20) /* living ones; beyond, those that were quiet longest are forgotten */

@@ -54,7 +54,7 @@ static void through_gen(struct es_names *names, struct es_reader *r, struct call
         return;
     es_ref gen = next_atom(names, r, &behaviour);
     if (behaviour == ES_W_GEN_EVENT) {
-        *call = (struct call){.module = gen, .function = call->function, .arity = 6};
+        *call = (struct call){.module = gen, .function = call->function, .callback = gen, .arity = 6};
         return;
     }
     if (!skip(r, list.count == 7 ? 3 : 2))

@@ -68,7 +68,7 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
     case ES_K_DELIVER:
         if (event->cause)
             es_pairs_confirm(&core->pairs, &m, event->cause);
-        return 0;
+        return es_mail_delivered(&core->mails, &core->processes, proc, event);
     case ES_K_STATE:
         proc->state_hash = event->flags & (ES_E_CUT | ES_E_REDACTED | ES_E_STATE_MISSED) ? 0 : event->hash;
         proc->state_module = event->module;
@@ -77,12 +77,15 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
         if (event->flags & ES_E_CALLBACK) {
             proc->called_module = event->module;
             proc->called_function = event->function;
+            es_mail_confirm(&core->mails, proc, event);
         }
         return 0;
+    case ES_K_TIMEOUT: es_mail_timeout(&core->processes, event); return 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
     case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
     case ES_K_CENSUS: proc->census_seq = event->seq; return 0;
     case ES_K_EXIT:
+        es_mail_clear(&core->mails, proc);
         proc->row.exited = event->time;
         proc->row.exit_seq = event->seq;
         return es_proc_died(&core->processes, proc);

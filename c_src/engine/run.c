@@ -18,6 +18,8 @@
 #define RECORDS_A_RUN 65536u
 #define EVENTS_A_COMMIT 262144u
 #define RING_PART 85u  /* of 256 in use: commit, to give it back */
+#define RING_MOST 128u /* … not even waiting for a whole block */
+#define OPEN_FEW 4096u /* events of an open block: little work to write it as a mini-block first */
 #define QUIET_MS 1000u /* without events, positions are written so seldom */
 #define VM_LOOK_MS 50u
 #define STOP_MS 2000u /* after being told to stop, the VM is given so long to say that it is done */
@@ -73,7 +75,7 @@ static struct es_store_options store_options(const struct engine *e)
         uint64_t events = e->options.keep_bytes / 8 / 16;
         options.max_bytes = e->options.keep_bytes;
         if (options.group_events == 0)
-            options.group_events = events < 4096 ? 4096 : events > 1048576 ? 1048576 : events;
+            options.group_events = events < 4096 ? 4096 : events > 262144 ? 0 : events;
     }
     return options;
 }
@@ -194,11 +196,20 @@ static int commit(struct engine *e)
     return r;
 }
 
-static bool wants_commit(const struct engine *e)
+/* While we are behind, the open block is whole in some milliseconds: to write it as a mini-block first would be done for nothing. */
+static bool can_wait(const struct engine *e, bool more, unsigned part)
+{
+    uint32_t left, open = es_store_open(e->store, &left);
+    return more && part < RING_MOST && open > OPEN_FEW && left > 0;
+}
+
+static bool wants_commit(const struct engine *e, bool more)
 {
     size_t bytes, events = es_store_pending(e->store, &bytes);
     bool any;
     unsigned part = es_drain_unreleased(&e->drain, &any);
+    if (bytes < ES_STORE_BATCH_BYTES && can_wait(e, more, part))
+        return false;
     uint32_t ms = e->options.commit_ms ? e->options.commit_ms : 100;
     if (events >= EVENTS_A_COMMIT || bytes >= ES_STORE_BATCH_BYTES || part >= RING_PART)
         return true;
@@ -299,6 +310,14 @@ static void rest(struct engine *e, uint64_t events)
     nanosleep(&pause, NULL);
 }
 
+/* Up to the end of the open block, about. */
+static uint32_t records_a_run(const struct engine *e)
+{
+    uint32_t left;
+    es_store_open(e->store, &left);
+    return left > 0 ? left : RECORDS_A_RUN;
+}
+
 static int one_round(struct engine *e)
 {
     bool more = false;
@@ -314,8 +333,8 @@ static int one_round(struct engine *e)
     }
     int r = es_drain_look(&e->drain, false);
     if (r == 0)
-        r = es_drain_run(&e->drain, RECORDS_A_RUN, &more);
-    if (r == 0 && wants_commit(e))
+        r = es_drain_run(&e->drain, records_a_run(e), &more);
+    if (r == 0 && wants_commit(e, more))
         r = commit(e);
     look_at_trigger(e);
     look_at_limits(e);
@@ -330,9 +349,9 @@ static int drain_all(struct engine *e)
     bool more = true;
     int r = es_drain_look(&e->drain, true);
     while (r == 0 && more && !e->core.full && e->full == 0) {
-        r = es_drain_run(&e->drain, RECORDS_A_RUN, &more);
+        r = es_drain_run(&e->drain, records_a_run(e), &more);
         beat(e);
-        if (r == 0 && wants_commit(e))
+        if (r == 0 && wants_commit(e, more))
             r = commit(e);
     }
     if (r == 0 && !e->core.full)

@@ -96,11 +96,11 @@ struct es_callback_of es_states_callback(const struct es_states *states, const s
         return of;
     enum es_word function = es_names_word(names, event->function);
     if (set & ES_B_SERVER)
-        of.callback = of_server(function, event->arity);
+        of.callback = (uint8_t)of_server(function, event->arity);
     if (of.callback == ES_CB_NONE && (set & ES_B_STATEM))
-        of = (struct es_callback_of){of_statem(function, event->arity), ES_B_STATEM};
+        of = (struct es_callback_of){(uint8_t)of_statem(function, event->arity), ES_B_STATEM};
     if (of.callback == ES_CB_NONE && (set & ES_B_EVENT))
-        of = (struct es_callback_of){of_handler(function, event->arity), ES_B_EVENT};
+        of = (struct es_callback_of){(uint8_t)of_handler(function, event->arity), ES_B_EVENT};
     return of;
 }
 

@@ -99,9 +99,12 @@ static void copy_cause(struct es_cut_work *work, struct es_event *event)
         }
         event->cause = cause;
     }
-    if (event->kind < ES_KIND_MAX && (es_kind_table[event->kind].fields & ES_F_CAUSE) &&
-        event->cause_state < ES_CAUSE_MAX)
+    if (event->cause_state >= ES_CAUSE_MAX)
+        return;
+    if (event->kind == ES_K_DELIVER || event->kind == ES_K_SPAWNED)
         work->pairs[event->cause_state]++;
+    else if (event->kind == ES_K_CALL)
+        work->handled[event->cause_state]++;
 }
 
 static int copy_refs(struct es_cut_work *work, const struct es_event *event)

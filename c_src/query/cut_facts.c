@@ -165,14 +165,14 @@ static int say_what_it_is(struct es_cut_work *work)
     return rc;
 }
 
-static int count_pairs(struct es_cut_work *work)
+static int count_causes(struct es_cut_work *work, const char *what, const uint64_t counts[ES_CAUSE_MAX])
 {
     int rc = 0;
-    for (unsigned i = 0; rc == 0 && i < ES_CAUSE_MAX; i++) {
+    for (unsigned i = ES_CAUSE_NONE + 1; rc == 0 && i < ES_CAUSE_MAX; i++) {
         char name[48];
-        snprintf(name, sizeof name, "pairs.%s", es_cause_names[i]);
-        if (work->pairs[i] > 0)
-            rc = es_store_count(work->store, name, work->pairs[i]);
+        snprintf(name, sizeof name, "%s.%s", what, es_cause_names[i]);
+        if (counts[i] > 0)
+            rc = es_store_count(work->store, name, counts[i]);
     }
     return rc;
 }
@@ -188,5 +188,7 @@ int es_cut_facts(struct es_cut_work *work)
         rc = es_recording_each_meta(work->query->recording, copy_meta, work);
     if (rc == 0)
         rc = say_what_it_is(work);
-    return rc == 0 ? count_pairs(work) : rc;
+    if (rc == 0)
+        rc = count_causes(work, "pairs", work->pairs);
+    return rc == 0 ? count_causes(work, "handled", work->handled) : rc;
 }

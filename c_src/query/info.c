@@ -6,17 +6,20 @@
 #include "base/error.h"
 #include "query/inner.h"
 
-/* Counters "pairs.paired", "pairs.external", "pairs.unknown.lost" …: the last word is the name of what is
- * known. */
+/* Counters "pairs.paired", "pairs.external", "handled.lost" …: the second word is the name of what is known. */
+static void add_counter(const char *name, const char *first, uint64_t value, uint64_t counts[ES_CAUSE_MAX])
+{
+    size_t len = strlen(first);
+    for (unsigned i = 0; strncmp(name, first, len) == 0 && i < ES_CAUSE_MAX; i++)
+        if (strcmp(name + len, es_cause_names[i]) == 0)
+            counts[i] += value;
+}
+
 static int add_pairs(const char *name, uint64_t value, void *context)
 {
     struct es_info *info = context;
-    const char *last = strrchr(name, '.');
-    if (strncmp(name, "pairs.", 6) != 0 || !last)
-        return 0;
-    for (unsigned i = 0; i < ES_CAUSE_MAX; i++)
-        if (strcmp(last + 1, es_cause_names[i]) == 0)
-            info->pairs[i] += value;
+    add_counter(name, "pairs.", value, info->pairs);
+    add_counter(name, "handled.", value, info->handled);
     return 0;
 }
 

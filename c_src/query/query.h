@@ -36,6 +36,7 @@ struct es_info {
     uint64_t processes, gaps, budget_steps, notices;
     uint64_t bytes, blocks, damaged; /* stored bytes of all blocks; damaged ones among those read so far */
     uint64_t pairs[ES_CAUSE_MAX];    /* deliveries and first events by what is known of their cause */
+    uint64_t handled[ES_CAUSE_MAX];  /* callbacks that handle a message, likewise */
     int64_t first_time, last_time;
     bool live, closed;
 };

@@ -12,6 +12,12 @@ static uint64_t hash_of(uint64_t value)
     return value ^ (value >> 29);
 }
 
+/* The upper bits of a multiple of the golden ratio: references in a row come to lie apart from each other. */
+static uint32_t ref_home(const struct es_slots *slots, es_ref ref)
+{
+    return (uint32_t)((ref * UINT64_C(0x9e3779b97f4a7c15)) >> slots->shift);
+}
+
 static uint64_t fun_hash(const struct es_fun *fun)
 {
     return hash_of(((uint64_t)fun->module << 32 | fun->function) ^ hash_of(fun->arity));
@@ -23,6 +29,7 @@ static int slots_init(struct es_slots *slots, uint32_t size)
     if (!slots->slot)
         return -ENOMEM;
     slots->mask = size - 1;
+    slots->shift = 64 - (unsigned)__builtin_ctz(size);
     memset(slots->slot, 0xff, size * sizeof *slots->slot);
     return 0;
 }
@@ -43,7 +50,7 @@ static int refs_grow(struct es_batch *batch)
     if (slots_init(&slots, room * 2) < 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < batch->n_refs; i++) {
-        uint32_t at = (uint32_t)hash_of(refs[i]) & slots.mask;
+        uint32_t at = ref_home(&slots, refs[i]);
         while (slots.slot[at] != SLOT_FREE)
             at = (at + 1) & slots.mask;
         slots.slot[at] = i;
@@ -56,8 +63,7 @@ static int refs_grow(struct es_batch *batch)
 
 static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
 {
-    uint64_t hash = hash_of(ref);
-    uint32_t place = (uint32_t)(hash >> 40) & 63;
+    uint32_t place = (uint32_t)(hash_of(ref) >> 40) & 63;
     if (batch->recent[place].ref == ref) {
         *ret_number = batch->recent[place].number;
         return 0;
@@ -65,7 +71,7 @@ static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
     if (batch->n_refs == batch->refs_room && refs_grow(batch) < 0)
         return -ENOMEM;
     const struct es_slots *slots = &batch->ref_slots;
-    uint32_t at = (uint32_t)hash & slots->mask;
+    uint32_t at = ref_home(slots, ref);
     while (slots->slot[at] != SLOT_FREE && batch->refs[slots->slot[at]] != ref)
         at = (at + 1) & slots->mask;
     if (slots->slot[at] == SLOT_FREE) {
@@ -75,6 +81,11 @@ static int ref_number(struct es_batch *batch, es_ref ref, uint32_t *ret_number)
     batch->recent[place].ref = ref;
     *ret_number = batch->recent[place].number = slots->slot[at];
     return 0;
+}
+
+void es_batch_foresee(const struct es_batch *batch, es_ref ref)
+{
+    __builtin_prefetch(&batch->ref_slots.slot[ref_home(&batch->ref_slots, ref)]);
 }
 
 static int funs_grow(struct es_batch *batch)
@@ -176,24 +187,25 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
     for (size_t i = 0; i < sizeof batch->recent_funs / sizeof batch->recent_funs[0]; i++)
         batch->recent_funs[i].arity = UINT32_MAX;
     batch->refs[batch->n_refs++] = 0;
-    batch->ref_slots.slot[(uint32_t)hash_of(0) & batch->ref_slots.mask] = 0;
+    batch->ref_slots.slot[ref_home(&batch->ref_slots, 0)] = 0;
 }
 
 int es_batch_add(struct es_batch *batch, const struct es_event *event)
 {
     unsigned fields = es_kind_table[event->kind].fields;
-    struct es_staged row = {.time = event->time, .thread = event->thread, .kind = event->kind, .flags = event->flags};
+    struct es_staged *row = &batch->events[batch->n];
+    *row = (struct es_staged){.time = event->time, .thread = event->thread, .kind = event->kind, .flags = event->flags};
     if (es_buf_reserve(&batch->words, (2 + ES_NUMS) * sizeof(uint64_t)) < 0 ||
-        es_buf_reserve(&batch->payload, event->payload_len) < 0 || ref_number(batch, event->pid, &row.pid) < 0)
+        es_buf_reserve(&batch->payload, event->payload_len) < 0 || ref_number(batch, event->pid, &row->pid) < 0)
         return -ENOMEM;
-    if ((fields & ES_F_PEER) && ref_number(batch, event->peer, &row.peer) < 0)
+    if ((fields & ES_F_PEER) && ref_number(batch, event->peer, &row->peer) < 0)
         return -ENOMEM;
-    if ((fields & ES_F_FUN) && fun_number(batch, event, &row.fun) < 0)
+    if ((fields & ES_F_FUN) && fun_number(batch, event, &row->fun) < 0)
         return -ENOMEM;
     if (fields & (ES_F_HASH | ES_F_CORR | ES_F_NUM)) {
         uint64_t *words = (uint64_t *)(void *)(batch->words.bytes + batch->words.len);
         size_t n = 0;
-        row.words = (uint32_t)(batch->words.len / sizeof *words);
+        row->words = (uint32_t)(batch->words.len / sizeof *words);
         if (fields & ES_F_HASH)
             words[n++] = event->hash;
         if (fields & ES_F_CORR)
@@ -203,17 +215,17 @@ int es_batch_add(struct es_batch *batch, const struct es_event *event)
         batch->words.len += n * sizeof *words;
     }
     if ((fields & ES_F_PAYLOAD) && event->payload_len) {
-        row.payload = (uint32_t)batch->payload.len;
-        row.payload_len = event->payload_len;
+        row->payload = (uint32_t)batch->payload.len;
+        row->payload_len = event->payload_len;
         memcpy(batch->payload.bytes + batch->payload.len, event->payload, event->payload_len);
         batch->payload.len += event->payload_len;
     }
     if (fields & ES_F_CAUSE) {
-        row.cause_state = event->cause_state;
-        row.cause = event->cause ? event->seq - event->cause : 0;
+        row->cause_state = event->cause_state;
+        row->cause = event->cause ? event->seq - event->cause : 0;
     }
     if (event->flags & ES_E_MOVED)
-        row.moved = event->moved;
-    batch->events[batch->n++] = row;
+        row->moved = event->moved;
+    batch->n++;
     return 0;
 }

@@ -29,6 +29,7 @@ struct es_fun {
 /* Numbers things in order of appearance: open addressing over the numbers, keys are in the array that they index. */
 struct es_slots {
     uint32_t *slot, mask;
+    unsigned shift; /* 64 - bits of the mask */
 };
 
 struct es_batch {
@@ -60,6 +61,7 @@ static inline bool es_batch_fits(const struct es_batch *batch, uint32_t payload_
     return batch->n < ES_BLOCK_EVENTS && batch->n_refs <= ES_BLOCK_REFS - 4 &&
            (batch->payload.len + payload_len <= ES_BLOCK_PAYLOAD || batch->n == 0);
 }
+void es_batch_foresee(const struct es_batch *batch, es_ref ref); /* it will be in one of the next events: a hint */
 int es_batch_add(struct es_batch *batch, const struct es_event *event); /* -ENOMEM leaves the batch as it was */
 
 #endif

@@ -61,8 +61,8 @@ void es_encoder_free(struct es_encoder *encoder);
 
 struct es_range {
     uint32_t from, to;
-    int level;
-}; /* events of a batch, level of zstd */
+    bool mini; /* to be replaced soon: quickly rather than small */
+};             /* events of a batch */
 int es_block_encode(struct es_encoder *encoder, const struct es_batch *batch, struct es_range range,
                     struct es_image *image);
 

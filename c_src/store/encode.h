@@ -1,38 +1,67 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of the encoder: shared by encode.c (what goes into each column), encode_tables.c (numbering and order) and encoder.c (its memory,
- * and payloads). */
+/* Inside of the encoder: encode_tables.c numbers references and functions, encode_rows.c goes over the events in order of time and puts
+ * them in order of process, encode.c goes over them in that order and compresses; encoder.c has its memory, and payloads. So each event
+ * is only touched three times: they are more than the near caches hold. */
 #ifndef ES_STORE_ENCODE_H
 #define ES_STORE_ENCODE_H
 
 #include "store/block.h"
+#include "store/compress.h"
+#include "store/gaps.h"
+#include "store/predict.h"
 
 struct es_sort {
     uint64_t key;
     uint32_t number;
 };
 
+/* An event of the range, with numbers of the block: a cache line. */
+struct es_row {
+    uint64_t hash, corr; /* 0 where its kind has none */
+    uint64_t cause;      /* how many events back, 0 = none */
+    uint32_t pid, peer, fun;
+    uint32_t causer;               /* process of its cause; ES_NOTHING where that is not in the range */
+    uint32_t payload, payload_len; /* in batch.payload */
+    uint32_t nums;                 /* in batch.words */
+    uint32_t moved;
+    uint8_t kind, flags, cause_state;
+    uint8_t same; /* set of ES_F_HASH, ES_F_CORR: as its cause's */
+};
+_Static_assert(sizeof(struct es_row) == 64, "rows are written in random order, a cache line each");
+
 struct es_encoder {
-    ZSTD_CCtx *zstd;
+    struct es_compressor compressor;
+    ZSTD_CCtx *zstd;                      /* of payloads */
     struct es_buf raw[ES_COLUMNS];        /* columns before compression */
+    uint8_t *at[ES_COLUMNS];              /* where each is written next */
+    struct es_gap_writer times, causes;   /* the same for those that go together */
     uint32_t n_refs, n_funs;              /* used in the range */
     struct es_buf sort, sort_other;       /* struct es_sort: references in use, sorted */
     struct es_buf ref_number, fun_number; /* uint32_t: numbers in the block, by numbers in the batch */
-    struct es_buf counts, starts;         /* uint32_t: events of each reference, and where they begin in `order` */
+    struct es_buf counts;                 /* uint32_t: events of each reference, by numbers in the batch */
+    struct es_buf starts;                 /* uint32_t: where they begin in `rows`, by numbers in the block */
     struct es_buf chunk;
-    uint32_t *order;        /* events in order of process: index in the range */
-    struct es_staged *rows; /* the same, with numbers of the block */
+    struct es_row *rows;       /* in order of process */
+    struct es_predict predict; /* of the process whose rows are being written */
+    uint64_t nums[ES_NUMS];    /* its last numbers */
+    size_t payload_len[2];     /* bytes of payloads, of states */
     const struct es_batch *batch;
     struct es_range range;
 };
 
-/* Compresses the payloads of states (ES_C_STATES) or of all others (ES_C_PAYLOADS), in order of process, without gathering them first:
- * they may be 8 MiB. */
+/* Fills `ref_number`, `fun_number`, `starts` and the columns REFS, COUNTS and FUNS, and counts the events of each kind. -ENOMEM */
+int es_encode_tables(struct es_encoder *encoder, uint64_t ret_kinds[ES_KIND_MAX]);
+
+/* In order of time: fills `rows` and the columns of times, threads and pids, which have room. */
+void es_encode_rows(struct es_encoder *encoder);
+
+/* Compresses the payloads of states (ES_C_STATES) or of all others (ES_C_PAYLOADS), in order of process, without gathering more than a
+ * piece first: they may be 8 MiB. */
 int es_encode_payloads(struct es_encoder *encoder, enum es_column_id id, struct es_image *image);
 
 /* Gives back what an unusual block needed. */
 void es_encode_trim(struct es_encoder *encoder);
 
-/* Fills the tables, `order` and `rows`, and the columns REFS, COUNTS and FUNS. */
-int es_encode_tables(struct es_encoder *encoder);
+static inline uint32_t *es_encode_u32(const struct es_buf *buf) { return (uint32_t *)(void *)buf->bytes; }
 
 #endif

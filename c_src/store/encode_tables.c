@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbering of references and functions in a block, and the order of process. */
+/* Numbering of references and functions in a block, and where the events of each process begin. */
 #include <errno.h>
 
 #include "store/encode.h"
@@ -37,49 +37,69 @@ static struct es_sort *radix_sort(struct es_sort *from, struct es_sort *to, uint
     return from;
 }
 
+struct used {              /* by numbers in the batch */
+    uint32_t *refs, *funs; /* 1: used */
+    uint32_t *counts;      /* events of a reference */
+    uint64_t *kinds;       /* events of a kind */
+};
+
 /* Marks what the range uses; the batch's tables hold more where the range is only its newest part. */
-static void mark_used(const struct es_encoder *e, uint32_t *refs, uint32_t *funs)
+static void mark_used(const struct es_encoder *e, struct used used)
 {
     const struct es_batch *batch = e->batch;
     for (uint32_t i = e->range.from; i < e->range.to; i++) {
         const struct es_staged *row = &batch->events[i];
         unsigned fields = es_kind_table[row->kind].fields;
-        refs[row->pid] = 1;
+        used.kinds[row->kind]++;
+        used.counts[row->pid]++;
         if (fields & ES_F_PEER)
-            refs[row->peer] = 1;
+            used.refs[row->peer] = 1;
         if (fields & ES_F_FUN)
-            funs[row->fun] = 1;
+            used.funs[row->fun] = 1;
     }
     for (uint32_t i = 0; i < batch->n_funs; i++)
-        if (funs[i])
-            refs[batch->funs[i].module] = refs[batch->funs[i].function] = 1;
+        if (used.funs[i])
+            used.refs[batch->funs[i].module] = used.refs[batch->funs[i].function] = 1;
 }
 
-static int number_refs(struct es_encoder *e, uint32_t *numbers)
+/* References in use, ascending. */
+static struct es_sort *sort_refs(struct es_encoder *e, const uint32_t *used, const uint32_t *counts)
 {
     const struct es_batch *batch = e->batch;
     e->sort.len = e->sort_other.len = 0;
     if (es_buf_reserve(&e->sort, batch->n_refs * sizeof(struct es_sort)) < 0 ||
         es_buf_reserve(&e->sort_other, batch->n_refs * sizeof(struct es_sort)) < 0)
-        return -ENOMEM;
+        return NULL;
     struct es_sort *sort = (struct es_sort *)(void *)e->sort.bytes;
     uint32_t n = 0;
     for (uint32_t i = 0; i < batch->n_refs; i++)
-        if (numbers[i])
+        if (used[i] || counts[i])
             sort[n++] = (struct es_sort){batch->refs[i], i};
-    sort = radix_sort(sort, (struct es_sort *)(void *)e->sort_other.bytes, n);
-    struct es_buf *column = &e->raw[ES_C_REFS];
-    if (es_buf_reserve(column, n * (size_t)ES_VARINT_MAX) < 0)
+    e->n_refs = n;
+    return radix_sort(sort, (struct es_sort *)(void *)e->sort_other.bytes, n);
+}
+
+static int number_refs(struct es_encoder *e, uint32_t *numbers, const uint32_t *counts)
+{
+    const struct es_sort *sort = sort_refs(e, numbers, counts);
+    struct es_buf *refs = &e->raw[ES_C_REFS], *events = &e->raw[ES_C_COUNTS];
+    uint32_t *starts, sum = 0;
+    if (!sort || es_buf_reserve(refs, e->n_refs * (size_t)ES_VARINT_MAX) < 0 ||
+        es_buf_reserve(events, e->n_refs * (size_t)ES_VARINT_MAX) < 0 || u32_array(&e->starts, e->n_refs, &starts) < 0)
         return -ENOMEM;
-    uint8_t *at = column->bytes;
+    uint8_t *at = refs->bytes, *at_events = events->bytes;
     uint64_t before = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < e->n_refs; i++) {
+        uint32_t count = counts[sort[i].number];
         numbers[sort[i].number] = i;
         at = es_put_varint(at, sort[i].key - before);
+        at_events = es_put_varint(at_events, count);
         before = sort[i].key;
+        starts[i] = sum;
+        sum += count;
     }
-    column->len = (size_t)(at - column->bytes);
-    e->n_refs = n;
+    refs->len = (size_t)(at - refs->bytes);
+    events->len = (size_t)(at_events - events->bytes);
     return 0;
 }
 
@@ -105,55 +125,18 @@ static int number_funs(struct es_encoder *e, uint32_t *numbers, const uint32_t *
     return 0;
 }
 
-static int count_pids(struct es_encoder *e, const uint32_t *refs, uint32_t *counts)
+int es_encode_tables(struct es_encoder *e, uint64_t ret_kinds[ES_KIND_MAX])
 {
-    memset(counts, 0, e->n_refs * sizeof *counts);
-    for (uint32_t i = e->range.from; i < e->range.to; i++)
-        counts[refs[e->batch->events[i].pid]]++;
-    struct es_buf *column = &e->raw[ES_C_COUNTS];
-    if (es_buf_reserve(column, e->n_refs * (size_t)ES_VARINT_MAX) < 0)
+    uint32_t *refs, *funs, *counts;
+    size_t n_refs = e->batch->n_refs, n_funs = e->batch->n_funs;
+    if (u32_array(&e->ref_number, n_refs, &refs) < 0 || u32_array(&e->fun_number, n_funs, &funs) < 0 ||
+        u32_array(&e->counts, n_refs, &counts) < 0)
         return -ENOMEM;
-    uint8_t *at = column->bytes;
-    for (uint32_t i = 0; i < e->n_refs; i++)
-        at = es_put_varint(at, counts[i]);
-    column->len = (size_t)(at - column->bytes);
-    return 0;
-}
-
-static void order_rows(struct es_encoder *e, const uint32_t *refs, const uint32_t *funs, uint32_t *starts)
-{
-    const uint32_t *counts = (const uint32_t *)(void *)e->counts.bytes;
-    for (uint32_t i = 0, sum = 0; i < e->n_refs; i++) {
-        starts[i] = sum;
-        sum += counts[i];
-    }
-    for (uint32_t i = e->range.from; i < e->range.to; i++) {
-        const struct es_staged *from = &e->batch->events[i];
-        uint32_t at = starts[refs[from->pid]]++;
-        struct es_staged *row = &e->rows[at];
-        unsigned fields = es_kind_table[from->kind].fields;
-        e->order[at] = i - e->range.from;
-        *row = *from;
-        row->pid = refs[from->pid];
-        if (fields & ES_F_PEER)
-            row->peer = refs[from->peer];
-        if (fields & ES_F_FUN)
-            row->fun = funs[from->fun];
-    }
-}
-
-int es_encode_tables(struct es_encoder *e)
-{
-    uint32_t *refs, *funs, *counts, *starts;
-    if (u32_array(&e->ref_number, e->batch->n_refs, &refs) < 0 ||
-        u32_array(&e->fun_number, e->batch->n_funs, &funs) < 0)
-        return -ENOMEM;
-    memset(refs, 0, e->batch->n_refs * sizeof *refs);
-    memset(funs, 0, e->batch->n_funs * sizeof *funs);
-    mark_used(e, refs, funs);
-    if (number_refs(e, refs) < 0 || number_funs(e, funs, refs) < 0 || u32_array(&e->counts, e->n_refs, &counts) < 0 ||
-        u32_array(&e->starts, e->n_refs, &starts) < 0 || count_pids(e, refs, counts) < 0)
-        return -ENOMEM;
-    order_rows(e, refs, funs, starts);
-    return 0;
+    memset(refs, 0, n_refs * sizeof *refs);
+    memset(funs, 0, n_funs * sizeof *funs);
+    memset(counts, 0, n_refs * sizeof *counts);
+    e->raw[ES_C_REFS].len = e->raw[ES_C_FUNS].len = e->raw[ES_C_COUNTS].len = 0;
+    memset(ret_kinds, 0, ES_KIND_MAX * sizeof *ret_kinds);
+    mark_used(e, (struct used){refs, funs, counts, ret_kinds});
+    return number_refs(e, refs, counts) < 0 || number_funs(e, funs, refs) < 0 ? -ENOMEM : 0;
 }

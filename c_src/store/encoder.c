@@ -4,8 +4,11 @@
 
 #include "store/encode.h"
 
-#define CHUNK (128u << 10) /* of payloads given to zstd at once */
-#define KEEP (512u << 10)  /* of each array from block to block */
+#define LEVEL_MINI 1
+#define LEVEL_WHOLE 3
+#define CHUNK (1u << 20) /* of payloads given to zstd at once */
+#define AHEAD 16u        /* rows: so early are their payloads asked for, which lie in order of time */
+#define KEEP (1u << 20)  /* of each array from block to block */
 
 struct es_encoder *es_encoder_new(void)
 {
@@ -13,9 +16,8 @@ struct es_encoder *es_encoder_new(void)
     if (!e)
         return NULL;
     e->zstd = ZSTD_createCCtx();
-    e->order = malloc(ES_BLOCK_EVENTS * sizeof *e->order);
-    e->rows = malloc(ES_BLOCK_EVENTS * sizeof *e->rows);
-    if (e->zstd && e->order && e->rows && es_buf_reserve(&e->chunk, CHUNK) == 0)
+    e->rows = aligned_alloc(sizeof *e->rows, ES_BLOCK_EVENTS * sizeof *e->rows);
+    if (es_compressor_init(&e->compressor) == 0 && e->zstd && e->rows && es_buf_reserve(&e->chunk, CHUNK) == 0)
         return e;
     es_encoder_free(e);
     return NULL;
@@ -25,8 +27,8 @@ void es_encoder_free(struct es_encoder *e)
 {
     if (!e)
         return;
+    es_compressor_fini(&e->compressor);
     ZSTD_freeCCtx(e->zstd);
-    free(e->order);
     free(e->rows);
     for (size_t i = 0; i < ES_COLUMNS; i++)
         es_buf_fini(&e->raw[i]);
@@ -48,7 +50,7 @@ void es_encode_trim(struct es_encoder *e)
             es_buf_fini(bufs[i]);
 }
 
-static bool belongs(const struct es_staged *row, enum es_column_id id)
+static bool belongs(const struct es_row *row, enum es_column_id id)
 {
     return row->payload_len && (row->kind == ES_K_STATE) == (id == ES_C_STATES);
 }
@@ -70,12 +72,14 @@ static int compress(struct es_encoder *e, enum es_column_id id, struct es_image 
 {
     ZSTD_outBuffer out = {image->bytes.bytes + c->at, ZSTD_compressBound(c->raw_len), 0};
     ZSTD_CCtx_reset(e->zstd, ZSTD_reset_session_and_parameters);
-    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, e->range.level);
+    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, e->range.mini ? LEVEL_MINI : LEVEL_WHOLE);
     ZSTD_CCtx_setPledgedSrcSize(e->zstd, c->raw_len);
     int r = 0;
     size_t len = 0;
     for (uint32_t k = 0; r == 0 && k < image->events; k++) {
-        const struct es_staged *row = &e->rows[k];
+        const struct es_row *row = &e->rows[k];
+        if (k + AHEAD < image->events)
+            __builtin_prefetch(e->batch->payload.bytes + row[AHEAD].payload);
         if (!belongs(row, id))
             continue;
         if (len + row->payload_len > CHUNK) {
@@ -100,7 +104,7 @@ static void copy(struct es_encoder *e, enum es_column_id id, struct es_image *im
 {
     uint8_t *at = image->bytes.bytes + c->at;
     for (uint32_t k = 0; k < image->events; k++) {
-        const struct es_staged *row = &e->rows[k];
+        const struct es_row *row = &e->rows[k];
         if (!belongs(row, id))
             continue;
         memcpy(at, e->batch->payload.bytes + row->payload, row->payload_len);
@@ -112,9 +116,7 @@ static void copy(struct es_encoder *e, enum es_column_id id, struct es_image *im
 
 int es_encode_payloads(struct es_encoder *e, enum es_column_id id, struct es_image *image)
 {
-    size_t raw_len = 0;
-    for (uint32_t k = 0; k < image->events; k++)
-        raw_len += belongs(&e->rows[k], id) ? e->rows[k].payload_len : 0;
+    size_t raw_len = e->payload_len[id == ES_C_STATES];
     if (raw_len == 0)
         return 0;
     if (es_buf_reserve(&image->bytes, ZSTD_compressBound(raw_len)) < 0)

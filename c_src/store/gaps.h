@@ -11,7 +11,7 @@
 #define ES_GAP_LIMIT ((uint64_t)1 << 33)
 
 struct es_gap_writer {
-    uint8_t *classes, *bits, *rare; /* where to write next, in columns with room for all */
+    uint8_t *classes, *bits, *rare; /* where to write next, in columns with room for all; for `bits` 8 bytes more */
     uint64_t pending;
     unsigned n_pending;
 };
@@ -31,11 +31,10 @@ static inline void es_gap_put(struct es_gap_writer *w, int64_t value)
     *w->classes++ = (uint8_t)((low + 1) * 8 + ((v >> low) & 7));
     w->pending |= (v & (((uint64_t)1 << low) - 1)) << w->n_pending;
     w->n_pending += low;
-    while (w->n_pending >= 8) {
-        *w->bits++ = (uint8_t)w->pending;
-        w->pending >>= 8;
-        w->n_pending -= 8;
-    }
+    es_put_le64(w->bits, w->pending);
+    w->bits += w->n_pending / 8;
+    w->pending >>= w->n_pending & ~7u;
+    w->n_pending &= 7;
 }
 static inline void es_gap_end(struct es_gap_writer *w)
 {

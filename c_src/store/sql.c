@@ -159,6 +159,20 @@ static int check_table(sqlite3_stmt *statement, const struct es_sql_table *table
     return r;
 }
 
+static int check_version(const char *path, int64_t version)
+{
+    if (version == ES_FORMAT_VERSION)
+        return 0;
+    if (version >= 1 && version < ES_FORMAT_VERSION) {
+        es_hint("record it again, or open it with the elixirscope that made it");
+        return es_fail(-EPROTONOSUPPORT, "%s was made by an older ElixirScope (format %lld); this one reads format %d",
+                       path, (long long)version, ES_FORMAT_VERSION);
+    }
+    es_hint("open it with the elixirscope that made it, or a newer one");
+    return es_fail(-EPROTONOSUPPORT, "%s has format version %lld, this program reads version %d", path,
+                   (long long)version, ES_FORMAT_VERSION);
+}
+
 int es_sql_check(sqlite3 *db, const char *path)
 {
     int64_t id = 0, version = 0;
@@ -169,11 +183,9 @@ int es_sql_check(sqlite3 *db, const char *path)
         return es_fail(r == -ENODATA ? -EBADMSG : r, "cannot read %s", path);
     if (id != ES_APPLICATION_ID)
         return es_fail(-EBADMSG, "%s is not a recording", path);
-    if (version > ES_FORMAT_VERSION || version < 1) {
-        es_hint("open it with the elixirscope that made it, or a newer one");
-        return es_fail(-EPROTONOSUPPORT, "%s has format version %lld, this program reads versions up to %d", path,
-                       (long long)version, ES_FORMAT_VERSION);
-    }
+    r = check_version(path, version);
+    if (r < 0)
+        return r;
     sqlite3_stmt *statement;
     r = es_sql_prepare(db, "SELECT type, sql FROM main.sqlite_schema WHERE name = ?", &statement);
     for (size_t i = 0; r == 0 && i < es_sql_n_tables; i++)

@@ -10,8 +10,7 @@
 #include "base/error.h"
 #include "store/store_inner.h"
 
-#define GROUP_EVENTS (1u << 20)
-#define LEVEL_WHOLE 3
+#define GROUP_EVENTS (1u << 18)
 
 int es_store_seal(struct es_store *store)
 {
@@ -27,8 +26,7 @@ int es_store_seal(struct es_store *store)
     }
     struct es_sealed *sealed = &store->sealed[store->n_sealed];
     *sealed = (struct es_sealed){.group = store->group.id};
-    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, LEVEL_WHOLE},
-                            &sealed->image);
+    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, false}, &sealed->image);
     if (r < 0) {
         es_buf_fini(&sealed->image.bytes);
         return r;
@@ -86,6 +84,8 @@ int es_store_event(struct es_store *store, const struct es_event *event)
     return 0;
 }
 
+void es_store_foresee(const struct es_store *store, es_ref ref) { es_batch_foresee(&store->batch, ref); }
+
 size_t es_store_pending(const struct es_store *store, size_t *ret_bytes)
 {
     if (ret_bytes)
@@ -93,6 +93,12 @@ size_t es_store_pending(const struct es_store *store, size_t *ret_bytes)
                      (store->batch.n - store->committed) * sizeof(struct es_staged) + es_facts_bytes(&store->facts) +
                      store->groups.len;
     return (size_t)(store->next_seq - store->committed_seq);
+}
+
+uint32_t es_store_open(const struct es_store *store, uint32_t *ret_left)
+{
+    *ret_left = ES_BLOCK_EVENTS - store->batch.n;
+    return store->batch.n - store->committed;
 }
 
 int es_store_define(struct es_store *store, es_ref ref, const void *bytes, size_t len)

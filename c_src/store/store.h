@@ -10,7 +10,7 @@
 
 #include "store/event.h"
 
-#define ES_FORMAT_VERSION 1
+#define ES_FORMAT_VERSION 2
 
 struct es_store;
 
@@ -20,7 +20,7 @@ struct es_store_options {
     uint64_t max_events; /* retention: oldest groups are dropped beyond these; 0 = no limit */
     uint64_t max_bytes;  /* of the file */
     uint64_t max_age_ns;
-    uint64_t group_events; /* a group ends after so many events; 0 = 1 Mi */
+    uint64_t group_events; /* a group ends after so many events; 0 = 256 Ki */
     int64_t group_ns;      /* or after this long; 0 = no limit */
     bool overwrite;        /* replace an existing file (never one that is not a recording) */
 };
@@ -52,6 +52,8 @@ int es_store_position(struct es_store *store, struct es_store_position *ret_posi
  * es_store_pending() says more than ES_STORE_BATCH_BYTES: memory is bounded, far beyond that this gives -ENOBUFS until a commit. */
 #define ES_STORE_BATCH_BYTES (8u << 20)
 int es_store_event(struct es_store *store, const struct es_event *event);
+/* A hint: one of the next events has this pid or peer. Changes nothing. */
+void es_store_foresee(const struct es_store *store, es_ref ref);
 
 /* Text of an atom, or the term of an OTHER reference. Adding the same again is free. */
 int es_store_define(struct es_store *store, es_ref ref, const void *bytes, size_t len);
@@ -88,6 +90,9 @@ int es_store_commit(struct es_store *store, const struct es_store_position *posi
 
 /* Events in the batch that are not committed, and bytes. */
 size_t es_store_pending(const struct es_store *store, size_t *ret_bytes);
+
+/* Events that a commit would write as a mini-block, to be replaced when their block is whole; *ret_left: how many more make it whole. */
+uint32_t es_store_open(const struct es_store *store, uint32_t *ret_left);
 
 /* Ends a group: the next event begins a new one, with this opaque world keyframe (open processes, unmatched sends). */
 int es_store_keyframe(struct es_store *store, const void *bytes, size_t len);

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "store/store_inner.h"
 
-#define LEVEL_MINI 1
 #define MERGE 8u            /* so many mini-blocks, each smaller than so many times the newest, become one */
 #define LOG_PAGES_WAKE 256  /* pages in the log before the checkpoint thread is woken: 1 MiB */
 #define LOG_PAGES_WAIT 8192 /* … before the commit checkpoints itself: the thread does not keep up */
@@ -30,8 +29,7 @@ static int encode_mini(struct es_store *store, uint32_t *ret_merged)
         from = store->minis[store->n_minis - merged].from;
     }
     *ret_merged = merged;
-    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, LEVEL_MINI},
-                           &store->mini);
+    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, true}, &store->mini);
 }
 
 static int write_blocks(struct es_store *store, uint32_t merged, bool mini)
@@ -171,7 +169,9 @@ int es_store_commit(struct es_store *store, const struct es_store_position *posi
     uint64_t next_block = store->next_block, hash = position_hash(position);
     if (nothing_to_say(store, hash))
         return 0;
-    int r = store->batch.n > store->committed ? encode_mini(store, &merged) : 0;
+    int r = store->batch.n == ES_BLOCK_EVENTS ? es_store_seal(store) : 0;
+    if (r == 0 && store->batch.n > store->committed)
+        r = encode_mini(store, &merged);
     if (r < 0)
         return r;
     r = write_all(store, position, merged);

@@ -223,6 +223,35 @@ void es_arena_close(struct es_arena *arena)
     *arena = (struct es_arena){.fd = -1};
 }
 
+/* ---- page tables ----------------------------------------------------------------------------------------- */
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#define POPULATE_STEP (UINT64_C(1) << 20)
+
+/* Reading maps a page for writing too, as memory has no dirty pages to watch. */
+static void read_pages(const uint8_t *at, size_t len)
+{
+    for (size_t offset = 0, page = page_size(); offset < len; offset += page)
+        (void)*(const volatile uint8_t *)(at + offset);
+}
+
+static void populate(uint8_t *data, uint64_t size)
+{
+    for (uint64_t at = 0; at < size; at += POPULATE_STEP) {
+        size_t len = size - at < POPULATE_STEP ? size - at : POPULATE_STEP;
+        if (madvise(data + at, len, MADV_POPULATE_WRITE) < 0)
+            read_pages(data + at, len); /* before Linux 5.14 */
+    }
+}
+
+void es_arena_populate(const struct es_arena *arena)
+{
+    for (uint32_t i = 0; i < arena->n_rings; i++)
+        populate(arena->rings[i].data, arena->rings[i].size);
+}
+
 /* ---- redaction ------------------------------------------------------------------------------------------- */
 
 static bool same_rule(const struct es_redact_rule *a, const struct es_redact_rule *b)

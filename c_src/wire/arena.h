@@ -14,7 +14,7 @@
 #include "wire/ring.h"
 
 #define ES_ARENA_MAGIC "ESARENA\0"
-#define ES_ARENA_VERSION 1u
+#define ES_ARENA_VERSION 2u
 #define ES_RINGS_MAX 512
 #define ES_EXCLUDED_MAX 32
 #define ES_REDACT_MAX 128
@@ -92,6 +92,10 @@ int es_arena_create(const char *path, const struct es_arena_plan *plan, struct e
  * 0600 and one name, of the calling user (root: of any), all its bytes allocated, its head consistent: else -ELOOP, -EPERM, -EBADMSG.
  * What is checked is what is mapped; fields of the head can change later and must be read with bounds. Threads: none may use it yet. */
 int es_arena_open(const char *path, struct es_arena *ret_arena);
+
+/* Enters all memory of the rings into the page tables of this process, in steps of 1 MiB: so no event pays for the first touch of a page.
+ * Takes none of the memory that the arena does not have yet, but the process is shown with it from now on. */
+void es_arena_populate(const struct es_arena *arena);
 
 /* Unmaps and closes; the file stays. */
 void es_arena_close(struct es_arena *arena);

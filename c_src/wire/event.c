@@ -42,21 +42,18 @@ static uint64_t word_at(const uint8_t **at)
     return word;
 }
 
-static const uint8_t *read_words(const uint8_t *at, unsigned fields, struct es_record_view *view)
+/* One word, 0 where the kind has none. */
+static inline uint64_t word_if(unsigned has, const uint8_t **at) { return has ? word_at(at) : 0; }
+
+static inline const uint8_t *read_words(const uint8_t *at, unsigned fields, struct es_record_view *view)
 {
-    if (fields & ES_F_PEER)
-        view->peer = word_at(&at);
-    if (fields & ES_F_FUN) {
-        view->module = word_at(&at);
-        view->function = word_at(&at);
-    }
-    if (fields & ES_F_HASH)
-        view->hash = word_at(&at);
-    if (fields & ES_F_CORR)
-        view->corr = word_at(&at);
-    if (fields & ES_F_NUM)
-        for (int i = 0; i < ES_NUMS; i++)
-            view->num[i] = word_at(&at);
+    view->peer = word_if(fields & ES_F_PEER, &at);
+    view->module = word_if(fields & ES_F_FUN, &at);
+    view->function = word_if(fields & ES_F_FUN, &at);
+    view->hash = word_if(fields & ES_F_HASH, &at);
+    view->corr = word_if(fields & ES_F_CORR, &at);
+    for (int i = 0; i < ES_NUMS; i++)
+        view->num[i] = word_if(fields & ES_F_NUM, &at);
     return at;
 }
 
@@ -82,16 +79,14 @@ int es_record_read(const uint8_t *bytes, size_t len, struct es_record_view *ret_
     else if (!(info->fields & ES_F_PAYLOAD) && record.size != fixed)
         return -EBADMSG;
 
-    struct es_record_view view = {
-        .kind = record.kind,
-        .flags = record.flags,
-        .arity = record.arity,
-        .size = record.size,
-        .payload_len = (uint32_t)payload_len,
-        .stamp = record.stamp,
-        .pid = record.pid,
-    };
-    view.payload = read_words(bytes + sizeof record, info->fields, &view);
-    *ret_view = view;
+    /* field by field: clearing the whole first takes longer than this */
+    ret_view->kind = record.kind;
+    ret_view->flags = record.flags;
+    ret_view->arity = record.arity;
+    ret_view->size = record.size;
+    ret_view->payload_len = (uint32_t)payload_len;
+    ret_view->stamp = record.stamp;
+    ret_view->pid = record.pid;
+    ret_view->payload = read_words(bytes + sizeof record, info->fields, ret_view);
     return 0;
 }

@@ -70,7 +70,7 @@ enum es_family {
     K(NONE,              "none",            INTERNAL,   false, 0)                                                            \
     K(SPAWN,             "spawn",           PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_PAYLOAD)   /* peer = child, payload = arguments */ \
     K(SPAWNED,           "spawned",         PROCESS,    true,  ES_F_PEER | ES_F_FUN | ES_F_CAUSE)     /* peer = parent */    \
-    K(EXIT,              "exit",            PROCESS,    true,  ES_F_PAYLOAD)                          /* payload = reason */ \
+    K(EXIT,              "exit",            PROCESS,    true,  ES_F_PAYLOAD | ES_F_CAUSE)             /* payload = reason */ \
     K(REGISTER,          "register",        PROCESS,    true,  ES_F_PEER)                             /* peer = name */      \
     K(UNREGISTER,        "unregister",      PROCESS,    true,  ES_F_PEER)                                                    \
     K(LINK,              "link",            PROCESS,    true,  ES_F_PEER)                                                    \
@@ -82,7 +82,7 @@ enum es_family {
     K(SEND_DEAD,         "send_dead",       MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD)             \
     K(DELIVER,           "deliver",         MESSAGE,    false, ES_F_PEER | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD | ES_F_CAUSE) \
     K(TIMEOUT,           "timeout",         MESSAGE,    false, 0)                                                            \
-    K(CALL,              "call",            CALL,       false, ES_F_FUN | ES_F_PAYLOAD)               /* payload = arguments */ \
+    K(CALL,              "call",            CALL,       false, ES_F_FUN | ES_F_HASH | ES_F_PAYLOAD | ES_F_CAUSE) /* payload = arguments; hash = of the message a callback handles, else 0 */ \
     K(RETURN,            "return",          CALL,       false, ES_F_FUN | ES_F_PAYLOAD)               /* payload = value */  \
     K(EXCEPTION,         "exception",       CALL,       true,  ES_F_FUN | ES_F_PAYLOAD)               /* payload = {Class, Reason} */ \
     K(STATE,             "state",           STATE,      false, ES_F_FUN | ES_F_HASH | ES_F_PAYLOAD)   /* made by the engine from returns */ \

@@ -576,9 +576,10 @@ budget_decisions_test() ->
         ?assert(abs(Measured - Percent) < 0.001),
         {N + 1, Sum, Budget}
     end,
-    {stay, 0.0, First} = elixirscope_budget:measure(
+    {stay, Nothing, First} = elixirscope_budget:measure(
         {0, #{events => 0, nanos => 0}}, elixirscope_budget:new(1, 4)
     ),
+    ?assert(Nothing == 0),
     Down = lists:append(lists:duplicate(6, [{2.0, stay}, {2.0, less}])) ++ [{2.0, stay}, {2.0, stay}],
     {_, _, Last} = After = lists:foldl(Spend, {1, 0, First}, Down),
     ?assertEqual(6, elixirscope_budget:step(Last)),

@@ -157,7 +157,7 @@ calls_test_() -> ?T(begin
             receive go -> ok end,
             ?MODULE:called([a, b]),
             ?MODULE:called(value, State),
-            catch ?MODULE:raises(oops),
+            try ?MODULE:raises(oops) catch error:_ -> ok end,
             ?MODULE:handle_call({reply, ok, State}, State),
             ?MODULE:handle_call(get, State)
         end),

@@ -48,7 +48,7 @@ static int make(void **state)
     assert_ok(es_store_loss(shop_store, ES_K_SEND, 12, AT(3), AT(4), "ring full"));
     assert_ok(es_store_loss(shop_store, ES_K_CALL, 30, AT(3), AT(4), "ring full"));
     assert_ok(es_store_count(shop_store, "pairs.paired", 25));
-    assert_ok(es_store_count(shop_store, "pairs.unknown.lost", 2));
+    assert_ok(es_store_count(shop_store, "pairs.lost", 2));
     assert_ok(es_store_count(shop_store, "pairs.unknown", 1));
     assert_ok(es_store_count(shop_store, "other.lost", 9));
     shop_end();

@@ -67,7 +67,7 @@ static inline int scope_teardown(void **state)
             fail_msg("%s: %s (%s)", #expression, strerror(-result_), es_error_text()); \
     } while (0)
 
-static const uint8_t scope_session[16] = "sixteen bytes id";
+static const uint8_t scope_session[] = "sixteen bytes id"; /* and its end */
 static inline struct es_store_options scope_options(void)
 {
     struct es_store_options options = {.path = scope_path};

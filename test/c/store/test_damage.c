@@ -367,6 +367,19 @@ static void a_newer_version(void **state)
     assert_non_null(strstr(es_error_hint(), "newer"));
 }
 
+static void an_older_version(void **state)
+{
+    (void)state;
+    struct es_recording *rec;
+    char command[256];
+    snprintf(command, sizeof command, "sqlite3 %s 'pragma user_version = 1'", scope_path);
+    assert_int_equal(system(command), 0);
+    es_error_clear();
+    assert_int_equal(es_recording_open(scope_path, &rec), -EPROTONOSUPPORT);
+    assert_non_null(strstr(es_error_text(), "was made by an older ElixirScope (format 1); this one reads format 2"));
+    assert_non_null(strstr(es_error_hint(), "record it again"));
+}
+
 /* The same version, but a kind of event that we do not have, or have otherwise. */
 static void other_kinds(void **state)
 {
@@ -446,7 +459,7 @@ int main(void)
                                        T(flips_in_a_log),
                                        T(foreign_files),
                                        T(foreign_tables),
-                                       T(a_newer_version),
+                                       T(a_newer_version), T(an_older_version),
                                        T(other_kinds),
                                        T(finished_in_a_read_only_directory),
                                        T(crashed_in_a_read_only_directory)};

@@ -205,7 +205,7 @@ static void many_blocks_held(void **state)
     struct es_block *held[64];
     size_t n;
     assert_ok(es_store_create(&options, &store));
-    scope_add(store, &stream, 1, 2000);
+    scope_add(store, &stream, 1, 3000);
     assert_ok(es_store_close(store, NULL));
     assert_ok(es_recording_open(scope_path, &rec));
     const struct es_block_info *blocks = blocks_of(rec, &n);

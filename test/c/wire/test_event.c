@@ -13,7 +13,7 @@ static void kinds_have_names_families_and_words(void **state)
         assert_int_equal(es_kind_by_name(info->name), info->family == ES_FAM_INTERNAL ? -1 : kind);
     }
     assert_int_equal(es_kind_table[ES_K_SEND].words, 3);
-    assert_int_equal(es_kind_table[ES_K_CALL].words, 2);
+    assert_int_equal(es_kind_table[ES_K_CALL].words, 3);
     assert_int_equal(es_kind_table[ES_K_CENSUS].words, 3);
     assert_int_equal(es_kind_table[ES_K_GC_MINOR_END].words, ES_NUMS);
     assert_int_equal(es_kind_table[ES_K_LOST].words, 0);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Which message a behaviour's callback was called for. */
+#ifndef ES_CAPTURE_HANDLED_H
+#define ES_CAPTURE_HANDLED_H
+
+#include "capture/draft.h"
+
+/* The content hash that this message had when it was delivered, made from the callback's arguments (as the agent's match specifications
+ * give them: of gen_server's own functions [Module, Callback | Arguments]); 0 where it was called for no message. */
+uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM function, ERL_NIF_TERM arguments);
+
+#endif
