@@ -31,6 +31,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \
     C(sql, "sql", "ask a recording in SQL")                                                                                  \
+    C(state, "state", "the state of a process at any moment, its versions, what changed")                                    \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \

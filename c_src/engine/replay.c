@@ -71,7 +71,8 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
         return es_mail_delivered(&core->mails, &core->processes, proc, event);
     case ES_K_STATE:
         proc->state_hash = event->flags & (ES_E_CUT | ES_E_REDACTED | ES_E_STATE_MISSED) ? 0 : event->hash;
-        proc->state_module = event->module;
+        if (es_names_word(&core->names, event->function) != ES_W_SYSTEM_REPLACE_STATE)
+            proc->state_module = event->module;
         return 0;
     case ES_K_CALL:
         if (event->flags & ES_E_CALLBACK) {

@@ -24,6 +24,7 @@ void es_refmap_fini(struct es_refmap *map);
 #define ES_ALL_FIELDS ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE))
 #define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
+#define ES_VERSIONS_KEPT 64
 
 struct es_held {
     struct es_block *block;
@@ -32,6 +33,7 @@ struct es_held {
 
 struct es_parents;
 struct es_shown;
+struct es_versions;
 
 struct es_query {
     struct es_recording *recording;
@@ -47,6 +49,9 @@ struct es_query {
     struct es_name *names; /* by pid, then time */
     size_t n_names;
     bool names_ready;
+
+    struct es_versions *versions[ES_VERSIONS_KEPT]; /* of the processes asked for last */
+    size_t next_versions;
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_shown *shown;        /* texts of the last event shown */
@@ -71,6 +76,12 @@ bool es_query_span(struct es_query *query, int64_t *ret_first, int64_t *ret_last
 void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);
 
 void es_parents_free(struct es_parents *parents);
+void es_versions_free(struct es_versions *versions);
+
+/* The row of a process; NULL where it has none. */
+const struct es_process *es_query_process(struct es_query *query, es_ref pid);
+/* Says why no state of a process is known at a time; -ENODATA, -ENOENT. */
+int es_state_unknown(struct es_query *query, es_ref pid, int64_t at);
 
 /* What is known of the end of a call. An end's es_query_parent() is the call it ends. */
 enum es_call {

@@ -63,6 +63,10 @@ static void forget(struct es_query *query)
         es_parents_free(query->parents[i]);
         query->parents[i] = NULL;
     }
+    for (size_t i = 0; i < ES_VERSIONS_KEPT; i++) {
+        es_versions_free(query->versions[i]);
+        query->versions[i] = NULL;
+    }
     free(query->names);
     query->names = NULL;
     query->n_names = 0;
@@ -178,6 +182,8 @@ int es_query_event(struct es_query *query, uint64_t seq, const struct es_event *
 }
 
 /* ---- text ---------------------------------------------------------------------------------------------------------- */
+
+const struct es_print *es_query_print(struct es_query *query, bool erlang) { return &query->print[erlang]; }
 
 void es_query_print_term(struct es_query *query, const uint8_t *bytes, size_t len, bool erlang, struct es_text *out)
 {

@@ -101,6 +101,92 @@ void es_query_print_fun(struct es_query *query, const struct es_event *event, bo
  * = none known. Derived, not stored. */
 uint64_t es_query_parent(struct es_query *query, const struct es_event *event);
 
+/* ---- states ---------------------------------------------------------------------------------------------------------
+ * A version of a process's state is what a callback left behind, or somebody put in its place from outside
+ * (sys:replace_state). Callbacks that left it as it was make none. */
+struct es_version_info {
+    uint64_t seq; /* of its event */
+    int64_t time;
+    uint64_t hash;
+    es_ref module, function; /* the callback */
+    uint8_t arity, flags;    /* set of es_event_flag: cut, redacted, missed: it changed, but was not captured */
+};
+/* All versions of a process, in order; number 1 is the first of the list. Valid until 64 other processes were asked for, or
+ * refresh. -ENOMEM. */
+int es_query_versions(struct es_query *query, es_ref pid, const struct es_version_info **ret_list, size_t *ret_n);
+/* Its bytes: -ENODATA where it was not captured. Valid until the next event is asked for. */
+int es_query_version_bytes(struct es_query *query, const struct es_version_info *version, const uint8_t **ret_bytes,
+                           size_t *ret_len);
+
+/* What made a version. Sequence numbers, 0 where unknown. */
+struct es_version_cause {
+    uint64_t call;    /* the callback's call */
+    uint64_t deliver; /* the message it handled, as it was delivered */
+    uint64_t send;    /* and sent */
+    es_ref from;      /* its sender */
+    bool replaced;    /* from outside */
+};
+int es_query_version_cause(struct es_query *query, const struct es_version_info *version,
+                           struct es_version_cause *ret_cause);
+
+enum es_state_known {
+    ES_STATE_CAPTURED, /* this is the state */
+    ES_STATE_CUT,      /* parts of it, each marked where it was cut */
+    ES_STATE_REDACTED, /* whole but for secrets */
+    ES_STATE_MISSED,   /* it changed at `since` and was not captured: this is the last version that was */
+    ES_STATE_DOUBTFUL, /* it may have changed since: events were lost, or left out by the overhead budget */
+    ES_STATE_KNOWN_MAX
+};
+extern const char *const es_state_known_names[ES_STATE_KNOWN_MAX];
+
+struct es_state {
+    es_ref pid;
+    int64_t at, since;              /* the moment asked for; time of the version in force */
+    uint64_t number, of;            /* of that version, from 1; how many there are in all */
+    uint8_t known;                  /* enum es_state_known */
+    uint64_t lost;                  /* DOUBTFUL: calls and returns that were lost since; 0: the budget's doing */
+    struct es_version_info version; /* in force */
+    uint64_t shown;                 /* number of the version that the bytes are of; 0: none was captured */
+    int64_t exited;                 /* INT64_MAX: it lived then */
+    struct es_version_cause cause;
+    uint8_t *bytes; /* owned */
+    size_t len;
+};
+/* The state of a process at a time. -ENOENT: it did not live yet; -ENODATA: no state is known of it then; both with
+ * causes that say why, as far as the recording knows. After its exit: its last one. */
+int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state);
+void es_state_fini(struct es_state *state);
+
+/* Which of several processes (of one name, over time) is meant by a time: that which lived then, else the last one
+ * before, else the first. */
+es_ref es_query_pid_at(struct es_query *query, const es_ref *pids, size_t n, int64_t at);
+
+/* Since when a part of the state is what it is at a time: back from version to version as long as its hash is the same.
+ * `tick` (may be NULL) gets 0..1 and stops it by returning non-zero (-EINTR). Errors as es_query_state(), and those of
+ * the path. */
+struct es_part_request {
+    es_ref pid;
+    int64_t at;
+    const char *path;
+    bool erlang;    /* notation of messages */
+    uint64_t limit; /* versions to look at, 0: all */
+    int (*tick)(double done, void *context);
+    void *context;
+};
+struct es_part {
+    uint64_t number; /* the version that set it, or the oldest looked at */
+    struct es_version_info version;
+    struct es_version_cause cause;
+    bool first;      /* it was so in the first version there is */
+    bool limited;    /* the limit was reached: it may be older */
+    bool unsure;     /* cut or redacted: it may have changed since */
+    uint64_t missed; /* that many versions just before were not captured: one of them may have set it */
+};
+int es_query_part(struct es_query *query, const struct es_part_request *request, struct es_part *ret_part);
+
+/* How terms of this recording are printed; for term/tree.h and what builds on it. */
+const struct es_print *es_query_print(struct es_query *query, bool erlang);
+
 /* ---- parts and exports --------------------------------------------------------------------------------------------- */
 /* Copies what lies in [since, until) with all it needs into a new recording. Progress: `tick` (may be NULL)
  * gets 0..1 and stops it by returning non-zero. */
