@@ -30,6 +30,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(info, "info", "what a recording holds")                                                                                \
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \
+    C(find, "find", "the moments at which something holds")                                                                  \
     C(sql, "sql", "ask a recording in SQL")                                                                                  \
     C(state, "state", "the state of a process at any moment, its versions, what changed")                                    \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
@@ -73,6 +74,14 @@ const char *es_cli_count(uint64_t n, struct es_cli_buf *buf);    /* 1,234,567 */
 const char *es_cli_bytes(uint64_t n, struct es_cli_buf *buf);    /* 12.3 MB */
 const char *es_cli_duration(int64_t ns, struct es_cli_buf *buf); /* 1.234 s */
 const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf);     /* 2026-01-31 14:25:01.123 local time */
+
+/* An event as a line: sequence number, time since `start`, process, kind, what it was about. */
+struct es_cli_line {
+    struct es_query *query;
+    bool erlang;
+    int64_t start;
+};
+void es_cli_event_line(const struct es_cli_line *line, const struct es_event *event, struct es_text *out);
 
 /* Ends `text` with a newline, writes and clears it. False where writing failed (a closed pipe ends quietly). */
 bool es_cli_flush(struct es_text *text, FILE *out);

@@ -211,6 +211,28 @@ int es_query_export(struct es_query *query, const struct es_export_request *requ
 /* One event as a JSON object (no newline): the stable contract of docs/cli.md. */
 void es_query_event_json(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
 
+/* ---- find ---------------------------------------------------------------------------------------------------------- */
+/* Moments at which an expression holds (docs/find.md): `kind = state and name = cart and state.total > 100`. */
+struct es_find;
+struct es_find_request {
+    const char *expression;
+    bool erlang;                 /* notation in which names and terms are compared */
+    int64_t from;                /* look from this time on, or back from it; INT64_MIN: from the beginning or the end */
+    uint64_t from_seq;           /* behind this event, or before it; 0: no bound */
+    bool reverse;                /* backwards */
+    uint64_t limit;              /* 0 = none */
+    bool (*stop)(void *context); /* asked now and then; may be NULL */
+    void *context;
+};
+/* -EINVAL: the expression is wrong, says where and what there is instead. */
+int es_find_open(struct es_query *query, const struct es_find_request *request, struct es_find **ret_find);
+/* 1 and the next event for which it holds, with the fields that the expression needs (valid until the next call), 0 at the end; -EINTR (`stop` said so). */
+int es_find_next(struct es_find *find, const struct es_event **ret_event);
+/* How often a part of a term that was asked for had been cut or redacted: the comparison was taken as one that does
+ * not hold. */
+uint64_t es_find_undecided(const struct es_find *find);
+void es_find_close(struct es_find *find);
+
 /* ---- SQL ----------------------------------------------------------------------------------------------------------- */
 /* SQLite's SELECT over tables that are made from the recording as they are read (docs/sql.md). Nothing can be
  * written, attached or loaded. One statement at a time; a live recording is read as it is when the statement
