@@ -136,7 +136,9 @@ static const struct es_sql_column span_columns[] = {
 static const struct es_sql_column message_columns[] = {
     S_SEQ("seq of the send; NULL: it was not recorded"), S_TIME("when it was sent"),
     S_INT("deliver_seq", "", "seq of the delivery; NULL: none was seen"), S_INT("delivered", "ns", "when it entered the mailbox"),
-    S_INT("latency", "ns", "delivered - time"), S_SHOW("sender", ES_SHOW_WHO, "process, or other origin"),
+    S_INT("latency", "ns", "delivered - time"),
+    S_INT("handled_seq", "", "seq of the callback's call that handled it; NULL: not known"), S_INT("handled", "ns", "when that was"),
+    S_INT("queued", "ns", "handled - delivered"), S_SHOW("sender", ES_SHOW_WHO, "process, or other origin"),
     S_SHOW("sender_name", ES_SHOW_REF, "its name then"), S_SHOW("receiver", ES_SHOW_WHO, "process, port or name it was sent to"),
     S_SHOW("receiver_name", ES_SHOW_REF, "its name then"), S_INT("dead", "", "1: nobody was there"),
     S_SHOW("cause_state", ES_SHOW_CAUSE, "of the delivery: paired, external, untraced ..."),

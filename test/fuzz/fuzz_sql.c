@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Any text as SQL over a small recording: no crash, nothing without end, nothing written. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

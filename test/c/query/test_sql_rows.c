@@ -106,7 +106,16 @@ static void messages(void **state)
         .kind = ES_K_DELIVER, .pid = shop_pid(6), .cause_state = ES_CAUSE_EXTERNAL, .hash = 11}); /* 5 */
     shop_message(6, 5, 8);                                                                        /* 6 and 7 */
     assert_ok(es_store_name(shop_store, shop_atom("cart"), shop_pid(6), SHOP_START, INT64_MAX));
+    struct es_event handling = shop_fun(ES_K_CALL, 5, "Elixir.Shop.Cart", "handle_info"); /* 8 */
+    handling.flags = ES_E_CALLBACK;
+    handling.hash = 9;
+    handling.cause = 7;
+    handling.cause_state = ES_CAUSE_PAIRED;
+    shop_add(handling);
     begin_asking();
+    gives("SELECT seq, deliver_seq, handled_seq, queued FROM messages WHERE handled_seq IS NOT NULL", "6,7,8,1000\n");
+    gives("SELECT term(seq, '{1}') + 1, term(seq, '{0}'), term(seq, '.x'), term(99, '{1}') FROM events WHERE seq = 1",
+          "8,:order,-,-\n");
     gives("SELECT seq, deliver_seq, latency, sender, sender_name, receiver, receiver_name, dead, cause_state, payload "
           "FROM messages ORDER BY coalesce(seq, deliver_seq)",
           "1,2,1000,<0.5.0>,-,<0.6.0>,cart,0,paired,{:order, 7}\n"
@@ -116,9 +125,10 @@ static void messages(void **state)
           "6,7,1000,<0.6.0>,cart,<0.5.0>,-,0,paired,{:order, 8}\n");
     gives("SELECT seq, deliver_seq FROM messages WHERE seq = 6", "6,7\n");
     gives("SELECT seq FROM messages WHERE seq < 4 ORDER BY 1", "1\n3\n");
-    gives("SELECT source, target, kind, pid FROM edges ORDER BY target", "1,2,message,<0.6.0>\n6,7,message,<0.5.0>\n");
+    gives("SELECT source, target, kind, pid FROM edges ORDER BY target",
+          "1,2,message,<0.6.0>\n6,7,message,<0.5.0>\n7,8,handling,<0.5.0>\n");
     gives("SELECT source, target, kind FROM edges('temporal') ORDER BY target, source",
-          "1,2,message\n1,3,program\n3,4,program\n6,7,message\n");
+          "1,2,message\n1,3,program\n3,4,program\n6,7,message\n4,8,program\n7,8,handling\n");
     gives("SELECT source, kind FROM edges('temporal') WHERE target = 4", "3,program\n");
     gives("SELECT payload FROM events WHERE kind = 'deliver' ORDER BY seq", "{:order, 7}\n2\n{:order, 8}\n");
     gives("SELECT payload FROM events('erlang') WHERE seq = 2", "{order,7}\n");
