@@ -6,9 +6,12 @@
 #include <ctype.h>
 #include <editline/readline.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -276,27 +279,66 @@ static bool take(struct es_sql_session *session, struct es_text *statement, char
     return true;
 }
 
+/* A line as it is being typed. libedit's own handling of signals loses some: signals arrive only while we wait. */
+static struct {
+    char *line;
+    bool done;
+} typed;
+
+static void on_line(char *line)
+{
+    typed.line = line;
+    typed.done = true;
+    rl_callback_handler_remove(); /* the terminal is as it was while a query runs */
+}
+
+/* NULL at the end, or where Ctrl-C said that the line is not wanted. */
+static char *read_line(const char *prompt)
+{
+    sigset_t blocked, before;
+    typed.done = false;
+    typed.line = NULL;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    rl_callback_handler_install(prompt, on_line);
+    while (!typed.done && !es_cli_interrupted()) {
+        fd_set in;
+        FD_ZERO(&in);
+        FD_SET(STDIN_FILENO, &in);
+        if (pselect(STDIN_FILENO + 1, &in, NULL, NULL, NULL, &before) > 0)
+            rl_callback_read_char();
+    }
+    if (!typed.done)
+        rl_callback_handler_remove();
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return typed.line;
+}
+
+static void prepare_terminal(void)
+{
+    rl_readline_name = "elixirscope";
+    rl_catch_signals = 0;
+    rl_attempted_completion_function = complete;
+    rl_completer_word_break_characters = " \t\n\"'(),;=<>*+-/|";
+    signal(SIGTERM, SIG_DFL);
+}
+
 int es_sql_prompt(struct es_sql_session *session)
 {
     struct es_text statement = {0};
-    rl_readline_name = "elixirscope";
-    rl_attempted_completion_function = complete;
-    rl_completer_word_break_characters = " \t\n\"'(),;=<>*+-/|";
+    prepare_terminal();
     load_history();
     printf("SELECT ... ; over the tables of the recording. .tables, .schema, .help, .quit\n");
-    for (;;) {
-        char *line = readline(statement.len ? "...> " : "sql> ");
+    for (bool go_on = true; go_on;) {
+        char *line = read_line(statement.len ? "...> " : "sql> ");
         if (!line && es_cli_interrupted()) { /* Ctrl-C: this statement is not wanted */
-            es_cli_forget_interruption();
             es_text_clear(&statement);
             printf("\n");
-            continue;
-        }
-        bool go_on = line && take(session, &statement, line);
+        } else
+            go_on = line && take(session, &statement, line);
         es_cli_forget_interruption();
         free(line);
-        if (!go_on)
-            break;
     }
     keep_history();
     es_text_fini(&statement);
