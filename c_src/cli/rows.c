@@ -305,9 +305,7 @@ static int run(struct sheet *sheet)
             break;
         rows->given++;
     }
-    if (rows->format == ES_ROWS_TABLE && rc >= 0 && sheet->n > 0)
-        write_kept(sheet);
-    else if (rows->format == ES_ROWS_TABLE && sheet->n_kept > 0)
+    if (rows->format == ES_ROWS_TABLE && (sheet->n_kept > 0 || (rc >= 0 && sheet->n > 0)))
         write_kept(sheet);
     return rc < 0 ? rc : sheet->line.failed || sheet->kept.failed ? es_fail(-ENOMEM, "no memory for a row") : 0;
 }

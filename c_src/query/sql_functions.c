@@ -183,7 +183,7 @@ static int open_timeline(struct es_sql_scan *scan)
         rc = read_of(es_sql_text_argument(scan, ES_TIMELINE_OF, NULL), &counting.kinds);
     if (rc < 0 || counts->buckets == 0)
         return rc;
-    scan->as = by ? counting.keys[0]->show : ES_SHOW_TEXT;
+    scan->as = counting.keys[0] ? counting.keys[0]->show : ES_SHOW_TEXT;
     counts->plain = !by;
     counting.from = counts->from;
     counting.step = counts->step;

@@ -21,7 +21,7 @@ static bool is_one_of(const char *name, const char *const *names, size_t n)
             return true;
     return false;
 }
-#define IS_ONE_OF(name, names) is_one_of(name, names, sizeof names / sizeof names[0])
+#define IS_ONE_OF(name, names) is_one_of((name), (names), sizeof(names) / sizeof((names)[0]))
 
 /* Tables that SQLite brings itself. */
 static const char *const foreign_tables[] = {"json_each",          "json_tree",         "pragma_table_info",
