@@ -110,6 +110,35 @@ static int ask_order(struct es_query *query)
     return 0;
 }
 
+static int ask_sql(struct es_query *query, const char *text)
+{
+    struct es_sql *sql;
+    struct es_sql_options options = {0};
+    int rc = es_sql_open(query, &options, &sql);
+    if (rc < 0)
+        return rc;
+    rc = es_sql_begin(sql, text, NULL);
+    while (rc > 0)
+        rc = es_sql_step(sql);
+    es_sql_close(sql);
+    return rc;
+}
+
+static int ask_groups(struct es_query *query)
+{
+    return ask_sql(query, "SELECT kind, count(*) FROM events GROUP BY kind");
+}
+
+static int ask_count(struct es_query *query) { return ask_sql(query, "SELECT count(*) FROM events"); }
+
+static int ask_histogram(struct es_query *query) { return ask_sql(query, "SELECT * FROM histogram('kind')"); }
+
+static int ask_top(struct es_query *query) { return ask_sql(query, "SELECT * FROM top('pid')"); }
+
+static int ask_functions(struct es_query *query) { return ask_sql(query, "SELECT * FROM top('function')"); }
+
+static int ask_timeline(struct es_query *query) { return ask_sql(query, "SELECT * FROM timeline(1000)"); }
+
 static const struct {
     const char *name;
     int (*ask)(struct es_query *);
@@ -119,7 +148,13 @@ static const struct {
                  {"open and all processes at a moment", ask_moment},
                  {"open and cone of 1,000 events", ask_cone},
                  {"open and order of first and last", ask_order},
-                 {"open and calls by function", ask_sums}};
+                 {"open and calls by function", ask_sums},
+                 {"SQL: SELECT kind, count(*) GROUP BY kind", ask_groups},
+                 {"SQL: SELECT count(*)", ask_count},
+                 {"SQL: histogram('kind')", ask_histogram},
+                 {"SQL: top('pid')", ask_top},
+                 {"SQL: top('function')", ask_functions},
+                 {"SQL: timeline(1000)", ask_timeline}};
 
 static int again_cone(struct es_query *query, uint64_t last) { return cone_of(query, last - pick(last / 100 + 1) + 1); }
 

@@ -23,6 +23,7 @@ void es_refmap_fini(struct es_refmap *map);
 
 /* ---- the query ----------------------------------------------------------------------------------------------------- */
 #define ES_ALL_FIELDS ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE))
+#define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
 #define ES_VERSIONS_KEPT 64
 

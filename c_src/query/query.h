@@ -56,6 +56,7 @@ struct es_filter {
     uint64_t limit;                 /* 0 = none */
     bool reverse;
     bool no_payload; /* do not read payloads */
+    unsigned fields; /* set of es_field that will be looked at, others may be 0; 0 = all */
 };
 struct es_cursor;
 int es_cursor_open(struct es_query *query, const struct es_filter *filter, struct es_cursor **ret_cursor);
@@ -439,5 +440,77 @@ struct es_export_request {
 int es_query_export(struct es_query *query, const struct es_export_request *request, FILE *out);
 /* One event as a JSON object (no newline): the stable contract of docs/cli.md. */
 void es_query_event_json(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
+
+/* ---- find ---------------------------------------------------------------------------------------------------------- */
+/* Moments at which an expression holds (docs/find.md): `kind = state and name = cart and state.total > 100`. */
+struct es_find;
+struct es_find_request {
+    const char *expression;
+    bool erlang;                 /* notation in which names and terms are compared */
+    int64_t from;                /* look from this time on, or back from it; INT64_MIN: from the beginning or the end */
+    uint64_t from_seq;           /* behind this event, or before it; 0: no bound */
+    bool reverse;                /* backwards */
+    uint64_t limit;              /* 0 = none */
+    bool (*stop)(void *context); /* asked now and then; may be NULL */
+    void *context;
+};
+/* -EINVAL: the expression is wrong, says where and what there is instead. */
+int es_find_open(struct es_query *query, const struct es_find_request *request, struct es_find **ret_find);
+/* 1 and the next event for which it holds, with the fields that the expression needs (valid until the next call), 0 at the end; -EINTR (`stop` said so). */
+int es_find_next(struct es_find *find, const struct es_event **ret_event);
+/* How often a part of a term that was asked for had been cut or redacted: the comparison was taken as one that does
+ * not hold. */
+uint64_t es_find_undecided(const struct es_find *find);
+void es_find_close(struct es_find *find);
+
+/* ---- SQL ----------------------------------------------------------------------------------------------------------- */
+/* SQLite's SELECT over tables that are made from the recording as they are read (docs/sql.md). Nothing can be
+ * written, attached or loaded. One statement at a time; a live recording is read as it is when the statement
+ * begins. */
+struct es_sql;
+struct es_sql_options {
+    bool erlang;                 /* notation of terms and names where a query asks for none */
+    int64_t timeout_ns;          /* of one statement, from its first step; 0 = none */
+    uint64_t memory;             /* bytes that SQLite may use in the whole process; 0 = no limit */
+    bool (*stop)(void *context); /* asked now and then while a statement runs; may be NULL */
+    void *context;
+};
+int es_sql_open(struct es_query *query, const struct es_sql_options *options, struct es_sql **ret_sql);
+void es_sql_close(struct es_sql *sql);
+
+/* Makes the first statement of `text` the current one; *ret_rest (may be NULL) is what follows it. 1, or 0
+ * where there is none (spaces, comments). -EINVAL: wrong, says where and what there is instead; -EPERM: it
+ * would do more than read. */
+int es_sql_begin(struct es_sql *sql, const char *text, const char **ret_rest);
+/* 1 with a row, 0 at the end. -ETIMEDOUT, -EINTR (`stop` said so), -ENOMEM, -EINVAL … */
+int es_sql_step(struct es_sql *sql);
+/* Ends the current statement; es_sql_begin() does so too. */
+void es_sql_finish(struct es_sql *sql);
+
+size_t es_sql_columns(struct es_sql *sql);
+const char *es_sql_column(struct es_sql *sql, size_t column); /* its name */
+enum es_sql_type { ES_SQL_NULL, ES_SQL_INTEGER, ES_SQL_REAL, ES_SQL_TEXT, ES_SQL_BLOB };
+struct es_sql_cell {
+    enum es_sql_type type;
+    int64_t integer;
+    double real;
+    const char *text; /* text and blob; valid until the next step */
+    size_t len;
+};
+void es_sql_cell(struct es_sql *sql, size_t column, struct es_sql_cell *ret_cell);
+
+/* What can be asked for: tables and table functions, their columns, functions. -ENOENT behind the last one. */
+struct es_sql_table_info {
+    const char *name, *meaning;
+    size_t columns;
+};
+struct es_sql_column_info {
+    const char *name, *type, *unit, *meaning;
+    bool argument; /* of a table function, or a setting: not in SELECT * */
+};
+int es_sql_table(size_t table, struct es_sql_table_info *ret_info);
+int es_sql_table_column(size_t table, size_t column, struct es_sql_column_info *ret_info);
+/* Names of our own scalar functions with their arguments, NULL-terminated. */
+extern const char *const es_sql_functions[];
 
 #endif
