@@ -119,7 +119,7 @@ static int again_order(struct es_query *query, uint64_t last)
 static const struct {
     const char *name;
     int (*ask)(struct es_query *, uint64_t last);
-} repeated[] = {{"cone of 1,000 events, warm", again_cone}, {"order of two random events, warm", again_order}};
+} repeated[] = {{"order of two random events, warm", again_order}, {"cone of 1,000 events, warm", again_cone}};
 
 static int by_value(const void *a, const void *b)
 {
@@ -130,7 +130,7 @@ static int by_value(const void *a, const void *b)
 /* Many questions to one open recording. */
 static int repeat(const char *path, size_t which)
 {
-    enum { TIMES = 2000 };
+    enum { TIMES = 1000 };
     static double took[TIMES];
     struct es_query *query;
     if (es_query_open(path, &query) < 0)
