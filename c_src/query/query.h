@@ -396,7 +396,8 @@ struct es_cone_request {
     int64_t bound;  /* no events before this time, or at or behind it when forward */
 };
 /* All events that led to one, or that it led to: what was sent, started, handled, and what each process had done before.
- * Messages whose handling is not known lead nowhere, unlike in es_query_before(). The nearest in time first. *ret_cut: there are more. free(*ret_events). -ENOENT. */
+ * Messages whose handling is not known lead nowhere, unlike in es_query_before(). The nearest in time first.
+ * *ret_cut: there are more. free(*ret_events). -ENOENT. */
 int es_query_cone(struct es_query *query, const struct es_cone_request *request, struct es_caused **ret_events,
                   size_t *ret_n, bool *ret_cut);
 
