@@ -30,6 +30,10 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(info, "info", "what a recording holds")                                                                                \
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \
+    C(why, "why", "what led to an event or a failure")                                                                       \
+    C(leads_to, "leads-to", "what an event led to")                                                                          \
+    C(order, "order", "which of two events came before the other")                                                           \
+    C(calls, "calls", "how long functions took, and in what")                                                                \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \

@@ -31,6 +31,8 @@ struct es_held {
 
 struct es_parents;
 struct es_shown;
+struct es_graph;
+struct es_index;
 
 struct es_query {
     struct es_recording *recording;
@@ -49,6 +51,10 @@ struct es_query {
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_shown *shown;        /* texts of the last event shown */
+    struct es_refmap ended;        /* functions of which some call has a recorded end */
+    bool ended_ready;
+    struct es_graph *graph; /* what led to what, of the stretch asked for last */
+    struct es_index *index; /* of the blocks asked for last */
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is
@@ -65,6 +71,10 @@ void es_query_fill(struct es_query *query, struct es_event *event);
 /* First and last time; false where there is no event. */
 bool es_query_span(struct es_query *query, int64_t *ret_first, int64_t *ret_last);
 
+/* Is the token this atom? */
+struct es_token;
+bool es_query_is_word(struct es_query *query, const struct es_token *token, const char *word);
+
 /* Appends a process, port, name or other reference as JSON and ps show it: pids as <0.1.2> in both
  * notations. */
 void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);
@@ -78,6 +88,9 @@ enum es_call {
     ES_CALL_OPEN /* it runs until its process exits, or the recording ends */
 };
 enum es_call es_query_call(struct es_query *query, uint64_t seq);
+
+/* Is there a return or an exception of this function anywhere in the recording? 1, 0, negative errno. */
+int es_query_has_ends(struct es_query *query, const struct es_event *call);
 
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 static inline bool es_is_call_end(unsigned kind) { return kind == ES_K_RETURN || kind == ES_K_EXCEPTION; }

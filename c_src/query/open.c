@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "query/fields.h"
+#include "query/graph.h"
+#include "query/index.h"
 
 static const uint8_t *look_up_atom(uint64_t word, size_t *ret_len, void *context)
 {
@@ -63,6 +65,12 @@ static void forget(struct es_query *query)
         es_parents_free(query->parents[i]);
         query->parents[i] = NULL;
     }
+    es_graph_free(query->graph);
+    query->graph = NULL;
+    es_index_free(query->index);
+    query->index = NULL;
+    es_refmap_fini(&query->ended);
+    query->ended_ready = false;
     free(query->names);
     query->names = NULL;
     query->n_names = 0;

@@ -100,6 +100,142 @@ void es_query_print_fun(struct es_query *query, const struct es_event *event, bo
  * = none known. Derived, not stored. */
 uint64_t es_query_parent(struct es_query *query, const struct es_event *event);
 
+/* ---- spans --------------------------------------------------------------------------------------------------------- */
+enum es_span_end {
+    ES_SPAN_UNKNOWN, /* its end was not recorded, or it was lost */
+    ES_SPAN_RETURN,
+    ES_SPAN_EXCEPTION,
+    ES_SPAN_EXIT, /* its process exited in it */
+    ES_SPAN_OPEN, /* it was running when the recording ended */
+};
+extern const char *const es_span_end_names[];
+
+/* A call with its end. Durations in ns, -1: unknown. */
+struct es_span {
+    uint64_t call, end, parent; /* sequence numbers; end: of the event that ended it; 0: none known */
+    int64_t begin;
+    int64_t total;                      /* OPEN: so far */
+    int64_t self;                       /* outside of calls that have spans of their own */
+    int64_t running, runnable, waiting; /* where scheduling was recorded: together they are `total` */
+    int64_t gc;                         /* of `running`, where garbage collections were recorded */
+    es_ref pid, module, function;
+    uint16_t arity;
+    uint8_t how; /* enum es_span_end */
+    bool callback;
+    bool inner;     /* the same function is open below: recursion */
+    uint32_t depth; /* spans it lies in */
+    uint32_t path;  /* number of its path, see es_spans_path() */
+};
+
+/* Spans that begin in [since, until), of these processes and functions (`pids`, `module`, `since`, `until` of the
+ * filter; the rest is not used). They come in the order of their ends. A function of which no end was recorded
+ * anywhere has moments only: how UNKNOWN, no durations, and nothing is said to run in it. Memory is bounded by
+ * what is open: -E2BIG beyond a million calls. */
+struct es_spans;
+int es_spans_open(struct es_query *query, const struct es_filter *filter, struct es_spans **ret_spans);
+int es_spans_next(struct es_spans *spans, struct es_span *ret_span); /* 1, 0 at the end, negative errno */
+void es_spans_close(struct es_spans *spans);
+
+/* A path: a function called in a path. Numbers are dense, a path's `below` has a smaller one; ES_PATH_NONE is the
+ * path below the outermost. Beyond a quarter of a million paths, deeper calls count to the path they were made in. */
+#define ES_PATH_NONE UINT32_MAX
+struct es_path {
+    uint32_t below;
+    uint16_t arity;
+    es_ref module, function;
+};
+size_t es_spans_path(const struct es_spans *spans, const struct es_path **ret_paths);
+
+/* Sums of spans by function or by path. `total` counts recursion once. */
+struct es_profile_row {
+    es_ref module, function;
+    uint16_t arity;
+    uint32_t below;                         /* by path: index of the row of the path below, ES_PATH_NONE */
+    uint64_t count;                         /* calls */
+    uint64_t timed;                         /* of these, calls whose end is known: the sums and times are theirs */
+    uint64_t ends[5];                       /* by enum es_span_end */
+    int64_t total, self, max;               /* ns */
+    int64_t p99;                            /* ns, at most 2 % too large; by function only */
+    int64_t running, runnable, waiting, gc; /* -1: unknown of at least one of them */
+};
+enum es_profile { ES_PROFILE_FUNCTIONS, ES_PROFILE_PATHS };
+/* Functions: by total time, the largest first. Paths: those below stand before those above. free(*ret_rows). */
+int es_query_profile(struct es_query *query, const struct es_filter *filter, enum es_profile by,
+                     struct es_profile_row **ret_rows, size_t *ret_n);
+
+/* ---- happens-before ------------------------------------------------------------------------------------------------ */
+enum es_order {
+    ES_ORDER_SAME,
+    ES_ORDER_BEFORE, /* a led to b, or could have: b's process knew of it */
+    ES_ORDER_AFTER,
+    ES_ORDER_CONCURRENT,
+    ES_ORDER_POSSIBLY_BEFORE, /* if some message was handled before something else, which is not known */
+    ES_ORDER_POSSIBLY_AFTER
+};
+extern const char *const es_order_names[]; /* "same", "before", … "possibly after" */
+
+struct es_order_answer {
+    enum es_order order;
+    uint64_t *path; /* sequence numbers from the earlier to the later one, how one led to the other; free() */
+    size_t n_path;  /* 0 where they are concurrent */
+    size_t unknown; /* messages between them whose sender's event is not known: what these carried is not counted */
+};
+/* The order of two events. What a process does happens in its order, but for deliveries: a message is there for it
+ * from its handling on, not from its arrival. -ENOENT; -EINVAL where one of them is nothing that a process did; -E2BIG
+ * where too much lies between them. */
+int es_query_before(struct es_query *query, uint64_t a, uint64_t b, struct es_order_answer *ret_answer);
+
+/* ---- causes -------------------------------------------------------------------------------------------------------- */
+enum es_edge_kind {
+    ES_EDGE_NONE,     /* where it begins */
+    ES_EDGE_PROGRAM,  /* the same process did it before */
+    ES_EDGE_MESSAGE,  /* sent and delivered */
+    ES_EDGE_HANDLING, /* delivered and handled */
+    ES_EDGE_SPAWN,
+    ES_EDGE_EXIT, /* an exit signal, or a monitor's message */
+    ES_EDGE_TIMER,
+    ES_EDGE_REPLY,  /* what a callback returned, sent by its behaviour */
+    ES_EDGE_CALL,   /* done inside of this call */
+    ES_EDGE_WAITING /* stories: whose answer was waited for was busy with this */
+};
+extern const char *const es_edge_names[]; /* "none", "program", "message" … */
+
+/* An event of a cone or a story. Backwards it led to `from`, forwards `from` led to it; 0: where it begins. */
+struct es_caused {
+    uint64_t seq, from;
+    uint8_t edge;   /* enum es_edge_kind */
+    bool maybe;     /* it is not certain that it did */
+    uint32_t depth; /* edges from where it begins */
+};
+struct es_cone_request {
+    uint64_t seq;
+    bool forward;
+    uint32_t depth; /* at most so many edges; 0: no bound */
+    uint64_t limit; /* at most so many events, the nearest in time; 0: no bound but memory */
+    int64_t bound;  /* no events before this time, or at or behind it when forward */
+};
+/* All events that led to one, or that it led to, as far as processes knew of them: what each process did before as
+ * well. The nearest in time first. *ret_cut: there are more. free(*ret_events). -ENOENT. */
+int es_query_cone(struct es_query *query, const struct es_cone_request *request, struct es_caused **ret_events,
+                  size_t *ret_n, bool *ret_cut);
+
+/* The few of these that a person wants: a failure, what the process was doing, the message that it handled, who sent
+ * it, doing what, … The first is where it begins. */
+int es_query_story(struct es_query *query, const struct es_cone_request *request, struct es_caused **ret_events,
+                   size_t *ret_n, bool *ret_cut);
+
+/* What a callback handles: the delivery (or timeout) it was called for, 0: not known. Where that is not recorded, the
+ * last delivery whose message is the callback's first argument; then *ret_maybe. */
+int es_query_handled(struct es_query *query, uint64_t call, uint64_t *ret_seq, bool *ret_maybe);
+
+/* The last state version of a process before an event; 0: none. One that is as before stands for the one that has its
+ * text. */
+int es_query_state_before(struct es_query *query, es_ref pid, uint64_t seq, uint64_t *ret_seq);
+
+/* Where a question for the cause of a failure begins: the exit of the process of the last (or first) crash report; without one
+ * the last (first) exit that was none of normal, shutdown. -ENOENT: nothing failed. */
+int es_query_crash(struct es_query *query, bool first, uint64_t *ret_seq);
+
 /* ---- parts and exports --------------------------------------------------------------------------------------------- */
 /* Copies what lies in [since, until) with all it needs into a new recording. Progress: `tick` (may be NULL)
  * gets 0..1 and stops it by returning non-zero. */
