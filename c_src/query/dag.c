@@ -21,16 +21,16 @@ const struct es_dag_view_info es_dag_views[ES_DAG_VIEWS] = {
     [ES_DAG_CAUSALITY] = {"causality", "events", "happened before"},
 };
 static int (*const builders[ES_DAG_VIEWS])(struct es_dag_builder *) = {
-    [ES_DAG_TEMPORAL] = es_dag_temporal, [ES_DAG_INTERACTION] = es_dag_interaction,
-    [ES_DAG_STATE] = es_dag_state,       [ES_DAG_CODE] = es_dag_code,
-    [ES_DAG_DATA] = es_dag_data,         [ES_DAG_PERFORMANCE] = es_dag_performance,
+    [ES_DAG_TEMPORAL] = es_dag_temporal,   [ES_DAG_INTERACTION] = es_dag_interaction,
+    [ES_DAG_STATE] = es_dag_state,         [ES_DAG_CODE] = es_dag_code,
+    [ES_DAG_DATA] = es_dag_data,           [ES_DAG_PERFORMANCE] = es_dag_performance,
     [ES_DAG_CAUSALITY] = es_dag_causality,
 };
 const char *const es_dag_what_names[] = {"event", "process", "state", "call", "value"};
-const char *const es_dag_edge_names[] = {
-    "time",  "next",    "program", "message", "handling", "spawn",     "exit",  "timer", "reply",   "request",  "link",
-    "monitor", "later", "change",  "call",    "tail call", "exception", "value", "busy",  "running", "runnable",
-    "waiting", "gc"};
+const char *const es_dag_edge_names[] = {"time",  "next",    "program",  "message",   "handling",  "spawn",
+                                         "exit",  "timer",   "reply",    "request",   "link",      "monitor",
+                                         "later", "change",  "call",     "tail call", "exception", "value",
+                                         "busy",  "running", "runnable", "waiting",   "gc"};
 _Static_assert(sizeof es_dag_edge_names / sizeof *es_dag_edge_names == ES_DAG_E_KINDS, "each kind has a name");
 
 int es_dag_view_by_name(const char *name)

@@ -111,10 +111,10 @@ static bool is_tail(struct es_dag_builder *b, const struct es_dag_node *caller, 
 static int add_edge(struct es_dag_builder *b, uint32_t from, uint32_t to)
 {
     const struct es_dag_node *caller = &b->dag.nodes[from], *callee = &b->dag.nodes[to];
-    bool failed = caller->how == ES_SPAN_EXCEPTION && callee->how == ES_SPAN_EXCEPTION, tail = is_tail(b, caller, callee);
+    bool failed = caller->how == ES_SPAN_EXCEPTION && callee->how == ES_SPAN_EXCEPTION,
+         tail = is_tail(b, caller, callee);
     int64_t ns = callee->time - caller->time;
-    struct es_dag_edge *edge =
-        es_dag_edge(b, from, to, failed ? ES_DAG_E_FAIL : tail ? ES_DAG_E_TAIL : ES_DAG_E_CALL);
+    struct es_dag_edge *edge = es_dag_edge(b, from, to, failed ? ES_DAG_E_FAIL : tail ? ES_DAG_E_TAIL : ES_DAG_E_CALL);
     if (!edge)
         return -ENOMEM;
     edge->maybe = tail;
@@ -133,7 +133,8 @@ static int add_all(struct es_dag_builder *b, const struct spans *spans)
             *place = i + 1;
     }
     for (size_t i = 0; rc == 0 && i < spans->n; i++) {
-        const uint64_t *parent = spans->list[i].span.parent ? es_refmap_find(&node_of, spans->list[i].span.parent) : NULL;
+        const uint64_t *parent =
+            spans->list[i].span.parent ? es_refmap_find(&node_of, spans->list[i].span.parent) : NULL;
         if (parent)
             rc = add_edge(b, (uint32_t)*parent - 1, (uint32_t)i);
     }

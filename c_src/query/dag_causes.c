@@ -9,6 +9,7 @@
 #include "query/dag.h"
 #include "query/graph.h"
 #include "query/lane.h"
+#include "wire/term.h"
 
 #define BLOCKS_BEHIND 4u /* looked at for the handling of a message, behind its own */
 
@@ -320,8 +321,8 @@ static int name_waits(struct causes *c)
     }
     for (size_t i = 0; i < dag->n_edges; i++)
         if (dag->edges[i].kind == ES_DAG_E_PROGRAM)
-            dag->edges[i].kind = (uint8_t)spent(c, &dag->edges[i], woken[dag->edges[i].to] > dag->edges[i].from + 1,
-                                                scheduling);
+            dag->edges[i].kind =
+                (uint8_t)spent(c, &dag->edges[i], woken[dag->edges[i].to] > dag->edges[i].from + 1, scheduling);
     free(woken);
     return 0;
 }

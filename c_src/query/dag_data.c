@@ -14,9 +14,9 @@
 
 #define CONTENT_MIN 16u
 #define VALUES_MAX (UINT32_C(1) << 20) /* different values that are remembered */
-#define KINDS                                                                                           \
-    (UINT64_C(1) << ES_K_SPAWN | UINT64_C(1) << ES_K_SEND | UINT64_C(1) << ES_K_SEND_DEAD |             \
-     UINT64_C(1) << ES_K_DELIVER | UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN |              \
+#define KINDS                                                                               \
+    (UINT64_C(1) << ES_K_SPAWN | UINT64_C(1) << ES_K_SEND | UINT64_C(1) << ES_K_SEND_DEAD | \
+     UINT64_C(1) << ES_K_DELIVER | UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN |  \
      UINT64_C(1) << ES_K_EXCEPTION | UINT64_C(1) << ES_K_STATE | UINT64_C(1) << ES_K_EXIT)
 
 /* The last place a value was seen at. */

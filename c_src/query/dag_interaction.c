@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "query/cone.h"
 #include "query/dag.h"
+#include "wire/term.h"
 
-#define KINDS                                                                                                      \
+#define KINDS \
     (UINT64_C(1) << ES_K_DELIVER | UINT64_C(1) << ES_K_SPAWNED | UINT64_C(1) << ES_K_EXIT | UINT64_C(1) << ES_K_LINK)
 #define ANSWERS_MAX (UINT32_C(1) << 20) /* requests that are remembered */
 
@@ -180,10 +181,10 @@ static int add_caused(struct phases *p, const struct es_event *event)
                         .seq = event->seq,
                         .latency = event->time - cause->time,
                         .corr = event->corr};
-    d.kind = event->kind == ES_K_SPAWNED  ? ES_DAG_E_SPAWN
-             : cause->kind == ES_K_EXIT   ? (event->corr ? ES_DAG_E_MONITOR : ES_DAG_E_EXIT)
-             : event->corr                ? ES_DAG_E_REQUEST
-                                          : ES_DAG_E_MESSAGE;
+    d.kind = event->kind == ES_K_SPAWNED ? ES_DAG_E_SPAWN
+             : cause->kind == ES_K_EXIT  ? (event->corr ? ES_DAG_E_MONITOR : ES_DAG_E_EXIT)
+             : event->corr               ? ES_DAG_E_REQUEST
+                                         : ES_DAG_E_MESSAGE;
     if (d.kind == ES_DAG_E_REQUEST && is_answer(p, event))
         return 0;
     return deal(p, &d, event->time);

@@ -258,11 +258,11 @@ enum es_dag_what { ES_DAG_EVENT, ES_DAG_PROCESS, ES_DAG_VERSION, ES_DAG_CALL, ES
 extern const char *const es_dag_what_names[]; /* "event", "process", "state", "call", "value" */
 
 struct es_dag_node {
-    uint64_t seq, last; /* its first and its last event */
-    int64_t time;       /* of the first */
+    uint64_t seq, last;                                  /* its first and its last event */
+    int64_t time;                                        /* of the first */
     int64_t total, self, running, runnable, waiting, gc; /* ns, of calls; -1: unknown */
-    uint64_t count;     /* events that it stands for */
-    uint64_t bytes;     /* recorded size of a state or value, 0: unknown */
+    uint64_t count;                                      /* events that it stands for */
+    uint64_t bytes;                                      /* recorded size of a state or value, 0: unknown */
     es_ref pid, module, function;
     uint32_t level, phase; /* of processes: the longest way to it; which of its process's nodes it is, from 1 */
     uint32_t at;           /* of values: where it begins in the payload of event `seq`; `bytes` long */
@@ -272,25 +272,25 @@ struct es_dag_node {
 };
 
 enum es_dag_edge_kind {
-    ES_DAG_E_TIME,     /* the next event of all */
-    ES_DAG_E_NEXT,     /* the next event of the same process */
-    ES_DAG_E_PROGRAM,  /* as ES_EDGE_PROGRAM and so on */
+    ES_DAG_E_TIME,    /* the next event of all */
+    ES_DAG_E_NEXT,    /* the next event of the same process */
+    ES_DAG_E_PROGRAM, /* as ES_EDGE_PROGRAM and so on */
     ES_DAG_E_MESSAGE,
     ES_DAG_E_HANDLING,
     ES_DAG_E_SPAWN,
     ES_DAG_E_EXIT,
     ES_DAG_E_TIMER,
     ES_DAG_E_REPLY,
-    ES_DAG_E_REQUEST,  /* messages with a reference that the other side answers: a call and its replies */
+    ES_DAG_E_REQUEST, /* messages with a reference that the other side answers: a call and its replies */
     ES_DAG_E_LINK,
     ES_DAG_E_MONITOR,
-    ES_DAG_E_LATER,    /* the same process, later */
-    ES_DAG_E_CHANGE,   /* from a state to its next version */
+    ES_DAG_E_LATER,  /* the same process, later */
+    ES_DAG_E_CHANGE, /* from a state to its next version */
     ES_DAG_E_CALL,
-    ES_DAG_E_TAIL,     /* possibly a tail call: the caller returned at once, and the same value */
-    ES_DAG_E_FAIL,     /* an exception that the caller ended with too */
-    ES_DAG_E_VALUE,    /* the same value again */
-    ES_DAG_E_BUSY,     /* scheduling was not recorded: running or runnable */
+    ES_DAG_E_TAIL,  /* possibly a tail call: the caller returned at once, and the same value */
+    ES_DAG_E_FAIL,  /* an exception that the caller ended with too */
+    ES_DAG_E_VALUE, /* the same value again */
+    ES_DAG_E_BUSY,  /* scheduling was not recorded: running or runnable */
     ES_DAG_E_RUNNING,
     ES_DAG_E_RUNNABLE,
     ES_DAG_E_WAITING,
