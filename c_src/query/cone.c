@@ -138,18 +138,20 @@ static int push_event(struct es_cone *cone, uint64_t seq, const struct es_caused
 
 static int push_act(struct es_cone *cone, es_ref pid, uint64_t seq, const struct es_caused *from)
 {
-    struct es_pending pending = {.caused = {seq, from->seq, ES_EDGE_PROGRAM, from->maybe, from->depth + 1}, .pid = pid};
+    struct es_pending pending = {.caused = {seq, from->seq, ES_EDGE_PROGRAM, false, from->depth + 1}, .pid = pid};
     return seq ? es_cone_push(cone, &pending) : 0;
 }
 
-/* A callback's message where it is not recorded: the delivery before, for want of better. */
 static int push_handled(struct es_cone *cone, const struct es_indexed *event, const struct es_caused *caused)
 {
-    uint64_t delivery;
+    uint64_t handled = 0;
+    bool maybe = false;
     if (event->cause || event->kind != ES_K_CALL || !(event->flags & ES_E_CALLBACK))
         return 0;
-    int rc = es_index_last(cone->query, event->pid, ES_ROW_DELIVERIES, event->seq, &delivery);
-    return rc == 0 && delivery ? push_event(cone, delivery, caused, ES_EDGE_HANDLING, true) : rc;
+    int rc = es_query_handled(cone->query, event->seq, &handled, &maybe);
+    if (rc < 0 || handled == 0)
+        return rc == -EBADMSG ? 0 : rc;
+    return push_event(cone, handled, caused, ES_EDGE_HANDLING, maybe);
 }
 
 static int look_back(struct es_cone *cone, const struct es_caused *caused)
@@ -159,7 +161,7 @@ static int look_back(struct es_cone *cone, const struct es_caused *caused)
     if (rc < 0 || (cone->request->depth && caused->depth >= cone->request->depth))
         return rc == -EBADMSG ? 0 : rc;
     if (event.cause && es_index_event(cone->query, event.cause, &cause) == 0)
-        rc = push_event(cone, event.cause, caused, es_edge_of(cause.kind, event.kind), caused->maybe);
+        rc = push_event(cone, event.cause, caused, es_edge_of(cause.kind, event.kind), false);
     if (rc == 0)
         rc = push_handled(cone, &event, caused);
     bool first = event.kind == ES_K_SPAWNED || event.kind == ES_K_DELIVER || event.pid == ES_REF_NONE;
@@ -214,7 +216,7 @@ static int push_effect(struct es_cone *cone, const struct es_caused *caused, uin
     int rc = es_index_event(cone->query, caused->seq, &cause);
     if (rc == 0)
         rc = es_index_event(cone->query, effect, &to);
-    return rc < 0 ? rc : push_event(cone, effect, caused, es_edge_of(cause.kind, to.kind), caused->maybe);
+    return rc < 0 ? rc : push_event(cone, effect, caused, es_edge_of(cause.kind, to.kind), false);
 }
 
 static int push_effects(struct es_cone *cone, const struct es_caused *caused, size_t block)

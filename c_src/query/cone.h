@@ -30,25 +30,25 @@ int es_cone_add(struct es_cone *cone, const struct es_caused *caused);
 /* Gives the events away, or frees them where `rc` is negative; then frees the rest. */
 int es_cone_finish(struct es_cone *cone, int rc, struct es_caused **ret_events, size_t *ret_n, bool *ret_cut);
 
-/* ---- moments (moment.c): what a process was doing ------------------------------------------------------------------ */
+/* ---- doings (doing.c): what a process was doing ------------------------------------------------------------------ */
 /* The last act of a process before `seq` that is neither a garbage collection nor scheduling nor a report; 0: none. */
-int es_moment_act(struct es_query *query, es_ref pid, uint64_t seq, struct es_indexed *ret);
+int es_doing_act(struct es_query *query, es_ref pid, uint64_t seq, struct es_indexed *ret);
 
 /* The callback that runs at `seq`, else the last one that had ended before and its end; 0: none. */
-struct es_moment {
+struct es_doing {
     uint64_t open, ended, end;
 };
-int es_moment_callback(struct es_query *query, es_ref pid, uint64_t seq, struct es_moment *ret);
-bool es_moment_is_terminate(struct es_query *query, uint64_t call);
+int es_doing_callback(struct es_query *query, es_ref pid, uint64_t seq, struct es_doing *ret);
+bool es_doing_is_terminate(struct es_query *query, uint64_t call);
 /* Does a behaviour end after this end of a callback? It does after an exception, and where {stop, …} was returned. */
-bool es_moment_is_last(struct es_query *query, uint64_t end);
+bool es_doing_is_last(struct es_query *query, uint64_t end);
 
 /* The request that a process waits for an answer to at `seq`; 0: none. And where it was delivered. */
-int es_moment_request(struct es_query *query, es_ref pid, uint64_t seq, uint64_t *ret_send, uint64_t *ret_delivery);
+int es_doing_request(struct es_query *query, es_ref pid, uint64_t seq, uint64_t *ret_send, uint64_t *ret_delivery);
 /* Is the delivery an answer to a request of its receiver? */
-int es_moment_is_reply(struct es_query *query, uint64_t delivery, bool *ret_is);
+int es_doing_is_reply(struct es_query *query, uint64_t delivery, bool *ret_is);
 /* The first event of a process, where it was started during the recording; else 0. */
-uint64_t es_moment_birth(struct es_query *query, es_ref pid);
+uint64_t es_doing_birth(struct es_query *query, es_ref pid);
 
 /* The edge that leads from one kind of event to another that has it as its stored cause. */
 enum es_edge_kind es_edge_of(unsigned cause, unsigned effect);

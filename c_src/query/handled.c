@@ -30,7 +30,7 @@ static bool is_atom(struct es_query *query, struct bytes term, const char *text)
     struct es_reader r;
     struct es_token token;
     es_reader_init(&r, term.at, term.len);
-    return es_token_next(&r, &token) == 0 && es_query_is_word(query, &token, text);
+    return es_token_next(&r, &token) == 0 && es_query_is_atom(query, &token, text);
 }
 
 /* What the callback gets of a message: of {'$gen_call', From, Request} and {'$gen_cast', Request} the request. */
@@ -122,7 +122,8 @@ int es_query_handled(struct es_query *query, uint64_t call, uint64_t *ret_seq, b
         return es_fail(rc, "event %llu cannot be read", (unsigned long long)call);
     *ret_seq = stored->kind == ES_K_CALL ? stored->cause : 0;
     *ret_maybe = false;
-    if (stored->kind != ES_K_CALL || stored->cause || !(stored->flags & ES_E_CALLBACK) || stored->payload_len == 0)
+    bool recorded = es_kind_table[ES_K_CALL].fields & ES_F_CAUSE; /* then nothing is to be guessed */
+    if (stored->kind != ES_K_CALL || recorded || !(stored->flags & ES_E_CALLBACK) || stored->payload_len == 0)
         return 0;
     struct es_event copy = *stored; /* looking for deliveries takes its block away */
     uint8_t *bytes = malloc(stored->payload_len);

@@ -87,7 +87,43 @@ static const struct list *find_list(const struct part *part, es_ref pid)
     return part->n_lists ? bsearch(&key, part->lists, part->n_lists, sizeof key, by_pid) : NULL;
 }
 
-/* Processes of the block with how many events each has, and where these will stand. */
+/* The place in `lists` of this process, made where it was not there; UINT32_MAX without memory. */
+static uint32_t list_of(struct part *part, struct es_refmap *map, size_t *room, es_ref pid)
+{
+    uint64_t *place = es_refmap_place(map, pid);
+    if (!place)
+        return UINT32_MAX;
+    if (*place == 0) {
+        if (part->n_lists == *room) {
+            size_t more = *room ? *room * 2 : 64;
+            struct list *lists = realloc(part->lists, more * sizeof *lists);
+            if (!lists)
+                return UINT32_MAX;
+            part->lists = lists;
+            *room = more;
+        }
+        part->lists[part->n_lists] = (struct list){.pid = pid, .at = {(uint32_t)part->n_lists}};
+        *place = ++part->n_lists;
+    }
+    return (uint32_t)(*place - 1);
+}
+
+/* Lists were numbered as they appeared, and stand in order of their processes now; `at` still says which was which. */
+static bool renumber(struct part *part)
+{
+    uint32_t *place = malloc((part->n_lists + 1) * sizeof *place);
+    if (!place)
+        return false;
+    for (uint32_t k = 0; k < part->n_lists; k++)
+        place[part->lists[k].at[0]] = k;
+    for (uint32_t i = 0; i < part->n; i++)
+        if (part->events[i].list != UINT32_MAX)
+            part->events[i].list = place[part->events[i].list];
+    free(place);
+    return true;
+}
+
+/* Processes of the block with how many events each has. */
 static bool make_lists(struct part *part, const struct es_event *events)
 {
     struct es_refmap map = {0};
@@ -97,32 +133,15 @@ static bool make_lists(struct part *part, const struct es_event *events)
         part->events[i].list = UINT32_MAX;
         if (!has_row(&events[i]))
             continue;
-        uint64_t *place = es_refmap_place(&map, events[i].pid);
-        made = place != NULL;
-        if (made && *place == 0) {
-            if (part->n_lists == room) {
-                room = room ? room * 2 : 64;
-                struct list *lists = realloc(part->lists, room * sizeof *lists);
-                made = lists != NULL;
-                part->lists = lists ? lists : part->lists;
-            }
-            if (made) {
-                part->lists[part->n_lists] = (struct list){.pid = events[i].pid};
-                *place = ++part->n_lists;
-            }
-        }
+        part->events[i].list = list_of(part, &map, &room, events[i].pid);
+        made = part->events[i].list != UINT32_MAX;
         if (made)
-            part->lists[*place - 1].n[row_of(events[i].kind)]++;
+            part->lists[part->events[i].list].n[row_of(events[i].kind)]++;
     }
+    es_refmap_fini(&map);
     if (made && part->n_lists > 0)
         qsort(part->lists, part->n_lists, sizeof *part->lists, by_pid);
-    for (size_t k = 0; made && k < part->n_lists; k++)
-        *es_refmap_find(&map, part->lists[k].pid) = k + 1;
-    for (uint32_t i = 0; made && i < part->n; i++)
-        if (has_row(&events[i]))
-            part->events[i].list = (uint32_t)(*es_refmap_find(&map, events[i].pid) - 1);
-    es_refmap_fini(&map);
-    return made;
+    return made && renumber(part);
 }
 
 static void fill_lists(struct part *part)

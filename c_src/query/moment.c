@@ -1,272 +1,255 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process was doing at an event: found by walking back through its acts, as far as is worth it. */
+/* All processes of a moment: what the world knows, beside what the table of processes says, and who supervises whom. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
-#include "query/cone.h"
-#include "wire/term.h"
+#include "query/inner.h"
 
-#define ACTS_MAX 20000u /* looked at for one answer */
+const char *const es_status_names[ES_STATUS_MAX] = {NULL, "running", "runnable", "waiting"};
+const char *const es_at_names[ES_AT_INITIAL + 1] = {NULL, "scheduled", "call", "initial"};
 
-static bool is_aside(unsigned kind)
+struct build {
+    struct es_query *query;
+    struct es_moment *moment;
+    size_t room;
+    struct es_refmap rows;    /* pid to place in rows + 1; dead ones: 0 */
+    struct es_refmap names;   /* registered name to pid */
+    struct es_refmap modules; /* module to 1: a supervisor's, 2: none */
+    bool names_ready;
+};
+
+/* ---- who lives ----------------------------------------------------------------------------------------------------- */
+
+static bool is_alive(const struct es_moment *moment, const struct es_process *p)
 {
-    unsigned family = es_kind_table[kind].family;
-    return family == ES_FAM_MEMORY || family == ES_FAM_SCHEDULING || family == ES_FAM_ERROR || family == ES_FAM_STATE;
+    bool born = p->spawn_seq ? p->spawn_seq <= moment->seq : p->spawned <= moment->time;
+    bool dead = p->exit_seq ? p->exit_seq <= moment->seq : p->exited <= moment->time;
+    return born && !dead;
 }
 
-static int act_before(struct es_query *query, es_ref pid, uint64_t seq, struct es_indexed *ret)
+static int add_row(struct build *b, es_ref pid, const struct es_process *process)
 {
-    uint64_t found = 0;
-    *ret = (struct es_indexed){0};
-    int rc = seq > 1 ? es_index_last(query, pid, ES_ROW_ACTS, seq - 1, &found) : 0;
-    return rc == 0 && found ? es_index_event(query, found, ret) : rc;
-}
-
-int es_moment_act(struct es_query *query, es_ref pid, uint64_t seq, struct es_indexed *ret)
-{
-    int rc = act_before(query, pid, seq, ret);
-    while (rc == 0 && ret->seq && is_aside(ret->kind))
-        rc = act_before(query, pid, ret->seq, ret);
-    return rc;
-}
-
-int es_moment_callback(struct es_query *query, es_ref pid, uint64_t seq, struct es_moment *ret)
-{
-    struct es_indexed act = {.seq = seq};
-    uint32_t depth = 0;
-    *ret = (struct es_moment){0};
-    for (uint32_t i = 0; i < ACTS_MAX; i++) {
-        int rc = act_before(query, pid, act.seq, &act);
-        if (rc < 0 || act.seq == 0)
-            return rc;
-        if (!(act.flags & ES_E_CALLBACK) || act.kind == ES_K_STATE)
-            continue;
-        if (act.kind == ES_K_CALL && depth == 0) {
-            ret->open = act.seq;
-            return 0;
-        }
-        if (ret->ended)
-            return 0;
-        if (act.kind == ES_K_CALL) {
-            depth--;
-            ret->ended = depth == 0 ? act.seq : 0;
-        } else if (es_is_call_end(act.kind)) {
-            ret->end = depth == 0 ? act.seq : ret->end;
-            depth++;
-        }
+    struct es_moment *moment = b->moment;
+    uint64_t *place = es_refmap_place(&b->rows, pid);
+    if (moment->n == b->room) {
+        size_t room = b->room ? b->room * 2 : 256;
+        struct es_moment_row *rows = realloc(moment->rows, room * sizeof *rows);
+        if (!rows)
+            return -ENOMEM;
+        moment->rows = rows;
+        b->room = room;
     }
+    if (!place)
+        return -ENOMEM;
+    moment->rows[moment->n] =
+        (struct es_moment_row){.pid = pid, .process = process, .proc = es_world_find(moment->world, pid)};
+    *place = ++moment->n;
     return 0;
 }
 
-bool es_moment_is_terminate(struct es_query *query, uint64_t call)
-{
-    const struct es_event *event;
-    size_t len = 0;
-    if (es_query_stored(query, call, &event) < 0)
-        return false;
-    const uint8_t *name = es_recording_define(query->recording, event->function, &len);
-    return name && len == 9 && memcmp(name, "terminate", 9) == 0;
-}
-
-bool es_moment_is_last(struct es_query *query, uint64_t end)
-{
-    const struct es_event *event;
-    struct es_reader r;
-    struct es_token token;
-    if (es_query_stored(query, end, &event) < 0 || event->kind != ES_K_RETURN || event->payload_len == 0)
-        return true;
-    es_reader_init(&r, event->payload, event->payload_len);
-    if (es_token_next(&r, &token) < 0)
-        return true;
-    if (token.type == ES_TOK_TUPLE && es_token_next(&r, &token) < 0)
-        return true;
-    return es_query_is_word(query, &token, "stop") || es_query_is_word(query, &token, "stop_and_reply") ||
-           es_query_is_word(query, &token, "ignore") || es_query_is_word(query, &token, "error");
-}
-
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
-
-/* Where a send was delivered before `until`; 0. */
-static int delivery_of(struct es_query *query, uint64_t send, uint64_t until, uint64_t *ret_delivery)
-{
-    const struct es_block_info *blocks = NULL;
-    size_t n = es_recording_blocks(query->recording, &blocks);
-    *ret_delivery = 0;
-    for (size_t k = es_query_block_of(query, send); k < n && blocks[k].first_seq <= until && !*ret_delivery; k++) {
-        const struct es_effect *effects;
-        size_t n_effects, low = 0;
-        int rc = es_index_effects(query, k, &effects, &n_effects);
-        if (rc < 0)
-            return rc == -EBADMSG ? 0 : rc;
-        for (size_t high = n_effects; low < high;) {
-            size_t middle = low + (high - low) / 2;
-            if (effects[middle].cause < send)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (low < n_effects && effects[low].cause == send && effects[low].effect <= until)
-            *ret_delivery = effects[low].effect;
-    }
-    return 0;
-}
-
-/* A delivery with this reference between two events of a process. */
-static int answer_between(struct es_query *query, es_ref pid, const struct es_event *send, uint64_t until, bool *ret_is)
-{
-    uint64_t at = send->seq + 1, corr = send->corr;
-    *ret_is = false;
-    for (uint32_t i = 0; i < ACTS_MAX && !*ret_is; i++) {
-        const struct es_event *event;
-        uint64_t found = 0;
-        int rc = es_index_first(query, pid, ES_ROW_DELIVERIES, at, &found);
-        if (rc < 0 || found == 0 || found >= until)
-            return rc;
-        if (es_query_stored(query, found, &event) == 0)
-            *ret_is = event->corr == corr;
-        at = found + 1;
-    }
-    return 0;
-}
-
-int es_moment_request(struct es_query *query, es_ref pid, uint64_t seq, uint64_t *ret_send, uint64_t *ret_delivery)
-{
-    struct es_indexed act;
-    const struct es_event *stored;
-    bool answered = false;
-    *ret_send = *ret_delivery = 0;
-    int rc = es_moment_act(query, pid, seq, &act);
-    if (rc < 0 || act.seq == 0 || act.kind != ES_K_SEND || es_query_stored(query, act.seq, &stored) < 0)
-        return rc;
-    struct es_event send = *stored;
-    if (send.corr == 0)
-        return 0;
-    rc = answer_between(query, pid, &send, seq, &answered);
-    if (rc < 0 || answered)
-        return rc;
-    *ret_send = send.seq;
-    return delivery_of(query, send.seq, seq, ret_delivery);
-}
-
-int es_moment_is_reply(struct es_query *query, uint64_t delivery, bool *ret_is)
-{
-    const struct es_event *event;
-    *ret_is = false;
-    if (es_query_stored(query, delivery, &event) < 0 || event->corr == 0)
-        return 0;
-    uint64_t corr = event->corr;
-    es_ref pid = event->pid;
-    struct es_indexed act = {.seq = delivery};
-    for (uint32_t i = 0; i < 200 && !*ret_is; i++) {
-        int rc = es_moment_act(query, pid, act.seq, &act);
-        if (rc < 0 || act.seq == 0)
-            return rc;
-        if (act.kind == ES_K_SEND && es_query_stored(query, act.seq, &event) == 0)
-            *ret_is = event->corr == corr;
-    }
-    return 0;
-}
-
-uint64_t es_moment_birth(struct es_query *query, es_ref pid)
+/* Those of the table, then those of whom only events tell. What was passed over may have been the end of a process: then the table is
+ * asked for the dead too. */
+static int add_rows(struct build *b)
 {
     const struct es_process *processes = NULL;
-    size_t n = es_recording_processes(query->recording, &processes);
-    for (size_t i = 0; i < n; i++) {
-        struct es_indexed event;
-        uint64_t seq = 0;
-        if (processes[i].pid != pid || processes[i].spawn_seq == 0)
+    size_t n = es_recording_processes(b->query->recording, &processes);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (processes[i].pid == ES_REF_NONE)
             continue;
-        if (es_index_first(query, pid, ES_ROW_ACTS, processes[i].spawn_seq, &seq) < 0 || seq == 0 ||
-            es_index_event(query, seq, &event) < 0)
-            return 0;
-        return event.kind == ES_K_SPAWNED ? seq : 0;
+        if (is_alive(b->moment, &processes[i]))
+            rc = add_row(b, processes[i].pid, &processes[i]);
+        else if (b->moment->damaged && !es_refmap_place(&b->rows, processes[i].pid))
+            rc = -ENOMEM;
     }
-    return 0;
+    const struct es_world *world = b->moment->world;
+    for (const struct es_world_proc *proc = NULL; rc == 0 && (proc = es_world_next(world, proc));)
+        if (!es_refmap_find(&b->rows, proc->pid))
+            rc = add_row(b, proc->pid, NULL);
+    return rc;
 }
 
-/* ---- states and crashes -------------------------------------------------------------------------------------------- */
+/* ---- supervisors --------------------------------------------------------------------------------------------------- */
 
-int es_query_state_before(struct es_query *query, es_ref pid, uint64_t seq, uint64_t *ret_seq)
+static bool is_supervisor_module(struct es_query *query, es_ref module)
 {
-    struct es_indexed act = {.seq = seq};
-    *ret_seq = 0;
-    for (uint32_t i = 0; i < ACTS_MAX; i++) {
-        int rc = act_before(query, pid, act.seq, &act);
-        if (rc < 0 || act.seq == 0)
-            return rc;
-        if (act.kind == ES_K_STATE && !(act.flags & ES_E_STATE_SAME)) {
-            *ret_seq = act.seq;
-            return 0;
-        }
-    }
-    return 0;
+    static const char *const names[] = {"supervisor", "supervisor_bridge", "Elixir.DynamicSupervisor"};
+    struct es_token token = {.type = ES_TOK_ATOM_REF, .word = es_ref_value(module)};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (es_query_is_atom(query, &token, names[i]))
+            return true;
+    return false;
 }
 
-/* normal, shutdown, {shutdown, _}: nothing failed. */
-static bool is_planned(struct es_query *query, const struct es_event *exit)
+static bool runs_supervisor_module(struct build *b, es_ref module)
+{
+    uint64_t *kind = es_ref_class_of(module) == ES_REF_ATOM ? es_refmap_place(&b->modules, module) : NULL;
+    if (!kind)
+        return false;
+    if (*kind == 0)
+        *kind = is_supervisor_module(b->query, module) ? 1 : 2;
+    return *kind == 1;
+}
+
+/* Its spawn said so (engine/process_events.c): the module of its initial call is the one behind the supervisor. */
+static bool has_fact(struct es_query *query, const struct es_process *process)
 {
     struct es_reader r;
     struct es_token token;
-    es_reader_init(&r, exit->payload, exit->payload_len);
-    if (exit->payload_len == 0 || es_token_next(&r, &token) < 0)
-        return true;
-    if (token.type == ES_TOK_TUPLE && (token.count != 2 || es_token_next(&r, &token) < 0))
+    if (!process || process->facts_len == 0)
         return false;
-    return es_query_is_word(query, &token, "normal") || es_query_is_word(query, &token, "shutdown");
+    es_reader_init(&r, process->facts, process->facts_len);
+    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_MAP)
+        return false;
+    for (uint32_t pairs = token.count; pairs > 0; pairs--) {
+        if (es_token_next(&r, &token) < 0 || (token.type != ES_TOK_ATOM && token.type != ES_TOK_ATOM_REF))
+            return false;
+        if (es_query_is_atom(query, &token, "supervisor"))
+            return true;
+        if (es_term_skip(&r) < 0)
+            return false;
+    }
+    return false;
 }
 
-static int find_failed(struct es_query *query, const struct es_filter *filter, uint64_t *ret_seq)
+static void find_supervisors(struct build *b)
 {
-    struct es_cursor *cursor;
-    const struct es_event *event;
-    *ret_seq = 0;
-    int rc = es_cursor_open(query, filter, &cursor);
+    struct es_moment *moment = b->moment;
+    for (size_t i = 0; i < moment->n; i++) {
+        struct es_moment_row *row = &moment->rows[i];
+        row->is_supervisor = runs_supervisor_module(b, row->initial.module) || has_fact(b->query, row->process);
+    }
+    for (size_t i = 0; i < moment->n; i++) {
+        struct es_moment_row *row = &moment->rows[i];
+        const uint64_t *parent = es_refmap_find(&b->rows, row->parent);
+        if (parent && *parent && moment->rows[*parent - 1].is_supervisor && row->parent != row->pid)
+            row->supervisor = row->parent;
+    }
+}
+
+/* ---- what it does -------------------------------------------------------------------------------------------------- */
+
+static enum es_status status_of(const struct es_world_proc *proc)
+{
+    if (!(proc->flags & ES_WP_SCHEDULED))
+        return proc->wait_seq ? ES_STATUS_WAITING : ES_STATUS_UNKNOWN;
+    if (proc->flags & ES_WP_IN)
+        return ES_STATUS_RUNNING;
+    return proc->flags & ES_WP_WOKEN ? ES_STATUS_RUNNABLE : ES_STATUS_WAITING;
+}
+
+/* The last that was said: where it was scheduled, unless it called or returned since; its innermost open call. What is older than a loss
+ * of events is not believed. */
+static void find_inside(const struct es_world *world, struct es_moment_row *row)
+{
+    const struct es_world_proc *proc = row->proc;
+    const struct es_world_frame *frame = proc->frame == ES_TABLE_NONE ? NULL : &world->frames[proc->frame];
+    if (frame && (proc->deeper > 0 || frame->seq < world->gap_seq))
+        frame = NULL;
+    bool called_since = (frame && frame->seq > proc->run_seq) || proc->end_seq > proc->run_seq;
+    if (proc->run_fun && !called_since) {
+        row->inside = world->funs[proc->run_fun];
+        row->inside_seq = proc->run_seq;
+        row->inside_by = ES_AT_SCHEDULED;
+    } else if (frame) {
+        row->inside = world->funs[frame->fun];
+        row->inside_seq = frame->seq;
+        row->inside_by = ES_AT_CALL;
+    }
+}
+
+static es_ref find_name(struct build *b, es_ref name)
+{
+    for (size_t i = 0; !b->names_ready && i < b->moment->n; i++) {
+        uint64_t *pid = b->moment->rows[i].name ? es_refmap_place(&b->names, b->moment->rows[i].name) : NULL;
+        if (pid)
+            *pid = b->moment->rows[i].pid;
+    }
+    b->names_ready = true;
+    const uint64_t *pid = es_refmap_find(&b->names, name);
+    return pid ? *pid : ES_REF_NONE;
+}
+
+/* Something was lost since, or a call has ended since a message came: a `receive` in it may have taken that. */
+static bool may_be_less(const struct es_world *world, const struct es_world_proc *proc)
+{
+    uint64_t gap = world->gap_seq;
+    if (proc->mail_older > 0)
+        return gap > 0 || proc->mail_n == 0 || es_world_mail_at(proc, 0)->seq < proc->end_seq;
+    return proc->mail_n > 0 && (es_world_mail_at(proc, 0)->seq < gap || es_world_mail_at(proc, 0)->seq < proc->end_seq);
+}
+
+static void fill_row(struct build *b, struct es_moment_row *row)
+{
+    const struct es_process *process = row->process;
+    const struct es_world_proc *proc = row->proc;
+    const struct es_world *world = b->moment->world;
+    row->parent = process && process->parent ? process->parent : proc ? proc->parent : ES_REF_NONE;
+    if (process && process->module)
+        row->initial = (struct es_world_fun){process->module, process->function, process->arity, false};
+    else if (proc && proc->fun)
+        row->initial = world->funs[proc->fun];
+    row->name = proc ? proc->name : es_query_name(b->query, row->pid, b->moment->time);
+    row->inside = row->initial;
+    row->inside_by = row->initial.module ? ES_AT_INITIAL : ES_AT_UNKNOWN;
+    if (!proc)
+        return;
+    find_inside(world, row);
+    row->status = (uint8_t)status_of(proc);
+    row->links_whole = proc->flags & (ES_WP_BORN | ES_WP_CENSUS) && !(proc->flags & ES_WP_LINKS_CUT);
+    row->mail_known = proc->flags & ES_WP_HANDLES;
+    row->mail_at_most = proc->flags & ES_WP_AT_MOST || may_be_less(world, proc);
+}
+
+static void find_waits(struct build *b)
+{
+    for (size_t i = 0; i < b->moment->n; i++) {
+        struct es_moment_row *row = &b->moment->rows[i];
+        es_ref peer = row->proc ? row->proc->wait_peer : ES_REF_NONE;
+        row->waits_for = es_ref_class_of(peer) == ES_REF_ATOM  ? find_name(b, peer)
+                         : es_ref_class_of(peer) == ES_REF_PID ? peer
+                                                               : ES_REF_NONE;
+    }
+}
+
+static int build(struct build *b)
+{
+    struct es_moment *moment = b->moment;
+    int rc = es_query_world(b->query, moment->seq, &moment->world, &moment->damaged);
     if (rc < 0)
         return rc;
-    while (*ret_seq == 0 && (rc = es_cursor_next(cursor, &event)) > 0)
-        if (event->kind == ES_K_CRASH || !is_planned(query, event))
-            *ret_seq = event->seq;
-    es_cursor_close(cursor);
-    return rc < 0 ? rc : 0;
-}
-
-/* A process reports its crash and exits then. */
-static int exit_behind(struct es_query *query, uint64_t *seq)
-{
-    const struct es_event *crash;
-    if (es_query_stored(query, *seq, &crash) < 0 || crash->pid == ES_REF_NONE)
-        return 0;
-    es_ref pid = crash->pid;
-    uint64_t next = *seq;
-    for (unsigned i = 0; i < 64; i++) {
-        struct es_indexed event;
-        int rc = es_index_first(query, pid, ES_ROW_ACTS, next + 1, &next);
-        if (rc < 0 || next == 0 || es_index_event(query, next, &event) < 0)
-            return rc;
-        if (event.kind == ES_K_EXIT) {
-            *seq = next;
-            return 0;
-        }
-    }
+    moment->time = moment->world->time;
+    if (add_rows(b) < 0)
+        return es_fail(-ENOMEM, "no memory for the processes of a moment");
+    for (size_t i = 0; i < moment->n; i++)
+        fill_row(b, &moment->rows[i]);
+    find_supervisors(b);
+    find_waits(b);
     return 0;
 }
 
-int es_query_crash(struct es_query *query, bool first, uint64_t *ret_seq)
+int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret_moment)
 {
-    struct es_filter filter = {
-        .kinds = UINT64_C(1) << ES_K_CRASH, .since = INT64_MIN, .until = INT64_MAX, .reverse = !first};
-    uint64_t seq = 0;
-    int rc = find_failed(query, &filter, &seq);
-    if (rc == 0 && seq)
-        rc = exit_behind(query, &seq);
-    filter.kinds = UINT64_C(1) << ES_K_EXIT;
-    if (rc == 0 && seq == 0)
-        rc = find_failed(query, &filter, &seq);
-    if (rc == 0 && seq == 0)
-        rc = es_fail(-ENOENT, "nothing crashed: there is no crash report, and no exit that was not planned");
-    if (rc == 0)
-        *ret_seq = seq;
-    return rc;
+    struct build b = {.query = query, .moment = calloc(1, sizeof *b.moment)};
+    if (!b.moment)
+        return es_fail(-ENOMEM, "no memory for the processes of a moment");
+    b.moment->seq = seq;
+    int rc = build(&b);
+    es_refmap_fini(&b.rows);
+    es_refmap_fini(&b.names);
+    es_refmap_fini(&b.modules);
+    if (rc < 0) {
+        es_moment_free(b.moment);
+        return rc;
+    }
+    *ret_moment = b.moment;
+    return 0;
+}
+
+void es_moment_free(struct es_moment *moment)
+{
+    if (moment)
+        free(moment->rows);
+    free(moment);
 }

@@ -7,12 +7,12 @@
 
 #include "wire/term.h"
 
-static size_t slot_of(const struct es_paths *paths, const struct es_path *path)
+static size_t slot_of(const struct es_paths *paths, const struct es_call_path *path)
 {
     uint64_t hash = es_hash_mix(es_hash_mix(es_hash_mix(path->below, path->module), path->function), path->arity);
     size_t slot = (size_t)hash & (paths->n_slots - 1);
     for (; paths->slots[slot]; slot = (slot + 1) & (paths->n_slots - 1)) {
-        const struct es_path *other = &paths->list[paths->slots[slot] - 1];
+        const struct es_call_path *other = &paths->list[paths->slots[slot] - 1];
         if (other->below == path->below && other->module == path->module && other->function == path->function &&
             other->arity == path->arity)
             break;
@@ -23,7 +23,7 @@ static size_t slot_of(const struct es_paths *paths, const struct es_path *path)
 static int grow(struct es_paths *paths)
 {
     size_t room = paths->room ? paths->room * 2 : 256;
-    struct es_path *list = realloc(paths->list, room * sizeof *list);
+    struct es_call_path *list = realloc(paths->list, room * sizeof *list);
     if (!list)
         return -ENOMEM;
     paths->list = list;
@@ -41,7 +41,7 @@ static int grow(struct es_paths *paths)
 
 int es_paths_find(struct es_paths *paths, uint32_t below, const struct es_event *call, uint32_t *ret_path)
 {
-    struct es_path path = {.below = below, .module = call->module, .function = call->function, .arity = call->arity};
+    struct es_call_path path = {.below = below, .module = call->module, .function = call->function, .arity = call->arity};
     if (paths->n == paths->room && grow(paths) < 0)
         return -ENOMEM;
     size_t slot = slot_of(paths, &path);

@@ -8,7 +8,7 @@
 #define ES_PATHS_MAX (UINT32_C(1) << 18)
 
 struct es_paths {
-    struct es_path *list;
+    struct es_call_path *list;
     size_t n, room;
     uint32_t *slots; /* number + 1, by hash; a power of two */
     size_t n_slots;

@@ -125,7 +125,7 @@ static int add_to_function(struct profile *p, const struct es_span *span)
 
 static int add_to_path(struct profile *p, struct es_spans *spans, const struct es_span *span)
 {
-    const struct es_path *paths;
+    const struct es_call_path *paths;
     size_t n = es_spans_path(spans, &paths), before = p->n;
     if (grow(p, n) < 0)
         return -ENOMEM;

@@ -392,7 +392,7 @@ int es_spans_open(struct es_query *query, const struct es_filter *filter, struct
     return 0;
 }
 
-size_t es_spans_path(const struct es_spans *spans, const struct es_path **ret_paths)
+size_t es_spans_path(const struct es_spans *spans, const struct es_call_path **ret_paths)
 {
     *ret_paths = spans->paths.list;
     return spans->paths.n;

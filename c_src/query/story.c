@@ -35,9 +35,9 @@ static int push_handled(struct es_cone *story, const struct es_indexed *call, co
     if (handled)
         return (maybe ? push_maybe : push)(story, handled, from, ES_EDGE_HANDLING);
     struct es_indexed before; /* init: the process was started for it */
-    rc = es_moment_act(story->query, call->pid, call->seq, &before);
+    rc = es_doing_act(story->query, call->pid, call->seq, &before);
     while (rc == 0 && before.seq && !(before.flags & ES_E_CALLBACK) && before.kind != ES_K_SPAWNED)
-        rc = es_moment_act(story->query, call->pid, before.seq, &before);
+        rc = es_doing_act(story->query, call->pid, before.seq, &before);
     return rc == 0 && before.kind == ES_K_SPAWNED ? push(story, before.seq, from, ES_EDGE_PROGRAM) : rc;
 }
 
@@ -47,24 +47,24 @@ static int push_plain(struct es_cone *story, const struct es_indexed *event, con
     struct es_indexed before;
     uint64_t delivery = 0;
     bool reply = false;
-    int rc = es_moment_act(story->query, event->pid, event->seq, &before);
+    int rc = es_doing_act(story->query, event->pid, event->seq, &before);
     if (rc == 0 && before.kind == ES_K_TIMEOUT)
         return push(story, before.seq, from, ES_EDGE_PROGRAM);
     if (rc == 0)
         rc = es_index_last(story->query, event->pid, ES_ROW_DELIVERIES, event->seq - 1, &delivery);
     if (rc == 0 && delivery)
-        rc = es_moment_is_reply(story->query, delivery, &reply);
+        rc = es_doing_is_reply(story->query, delivery, &reply);
     if (rc == 0 && delivery && !reply)
         return push_maybe(story, delivery, from, ES_EDGE_HANDLING);
-    uint64_t birth = rc == 0 ? es_moment_birth(story->query, event->pid) : 0;
+    uint64_t birth = rc == 0 ? es_doing_birth(story->query, event->pid) : 0;
     return birth < event->seq ? push(story, birth, from, ES_EDGE_PROGRAM) : rc;
 }
 
 /* Something done in a callback, or sent by its behaviour right after. */
 static int push_doing(struct es_cone *story, const struct es_indexed *event, const struct es_caused *from)
 {
-    struct es_moment moment;
-    int rc = es_moment_callback(story->query, event->pid, event->seq, &moment);
+    struct es_doing moment;
+    int rc = es_doing_callback(story->query, event->pid, event->seq, &moment);
     if (rc < 0)
         return rc;
     if (moment.open)
@@ -81,14 +81,14 @@ static int push_waiting(struct es_cone *story, es_ref pid, const struct es_cause
     struct es_caused link = *from;
     for (unsigned i = 0; i < WAITERS_MAX; i++) {
         struct es_indexed received;
-        struct es_moment moment;
-        int rc = es_moment_request(story->query, pid, at, &send, &delivery);
+        struct es_doing moment;
+        int rc = es_doing_request(story->query, pid, at, &send, &delivery);
         if (rc < 0 || send == 0)
             return rc;
         rc = push(story, send, &link, ES_EDGE_PROGRAM);
         if (rc < 0 || delivery == 0 || es_index_event(story->query, delivery, &received) < 0)
             return rc;
-        rc = es_moment_callback(story->query, received.pid, at, &moment);
+        rc = es_doing_callback(story->query, received.pid, at, &moment);
         if (rc < 0 || moment.open == 0)
             return rc;
         rc = push(story, moment.open, &link, ES_EDGE_WAITING);
@@ -120,16 +120,16 @@ static int push_signals(struct es_cone *story, const struct es_indexed *event, u
 
 static int push_call(struct es_cone *story, const struct es_indexed *event, const struct es_caused *from)
 {
-    struct es_moment moment;
+    struct es_doing moment;
     struct es_indexed before;
-    int rc = es_moment_callback(story->query, event->pid, event->seq, &moment);
+    int rc = es_doing_callback(story->query, event->pid, event->seq, &moment);
     if (rc < 0 || moment.open == 0)
         return rc;
     rc = push(story, moment.open, from, ES_EDGE_CALL);
     if (rc == 0 && event->kind != ES_K_RETURN)
         rc = push_signals(story, event, moment.open, from);
     if (rc == 0)
-        rc = es_moment_act(story->query, event->pid, event->seq, &before);
+        rc = es_doing_act(story->query, event->pid, event->seq, &before);
     if (rc == 0 && before.kind == ES_K_TIMEOUT && before.seq > moment.open)
         rc = push(story, before.seq, from, ES_EDGE_PROGRAM);
     return rc;
@@ -147,18 +147,18 @@ static int push_told(struct es_cone *story, const struct es_indexed *event, uint
 /* An exit, or a report of one: the exception, or what the last callback returned, or the call it died in. */
 static int push_failure(struct es_cone *story, const struct es_indexed *event, const struct es_caused *from)
 {
-    struct es_moment moment;
+    struct es_doing moment;
     uint64_t at = event->seq;
     for (unsigned i = 0; i < 8; i++) {
-        int rc = es_moment_callback(story->query, event->pid, at, &moment);
+        int rc = es_doing_callback(story->query, event->pid, at, &moment);
         if (rc < 0)
             return rc;
         if (moment.open)
             return push_call(story, event, from);
         if (!moment.ended)
             return push_plain(story, event, from);
-        if (!es_moment_is_terminate(story->query, moment.ended))
-            return es_moment_is_last(story->query, moment.end) ? push(story, moment.end, from, ES_EDGE_PROGRAM)
+        if (!es_doing_is_terminate(story->query, moment.ended))
+            return es_doing_is_last(story->query, moment.end) ? push(story, moment.end, from, ES_EDGE_PROGRAM)
                                                                : push_told(story, event, moment.end, from);
         at = moment.ended;
     }
@@ -186,18 +186,18 @@ static int look_back(struct es_cone *story, const struct es_indexed *event, cons
     case ES_K_EXCEPTION:
     case ES_K_RETURN: return push_call(story, event, from);
     case ES_K_STATE: { /* made by what the callback returned */
-        struct es_moment moment;
-        int rc = es_moment_callback(story->query, event->pid, event->seq, &moment);
+        struct es_doing moment;
+        int rc = es_doing_callback(story->query, event->pid, event->seq, &moment);
         return rc < 0 ? rc : push(story, moment.open ? moment.open : moment.ended, from, ES_EDGE_CALL);
     }
     case ES_K_TIMEOUT: {
         int rc = push_waiting(story, event->pid, from);
-        struct es_moment moment = {0};
+        struct es_doing moment = {0};
         if (rc == 0)
-            rc = es_moment_callback(story->query, event->pid, event->seq, &moment);
+            rc = es_doing_callback(story->query, event->pid, event->seq, &moment);
         if (rc < 0 || moment.open)
             return rc < 0 ? rc : push(story, moment.open, from, ES_EDGE_CALL);
-        return moment.ended ? 0 : push(story, es_moment_birth(story->query, event->pid), from, ES_EDGE_PROGRAM);
+        return moment.ended ? 0 : push(story, es_doing_birth(story->query, event->pid), from, ES_EDGE_PROGRAM);
     }
     case ES_K_CALL:
         if (event->flags & ES_E_CALLBACK)
@@ -271,7 +271,7 @@ static int push_inside(struct es_cone *story, const struct es_indexed *call, con
         if (rc < 0 || at == 0 || es_index_event(story->query, at, &act) < 0)
             return rc;
         bool callback = act.flags & ES_E_CALLBACK;
-        if (act.kind == ES_K_CALL && callback && ended && !es_moment_is_terminate(story->query, at))
+        if (act.kind == ES_K_CALL && callback && ended && !es_doing_is_terminate(story->query, at))
             return 0;
         ended = ended || (es_is_call_end(act.kind) && callback);
         if (is_worth_telling(act.kind))
