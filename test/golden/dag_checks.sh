@@ -1,4 +1,4 @@
-# The seven DAGs of real recordings, in every format: without cycles, with the edges that `events` tells of, with the
+# The seven DAGs in every format, with hostile names, and of the shop: without cycles, with the edges that `events` tells of, with the
 # value that a workload hands on; and what bad input gets.
 . "$(dirname "$0")/lib.sh"
 cd "$work" || exit 1
@@ -86,6 +86,7 @@ whole = dag("causality", "--limit", "1M")
 seqs = [n["seq"] for n in whole["nodes"]]
 across = {(seqs[e["from"]], seqs[e["to"]]) for e in whole["edges"] if e["kind"] != "program" and not e["possibly"]}
 shown = set(seqs)
+handled = {e["cause"] for e in events.values()}
 causes = {(e["cause"], s) for s, e in events.items() if e["cause"] and s in shown and e["cause"] in shown}
 assert causes and across == causes, across ^ causes
 for e in whole["edges"]:
@@ -93,7 +94,7 @@ for e in whole["edges"]:
     if e["kind"] == "program":
         assert a["pid"] == b["pid"] and "deliver" not in (a["kind"], b["kind"])
     if e["possibly"]:
-        assert a["kind"] == "deliver" and a["pid"] == b["pid"] and not any(c["cause"] == a["seq"] for c in events.values())
+        assert a["kind"] == "deliver" and a["pid"] == b["pid"] and a["seq"] not in handled
 states = dag("state", "--limit", "1M")
 assert [n["seq"] for n in states["nodes"]] == [s for s, e in events.items() if e["kind"] == "state"]
 calls = dag("code", "--limit", "1M")
@@ -113,6 +114,7 @@ d = json.load(open("data.json"))
 nodes, after = d["nodes"], {}
 for e in d["edges"]:
     after.setdefault(e["from"], []).append(e["to"])
+beginning = sys.argv[1][:6]  # a label is cut
 # The value goes on by itself, and within the message that carries it: from one to the other within an event.
 same_event = {}
 for n in nodes:
@@ -122,13 +124,13 @@ begin = min(has, key=lambda n: n["seq"])
 seen, todo = set(), [begin["id"]]
 while todo:
     i = todo.pop()
-    if i in seen or sys.argv[1] not in nodes[i]["label"]:
+    if i in seen or beginning not in nodes[i]["label"]:
         continue
     seen.add(i)
     todo += after.get(i, []) + same_event[nodes[i]["seq"]]
 names = {nodes[i].get("name") for i in seen}
 assert begin["event"] == "send", begin
-assert {"first", "second"} <= names and any(n and n.startswith("odd") for n in names), names
+assert {"first", "second"} <= names and any(n and "odd" in n for n in names), names
 assert any(nodes[i]["event"] == "state" for i in seen), [nodes[i]["label"] for i in seen]
 E
 
