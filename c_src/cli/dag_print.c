@@ -156,7 +156,7 @@ static void json_ref(struct es_dag_print *p, const char *key, es_ref ref, struct
     struct es_text text = {0};
     if (ref == ES_REF_NONE)
         return;
-    es_query_print_ref(p->teller.query, ref, true, &text);
+    es_query_print_ref(p->teller.query, ref, p->teller.erlang || es_ref_class_of(ref) != ES_REF_ATOM, &text);
     es_text_printf(out, ",\"%s\":", key);
     es_text_json(out, text.bytes ? text.bytes : "", text.len);
     es_text_fini(&text);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "query/cone.h"
 #include "query/dag.h"
 
 #define EVENT_KINDS ((UINT64_C(1) << ES_K_DEF) - 2)
@@ -51,8 +52,12 @@ int es_dag_temporal(struct es_dag_builder *b)
 /* What made this version: the message that its callback handled, else the callback. */
 static uint64_t changed_by(struct es_dag_builder *b, const struct es_event *state)
 {
-    uint64_t handled = 0, call = es_query_parent(b->query, state);
+    struct es_doing moment = {0};
+    uint64_t handled = 0;
     bool maybe = false;
+    if (es_doing_callback(b->query, state->pid, state->seq, &moment) < 0)
+        es_error_clear();
+    uint64_t call = moment.open ? moment.open : moment.ended; /* a version stands behind its callback's end */
     if (call == 0 || es_query_handled(b->query, call, &handled, &maybe) < 0) {
         es_error_clear();
         return call;
