@@ -29,6 +29,7 @@ struct es_held {
     uint64_t first, last, used;
 };
 
+struct es_lane_index;
 struct es_parents;
 struct es_shown;
 
@@ -48,6 +49,7 @@ struct es_query {
     bool names_ready;
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
+    struct es_lane_index *lanes;   /* levels of detail of blocks that timelines touched */
     struct es_shown *shown;        /* texts of the last event shown */
 };
 

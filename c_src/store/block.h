@@ -101,6 +101,9 @@ struct es_pids {
 };
 int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_pids *ret);
 
+/* Times, kinds and places of all events, in order of process; nothing that one event would need. */
+int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_block_lanes *ret);
+
 /* Most bytes that column `id` of a block of n events can have. */
 size_t es_column_cap(unsigned id, uint32_t n);
 
