@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How long the first questions to a recording take, each in a fresh process state: open, info, first page, last page, one process.
+/* How long the first questions to a recording take, each in a fresh process state: open, info, first page, last page, a moment; causes, order and spans; and many
+ * questions to one open recording.
  * Usage: bench_query FILE.scope; prints JSON lines {"name", "median", "unit"} over 9 rounds. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,16 +42,266 @@ static int ask_last(struct es_query *query)
     return page(query, &filter);
 }
 
+/* Every process in the middle of the recording: as far as can be from a keyframe, half of the time. */
+static int ask_moment(struct es_query *query)
+{
+    int64_t time;
+    uint64_t seq;
+    struct es_moment *moment;
+    int rc = es_query_time(query, "47%", &time);
+    if (rc == 0)
+        rc = es_query_seq_at(query, time, &seq);
+    if (rc == 0)
+        rc = es_query_moment(query, seq, &moment);
+    if (rc == 0)
+        es_moment_free(moment);
+    return rc;
+}
+
+/* A number in [1, n], always the same sequence of them. */
+static uint64_t pick(uint64_t n)
+{
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return 1 + state % n;
+}
+
+static uint64_t last_event(struct es_query *query)
+{
+    const struct es_block_info *blocks = NULL;
+    size_t n = es_recording_blocks(es_query_recording(query), &blocks);
+    return n ? blocks[n - 1].last_seq : 0;
+}
+
+static int cone_of(struct es_query *query, uint64_t seq)
+{
+    struct es_cone_request request = {.seq = seq, .limit = 1000, .bound = INT64_MIN};
+    struct es_caused *events = NULL;
+    size_t n = 0;
+    bool cut;
+    int rc = es_query_cone(query, &request, &events, &n, &cut);
+    free(events);
+    return rc;
+}
+
+static int ask_cone(struct es_query *query) { return cone_of(query, last_event(query)); }
+
+static int ask_sums(struct es_query *query)
+{
+    struct es_filter filter = {.since = INT64_MIN, .until = INT64_MAX};
+    struct es_profile_row *rows = NULL;
+    size_t n = 0;
+    int rc = es_query_profile(query, &filter, ES_PROFILE_FUNCTIONS, &rows, &n);
+    free(rows);
+    return rc;
+}
+
+static int ask_order(struct es_query *query)
+{
+    struct es_order_answer answer;
+    int rc = es_query_before(query, 1, last_event(query), &answer);
+    if (rc < 0) { /* the first or last event may be nothing that a process did */
+        es_error_clear();
+        return 0;
+    }
+    free(answer.path);
+    return 0;
+}
+
+static int ask_sql(struct es_query *query, const char *text)
+{
+    struct es_sql *sql;
+    struct es_sql_options options = {0};
+    int rc = es_sql_open(query, &options, &sql);
+    if (rc < 0)
+        return rc;
+    rc = es_sql_begin(sql, text, NULL);
+    while (rc > 0)
+        rc = es_sql_step(sql);
+    es_sql_close(sql);
+    return rc;
+}
+
+static int ask_groups(struct es_query *query)
+{
+    return ask_sql(query, "SELECT kind, count(*) FROM events GROUP BY kind");
+}
+
+static int ask_count(struct es_query *query) { return ask_sql(query, "SELECT count(*) FROM events"); }
+
+static int ask_histogram(struct es_query *query) { return ask_sql(query, "SELECT * FROM histogram('kind')"); }
+
+static int ask_top(struct es_query *query) { return ask_sql(query, "SELECT * FROM top('pid')"); }
+
+static int ask_functions(struct es_query *query) { return ask_sql(query, "SELECT * FROM top('function')"); }
+
+static int ask_timeline(struct es_query *query) { return ask_sql(query, "SELECT * FROM timeline(1000)"); }
+
 static const struct {
     const char *name;
     int (*ask)(struct es_query *);
-} questions[] = {
-    {"open and info", ask_info}, {"open and first 50 events", ask_first}, {"open and last 50 events", ask_last}};
+} questions[] = {{"open and info", ask_info},
+                 {"open and first 50 events", ask_first},
+                 {"open and last 50 events", ask_last},
+                 {"open and all processes at a moment", ask_moment},
+                 {"open and cone of 1,000 events", ask_cone},
+                 {"open and order of first and last", ask_order},
+                 {"open and calls by function", ask_sums},
+                 {"SQL: SELECT kind, count(*) GROUP BY kind", ask_groups},
+                 {"SQL: SELECT count(*)", ask_count},
+                 {"SQL: histogram('kind')", ask_histogram},
+                 {"SQL: top('pid')", ask_top},
+                 {"SQL: top('function')", ask_functions},
+                 {"SQL: timeline(1000)", ask_timeline}};
+
+static int again_cone(struct es_query *query, uint64_t last) { return cone_of(query, last - pick(last / 100 + 1) + 1); }
+
+static int again_order(struct es_query *query, uint64_t last)
+{
+    struct es_order_answer answer = {0};
+    int rc = es_query_before(query, pick(last), pick(last), &answer);
+    free(answer.path);
+    if (rc < 0) /* samples and marks have no place in the order */
+        es_error_clear();
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*ask)(struct es_query *, uint64_t last);
+} repeated[] = {{"order of two random events, warm", again_order}, {"cone of 1,000 events, warm", again_cone}};
 
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+#define MOMENTS 40
+
+/* Moments all over the recording, one after the other in one query, as who drags a slider asks for them. */
+static int bench_moments(const char *path)
+{
+    struct es_query *query;
+    const struct es_block_info *blocks = NULL;
+    double took[MOMENTS];
+    uint64_t seed = 88172645463325252u;
+    if (es_query_open(path, &query) < 0)
+        return -1;
+    size_t n = es_recording_blocks(es_query_recording(query), &blocks), rows = 0;
+    for (int i = 0; n > 0 && i < MOMENTS; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint64_t seq = blocks[0].first_seq + (seed >> 16) % (blocks[n - 1].last_seq - blocks[0].first_seq + 1);
+        uint64_t before = es_clock_os();
+        struct es_moment *moment;
+        if (es_query_moment(query, seq, &moment) < 0)
+            return -1;
+        took[i] = (double)(es_clock_os() - before) / 1e6;
+        rows = moment->n;
+        es_moment_free(moment);
+    }
+    qsort(took, MOMENTS, sizeof *took, by_value);
+    printf("{\"name\":\"all %zu processes at a random moment\",\"median\":%.3f,\"max\":%.3f,\"unit\":\"ms\"}\n", rows,
+           took[MOMENTS / 2], took[MOMENTS - 1]);
+    es_query_close(query);
+    return 0;
+}
+
+/* ---- timelines ---- */
+#define LANES 100u
+#define WINDOWS 400
+
+static int most_first(const void *a, const void *b)
+{
+    const struct es_ps_row *x = a, *y = b;
+    return (x->events < y->events) - (x->events > y->events);
+}
+
+static int time_windows(struct es_query *query, struct es_timeline_request *request, const char *name)
+{
+    static double took[WINDOWS];
+    struct es_timeline *answer;
+    struct es_info info;
+    uint64_t before = es_clock_os();
+    int rc = es_query_info(query, &info);
+    if (rc == 0)
+        rc = es_query_timeline(query, request, &answer);
+    if (rc < 0)
+        return rc;
+    double cold = (double)(es_clock_os() - before) / 1e6;
+    es_timeline_free(answer);
+    uint64_t span = (uint64_t)(info.last_time - info.first_time) + 1;
+    for (int i = 0; i < WINDOWS; i++) {
+        uint64_t part = span >> (pick(24) - 1);
+        request->since = info.first_time + (int64_t)(pick(span - part + 1) - 1);
+        request->until = request->since + (int64_t)part;
+        before = es_clock_os();
+        rc = es_query_timeline(query, request, &answer);
+        if (rc < 0)
+            return rc;
+        took[i] = (double)(es_clock_os() - before) / 1e6;
+        es_timeline_free(answer);
+    }
+    qsort(took, WINDOWS, sizeof *took, by_value);
+    printf("{\"name\":\"timeline, %zu lanes of 2,000 pixels, "
+           "%s\",\"median\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"whole_cold\":%.1f,"
+           "\"unit\":\"ms\"}\n",
+           request->n_lanes, name, took[WINDOWS / 2], took[WINDOWS * 99 / 100], took[WINDOWS - 1], cold);
+    return 0;
+}
+
+/* Windows at any zoom: first the whole recording, with nothing known, then others. Lanes with the most events, and any. */
+static int bench_timelines(const char *path)
+{
+    int rc = 0;
+    for (int busy = 1; rc == 0 && busy >= 0; busy--) {
+        struct es_query *query;
+        struct es_ps_row *rows = NULL;
+        size_t n = 0;
+        es_ref lanes[LANES];
+        rc = es_query_open(path, &query);
+        if (rc < 0)
+            return rc;
+        rc = es_query_ps(query, INT64_MAX, &rows, &n);
+        if (rc == 0 && busy)
+            qsort(rows, n, sizeof *rows, most_first);
+        size_t n_lanes = n < LANES ? n : LANES;
+        for (size_t i = 0; rc == 0 && i < n_lanes; i++)
+            lanes[i] = rows[busy ? i : pick(n) - 1].process->pid;
+        struct es_timeline_request request = {lanes, n_lanes, INT64_MIN, INT64_MAX, 2000};
+        if (rc == 0 && n_lanes > 0)
+            rc = time_windows(query, &request, busy ? "the busiest" : "any");
+        free(rows);
+        es_query_close(query);
+    }
+    return rc;
+}
+
+/* Many questions to one open recording. */
+static int repeat(const char *path, size_t which)
+{
+    enum { TIMES = 1000 };
+    static double took[TIMES];
+    struct es_query *query;
+    if (es_query_open(path, &query) < 0)
+        return -1;
+    uint64_t last = last_event(query);
+    int rc = last ? 0 : -1;
+    for (int i = -50; rc >= 0 && i < TIMES; i++) { /* the first fill the caches */
+        uint64_t before = es_clock_os();
+        rc = repeated[which].ask(query, last);
+        if (i >= 0)
+            took[i] = (double)(es_clock_os() - before) / 1e3;
+    }
+    es_query_close(query);
+    if (rc < 0)
+        return rc;
+    qsort(took, TIMES, sizeof *took, by_value);
+    printf("{\"name\":\"%s\",\"median\":%.1f,\"p99\":%.1f,\"max\":%.1f,\"unit\":\"us\"}\n", repeated[which].name,
+           took[TIMES / 2], took[TIMES * 99 / 100], took[TIMES - 1]);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -74,5 +325,14 @@ int main(int argc, char **argv)
         qsort(took, ROUNDS, sizeof *took, by_value);
         printf("{\"name\":\"%s\",\"median\":%.3f,\"unit\":\"ms\"}\n", questions[q].name, took[ROUNDS / 2]);
     }
+    if (bench_moments(argv[1]) < 0 || bench_timelines(argv[1]) < 0) {
+        fprintf(stderr, "bench_query: %s\n", es_error_text());
+        return 1;
+    }
+    for (size_t r = 0; r < sizeof repeated / sizeof *repeated; r++)
+        if (repeat(argv[1], r) < 0) {
+            fprintf(stderr, "bench_query: %s\n", es_error_text());
+            return 1;
+        }
     return 0;
 }

@@ -80,7 +80,9 @@ plan(Module, Want) ->
         false ->
             try
                 Exports = erlang:get_module_info(Module, exports),
-                add_callbacks(Module, Exports, Want, of_specs(Module, Exports, maps:get(specs, Want)))
+                {Patterns, Counts} =
+                    add_callbacks(Module, Exports, Want, of_specs(Module, Exports, maps:get(specs, Want))),
+                {maps:merge(Patterns, replaced(Module, Want)), Counts}
             catch
                 error:badarg -> {#{}, #{}} % it was unloaded meanwhile
             end
@@ -314,12 +316,15 @@ servers(#{states := none, names := Names}, _) ->
             true -> nobody_of(?SUPERVISORS, '$1');
             false -> [any_of([{'=:=', '$1', Module} || Name <- Names, Module <- both(Name)])]
         end,
-    [first_state(Guards)];
+    [first_state(Guards), replaced_state(gen_server)];
 servers(#{states := States}, Others) ->
     Not = case States of user -> Others ++ ?SUPERVISORS; all -> [] end,
     Guards = [{is_atom, '$1'} | nobody_of(Not, '$1')],
     Dispatch = [{['$1', '$2', '$3', '_'], Guards, body(['$1', '$2', '$3'])}],
-    [first_state(nobody_of(Not, '$1')), {{gen_server, try_dispatch, 4}, {local, Dispatch}}] ++
+    [
+        first_state(nobody_of(Not, '$1')), replaced_state(gen_server),
+        {{gen_server, try_dispatch, 4}, {local, Dispatch}}
+    ] ++
         [
             {{gen_server, Function, length(Args) + 2}, {local, server_spec(Callback, Args, Not)}}
          || {Function, Callback, Args} <- ?SERVER_CALLS
@@ -327,6 +332,20 @@ servers(#{states := States}, Others) ->
 
 first_state(Guards) ->
     {{gen_server, init_it, 2}, {local, [{['$1', '$2'], Guards, body(['$1', init, '$2'])}]}}.
+
+%% sys:replace_state/2 on a server: its value begins {ok, NewState}. What it is given besides the fun holds the
+%% state, and is left out.
+replaced_state(Behaviour) ->
+    {{Behaviour, system_replace_state, 2}, {global, [{['$1', '_'], [], body(['$1'])}]}}.
+
+%% The same on a state machine or a manager of event handlers. gen_server's is armed with its other functions.
+replaced(Module, #{states := States, names := Names}) when
+    Module =:= gen_statem orelse Module =:= gen_event, States =/= none orelse Names =/= []
+->
+    {MFA, Pattern} = replaced_state(Module),
+    #{MFA => {Pattern, callback}};
+replaced(_, _) ->
+    #{}.
 
 %% The first argument is the module (OTP 25), or a record that holds it (26 to 28: callback_cache; 29:
 %% server_data, the state behind it).

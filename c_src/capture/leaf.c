@@ -116,7 +116,10 @@ static void put_binary(struct es_walk *w, const ErlNifBinary *binary)
     put_cut(w, &cut);
 }
 
-/* A bitstring that is not whole bytes can only be encoded as a whole, however large; the time it takes is made up for. */
+#define LARGE_BITS 4096 /* bytes that are encoded in no time */
+
+/* A bitstring that is not whole bytes can only be encoded as a whole, however large; the time it takes is made up for, where it was not
+ * lost to something else: a small one takes none. */
 static void put_bitstring(struct es_walk *w, ERL_NIF_TERM bits)
 {
     struct es_draft *d = w->d;
@@ -124,10 +127,12 @@ static void put_bitstring(struct es_walk *w, ERL_NIF_TERM bits)
     if (w->hash_only)
         return;
     uint64_t before = es_clock_now(d->s->clock);
-    if (!put_encoded(w, bits, share(w)))
+    const uint8_t *from = d->at;
+    bool fits = put_encoded(w, bits, share(w)), large = !fits || d->at - from > LARGE_BITS;
+    if (!fits)
         put_cut(w, &(struct es_cut){.type = ES_CUT_BITSTRING});
     uint64_t spent = es_clock_now(d->s->clock) - before;
-    if (spent > 20 * d->s->ticks_us)
+    if (large && spent > 20 * d->s->ticks_us && !es_takes_its_time(d))
         d->t->slow_until = before + 200 * spent;
 }
 

@@ -27,6 +27,12 @@ static inline bool es_secret_struct(struct es_draft *d, ERL_NIF_TERM map)
     return d->s->redact.lengths[ES_REDACT_STRUCT] != 0 && es_secret_struct_slowly(d, map);
 }
 
+/* Whether whole states matter more than the time they take (`--state unlimited`). */
+static inline bool es_takes_its_time(const struct es_draft *d)
+{
+    return atomic_load_explicit(&d->s->arena.head->limits.work, memory_order_relaxed) >= ES_WORK_UNLIMITED;
+}
+
 /* Whether binaries may be looked into: not for a while after the emulator had to copy a large one for us, which it does for those that
  * do not begin at a byte. Nothing tells these apart beforehand. */
 static inline bool es_binary_may_inspect(const struct es_draft *d) { return d->stamp >= d->t->slow_until; }

@@ -121,6 +121,16 @@ static int parse_bytes(const char *argument, int64_t *ret)
     return rc;
 }
 
+/* The walk through a state has limits besides its bytes. */
+static int parse_state(struct es_capture *capture, const char *argument)
+{
+    capture->session.whole_states = strcmp(argument, "unlimited") == 0;
+    if (!capture->session.whole_states)
+        return parse_bytes(argument, &capture->session.state_bytes);
+    capture->session.state_bytes = ES_RECORD_MAX / 2;
+    return 0;
+}
+
 static int add_traces(struct es_capture *capture, const char *argument)
 {
     if (capture->n_traces == ES_SPECS_MAX)
@@ -149,7 +159,7 @@ int es_capture_option(struct es_capture *capture, int option, const char *argume
     case ES_CAPTURE_REDACT_STRUCT: rc = add_redaction(capture, ES_REDACT_STRUCT, argument); break;
     case ES_CAPTURE_NO_REDACTION: capture->session.default_redaction = false; break;
     case ES_CAPTURE_PAYLOAD: rc = parse_bytes(argument, &capture->session.payload_bytes); break;
-    case ES_CAPTURE_STATE: rc = parse_bytes(argument, &capture->session.state_bytes); break;
+    case ES_CAPTURE_STATE: rc = parse_state(capture, argument); break;
     case ES_CAPTURE_REALLY: capture->yes_really = true; break;
     case ES_CAPTURE_CHILDREN: capture->children = true; break;
     case ES_CAPTURE_OVERWRITE: capture->overwrite = true; break;

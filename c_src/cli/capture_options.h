@@ -84,7 +84,7 @@ enum {
     "  --keep 60s | 200MB     keeps only the last of it\n"                                                            \
     "  --on WHAT,...          flight recorder: crash, error or mark makes it keep what --keep (60s) holds, and end\n" \
     "  --payload BYTES        kept of each message, argument list, value or reason (default 1kB, 0 = none)\n"         \
-    "  --state BYTES          kept of each state (default 64kB)\n"                                                    \
+    "  --state BYTES          kept of each state (default 64kB); 'unlimited': as much as an event can hold, 512 KiB\n"  \
     "  --redact KEY           values under this key are never recorded; may be given again\n"                         \
     "  --redact-struct MODULE the same for a struct of this module\n"                                                 \
     "  --no-default-redaction leaves out: password passwd secret token authorization api_key apikey access_token\n"   \

@@ -30,6 +30,15 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(info, "info", "what a recording holds")                                                                                \
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \
+    C(snapshot, "snapshot", "every process at a moment: state, mailbox, what it waits for; the supervision tree")             \
+    C(flow, "flow", "messages between two processes, with their latencies")                                                  \
+    C(find, "find", "the moments at which something holds")                                                                  \
+    C(sql, "sql", "ask a recording in SQL")                                                                                  \
+    C(state, "state", "the state of a process at any moment, its versions, what changed")                                    \
+    C(why, "why", "what led to an event or a failure")                                                                       \
+    C(leads_to, "leads-to", "what an event led to")                                                                          \
+    C(order, "order", "which of two events came before the other")                                                           \
+    C(calls, "calls", "how long functions took, and in what")                                                                \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \
@@ -72,6 +81,18 @@ const char *es_cli_bytes(uint64_t n, struct es_cli_buf *buf);    /* 12.3 MB */
 const char *es_cli_duration(int64_t ns, struct es_cli_buf *buf); /* 1.234 s */
 const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf);     /* 2026-01-31 14:25:01.123 local time */
 
+/* Appends a cell of a table: as much as fits into `width` columns, filled up with spaces, and one more. */
+void es_cli_cell(struct es_text *out, const struct es_text *cell, size_t width);
+/* Takes spaces off the end. */
+void es_cli_trim(struct es_text *out);
+/* An event as a line: sequence number, time since `start`, process, kind, what it was about. */
+struct es_cli_line {
+    struct es_query *query;
+    bool erlang;
+    int64_t start;
+};
+void es_cli_event_line(const struct es_cli_line *line, const struct es_event *event, struct es_text *out);
+
 /* Ends `text` with a newline, writes and clears it. False where writing failed (a closed pipe ends quietly). */
 bool es_cli_flush(struct es_text *text, FILE *out);
 /* Closes standard output; ES_EXIT_FAILURE with a message where not all could be written. */
@@ -81,6 +102,7 @@ int es_cli_finish(const char *command, int code);
 /* True once SIGINT or SIGTERM came; long readers stop and keep what they have. */
 bool es_cli_interrupted(void);
 void es_cli_catch_signals(void);
+void es_cli_forget_interruption(void); /* a prompt goes on after Ctrl-C */
 
 struct es_progress {
     const char *label;

@@ -36,87 +36,9 @@ static const char help_tail[] = "\n"
 
 struct view {
     struct es_query *query;
-    bool json, erlang, follow, colours;
-    int64_t start;
+    bool json, follow;
+    struct es_cli_line line;
 };
-
-static void add_who(struct view *view, es_ref pid, int64_t time, struct es_text *out)
-{
-    es_query_print_ref(view->query, pid, view->erlang || es_ref_class_of(pid) == ES_REF_PID, out);
-    es_ref name = es_query_name(view->query, pid, time);
-    if (name != ES_REF_NONE) {
-        es_text_puts(out, " ");
-        es_query_print_ref(view->query, name, view->erlang, out);
-    }
-}
-
-/* Pads to a column; text may hold multi-byte characters, which count as one. */
-static void pad(struct es_text *out, size_t from, size_t width)
-{
-    size_t columns = 0;
-    for (size_t i = from; i < out->len; i++)
-        columns += ((unsigned char)out->bytes[i] & 0xc0) != 0x80;
-    for (; columns < width; columns++)
-        es_text_puts(out, " ");
-}
-
-static const char *arrow_of(unsigned kind)
-{
-    switch (kind) {
-    case ES_K_SEND:
-    case ES_K_SEND_DEAD:
-    case ES_K_SPAWN:
-    case ES_K_LINK:
-    case ES_K_UNLINK: return "-> ";
-    case ES_K_DELIVER:
-    case ES_K_SPAWNED:
-    case ES_K_GETTING_LINKED:
-    case ES_K_GETTING_UNLINKED: return "<- ";
-    default: return "";
-    }
-}
-
-static void add_subject(struct view *view, const struct es_event *event, struct es_text *out)
-{
-    if (event->peer != ES_REF_NONE) {
-        es_text_puts(out, arrow_of(event->kind));
-        add_who(view, event->peer, event->time, out);
-        es_text_puts(out, " ");
-    }
-    if (event->module != ES_REF_NONE) {
-        es_query_print_fun(view->query, event, view->erlang, out);
-        es_text_puts(out, " ");
-    }
-    if (event->kind == ES_K_STATE && (event->flags & ES_E_STATE_SAME))
-        es_text_puts(out, "unchanged");
-    else if (event->kind == ES_K_STATE && (event->flags & ES_E_STATE_MISSED))
-        es_text_puts(out, "changed, not captured");
-    if (event->payload_len > 0)
-        es_query_print_term(view->query, event->payload, event->payload_len, view->erlang, out);
-    if (es_kind_table[event->kind].fields & ES_F_NUM)
-        for (unsigned i = 0; i < ES_NUMS; i++)
-            es_text_printf(out, "%s%s %" PRIu64, i ? ", " : "", es_gc_num_names[i], event->num[i]);
-    if (event->cause)
-        es_text_printf(out, " <- %" PRIu64, event->cause);
-    else if (event->cause_state > ES_CAUSE_EXTERNAL)
-        es_text_printf(out, " <- ? (%s)", es_cause_names[event->cause_state]);
-}
-
-static void print_line(struct view *view, const struct es_event *event, struct es_text *out)
-{
-    const char *dim = es_cli_style(stdout, ES_STYLE_DIM), *none = es_cli_style(stdout, ES_STYLE_NONE);
-    int64_t since = event->time - view->start;
-    es_text_printf(out, "%s%8" PRIu64 " +%" PRId64 ".%09" PRId64 "%s ", dim, event->seq, since / 1000000000,
-                   since % 1000000000, none);
-    size_t from = out->len;
-    if (event->pid != ES_REF_NONE)
-        add_who(view, event->pid, event->time, out);
-    pad(out, from, 30);
-    es_text_printf(out, " %s%-10s%s ", es_cli_family_style(stdout, event->kind), es_kind_table[event->kind].name, none);
-    add_subject(view, event, out);
-    while (out->len > 0 && out->bytes[out->len - 1] == ' ')
-        out->bytes[--out->len] = '\0';
-}
 
 /* Waits for more of a live recording. True where there may be some. */
 static bool wait_for_more(struct view *view)
@@ -146,9 +68,9 @@ static int list(struct view *view, struct es_cursor *cursor)
         if (rc <= 0 || es_cli_interrupted())
             break;
         if (view->json)
-            es_query_event_json(view->query, event, view->erlang, &line);
+            es_query_event_json(view->query, event, view->line.erlang, &line);
         else
-            print_line(view, event, &line);
+            es_cli_event_line(&view->line, event, &line);
         if (!es_cli_flush(&line, stdout))
             break;
     }
@@ -163,7 +85,8 @@ static int run(struct view *view, struct es_cli_filter *filter)
     if (es_query_info(view->query, &info) < 0 || es_cli_filter_resolve(filter, view->query) < 0 ||
         es_cursor_open(view->query, &filter->filter, &cursor) < 0)
         return es_cli_failure("events");
-    view->start = info.first_time;
+    view->line.start = info.first_time;
+    view->line.query = view->query;
     int code = list(view, cursor);
     es_cursor_close(cursor);
     const uint64_t *damaged = NULL;
@@ -198,7 +121,7 @@ int es_cmd_events(int argc, char **argv)
         switch (rc < 0 ? rc : option) {
         case ES_OPT_FOLLOW: view.follow = true; break;
         case ES_OPT_JSON: view.json = true; break;
-        case ES_OPT_NOTATION: rc = es_cli_parse_notation(optarg, &view.erlang); break;
+        case ES_OPT_NOTATION: rc = es_cli_parse_notation(optarg, &view.line.erlang); break;
         case 'h': return show_help();
         default:
             if (rc == 0)

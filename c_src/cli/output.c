@@ -134,6 +134,27 @@ const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf)
     return buf->text;
 }
 
+void es_cli_cell(struct es_text *out, const struct es_text *cell, size_t width)
+{
+    size_t columns = 0, take = 0;
+    while (take < cell->len) {
+        bool starts = ((unsigned char)cell->bytes[take] & 0xc0) != 0x80;
+        if (starts && columns == width)
+            break;
+        columns += starts;
+        take++;
+    }
+    es_text_add(out, cell->bytes ? cell->bytes : "", take);
+    for (; columns < width + 1; columns++)
+        es_text_puts(out, " ");
+}
+
+void es_cli_trim(struct es_text *out)
+{
+    while (out->len > 0 && out->bytes[out->len - 1] == ' ')
+        out->bytes[--out->len] = '\0';
+}
+
 bool es_cli_flush(struct es_text *text, FILE *out)
 {
     es_text_add(text, "\n", 1);

@@ -17,6 +17,8 @@ static void on_signal(int signal_number)
 
 bool es_cli_interrupted(void) { return interrupted != 0; }
 
+void es_cli_forget_interruption(void) { interrupted = 0; }
+
 void es_cli_catch_signals(void)
 {
     struct sigaction action;

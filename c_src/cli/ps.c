@@ -143,21 +143,6 @@ static void print_json(struct view *view, const struct es_ps_row *row, struct es
     es_text_fini(&value);
 }
 
-static void add_cell(struct es_text *out, const struct es_text *cell, size_t width)
-{
-    size_t columns = 0, take = 0;
-    while (take < cell->len) {
-        bool starts = ((unsigned char)cell->bytes[take] & 0xc0) != 0x80;
-        if (starts && columns == width)
-            break;
-        columns += starts;
-        take++;
-    }
-    es_text_add(out, cell->bytes ? cell->bytes : "", take);
-    for (; columns < width + 1; columns++)
-        es_text_puts(out, " ");
-}
-
 static void add_time(struct view *view, int64_t time, bool known, struct es_text *out)
 {
     if (known)
@@ -173,16 +158,16 @@ static void print_row(struct view *view, const struct es_ps_row *row, struct es_
     struct es_cli_buf number;
     es_text_puts(out, row->alive ? "" : es_cli_style(stdout, ES_STYLE_DIM));
     add_ref(view, process->pid, &cell);
-    add_cell(out, &cell, 13);
+    es_cli_cell(out, &cell, 13);
     es_text_clear(&cell);
     add_ref(view, process->name, &cell);
-    add_cell(out, &cell, 28);
+    es_cli_cell(out, &cell, 28);
     es_text_clear(&cell);
     add_ref(view, process->parent, &cell);
-    add_cell(out, &cell, 13);
+    es_cli_cell(out, &cell, 13);
     es_text_clear(&cell);
     add_call(view, process, &cell);
-    add_cell(out, &cell, 36);
+    es_cli_cell(out, &cell, 36);
     add_time(view, process->spawned, process->spawned != INT64_MIN, out);
     es_text_puts(out, " ");
     add_time(view, process->exited, process->exited != INT64_MAX, out);
@@ -192,10 +177,9 @@ static void print_row(struct view *view, const struct es_ps_row *row, struct es_
         es_text_puts(out, "  ");
         es_text_clear(&cell);
         es_query_print_term(view->query, process->reason, process->reason_len, view->erlang, &cell);
-        add_cell(out, &cell, 40);
+        es_cli_cell(out, &cell, 40);
     }
-    while (out->len > 0 && out->bytes[out->len - 1] == ' ')
-        out->bytes[--out->len] = '\0';
+    es_cli_trim(out);
     es_text_puts(out, row->alive ? "" : es_cli_style(stdout, ES_STYLE_NONE));
     es_text_fini(&cell);
 }

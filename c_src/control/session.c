@@ -58,6 +58,11 @@ static int prepare(struct es_arena *arena, const struct es_session_options *opti
         atomic_store(&limits->payload_bytes, bounded(options->payload_bytes, 0, ES_RECORD_MAX / 2));
     if (options->state_bytes >= 0)
         atomic_store(&limits->state_bytes, bounded(options->state_bytes, 0, ES_RECORD_MAX / 2));
+    if (options->whole_states) { /* states have many times as much as others, whose bytes bound them */
+        atomic_store(&limits->max_elements, ES_RECORD_MAX / 16);
+        atomic_store(&limits->work, ES_WORK_UNLIMITED);
+        atomic_store(&limits->max_depth, UINT32_MAX);
+    }
     return rc;
 }
 

@@ -21,6 +21,7 @@ struct es_session_options {
     size_t n_redact;
     bool default_redaction;
     int64_t payload_bytes, state_bytes; /* -1 = the arena's defaults */
+    bool whole_states;                  /* no limit on a state's elements, depth and terms but the bytes */
 };
 
 /* Makes the arena and says in `dir` where it is. With a cause: -ENOSPC where not even the smallest rings fit. `arena->shrunk`: they are

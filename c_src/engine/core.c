@@ -25,6 +25,8 @@ int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms
     core->longest_wait = ticks_ms * LONGEST_WAIT_US / 1000;
     es_names_init(&core->names, store);
     es_processes_init(&core->processes, store);
+    es_world_init(&core->world,
+                  &(struct es_world_text){.atom = es_names_text, .context = &core->names, .node = core->names.node});
     return es_pairs_init(&core->pairs, &core->processes);
 }
 
@@ -32,6 +34,7 @@ void es_core_fini(struct es_core *core)
 {
     es_hold_fini(&core->hold);
     es_mails_fini(&core->mails);
+    es_world_fini(&core->world);
     es_states_fini(&core->states);
     es_pairs_fini(&core->pairs);
     es_processes_fini(&core->processes);
@@ -64,6 +67,8 @@ static int emit(struct es_core *core, struct es_proc *proc, struct es_event *eve
     int r = es_store_event(core->store, event);
     if (r < 0)
         return r;
+    if (es_world_feed(&core->world, event) < 0)
+        return es_fail(-ENOMEM, "no memory for the processes");
     core->next_seq++;
     core->full = core->limit_seq && core->next_seq >= core->limit_seq;
     core->late += (event->flags & ES_E_LATE) != 0;

@@ -11,6 +11,7 @@
 #include "engine/process.h"
 #include "engine/state.h"
 #include "store/store.h"
+#include "store/world.h"
 
 /* An event in its place in the order. `view.payload` is valid until the call returns. */
 struct es_input {
@@ -31,6 +32,7 @@ struct es_core {
     struct es_states states;
     struct es_hold hold;
     struct es_mails mails;
+    struct es_world world;                /* what readers find at the beginning of each group */
     uint64_t next_seq;                    /* of the next event */
     uint64_t last_key;                    /* the order has come so far */
     int64_t last_seen;                    /* time of the last event that was taken */

@@ -12,6 +12,7 @@
 #include "engine/dbgterm.h"
 #include "engine/engine.h"
 #include "engine/gap.h"
+#include "engine/resume.h"
 
 #define WINDOW_EVENTS 4096u
 #define WINDOW_BYTES (32u << 20)
@@ -138,7 +139,7 @@ static int commit(struct import *im, bool all)
         return 0;
     int r = es_core_flush(&im->core);
     if (r == 0 && es_store_group_full(im->core.store))
-        r = es_store_keyframe(im->core.store, "", 0);
+        r = es_keyframe_make(&im->core);
     return r == 0 ? es_store_commit(im->core.store, &position) : r;
 }
 

@@ -69,8 +69,11 @@ int es_message_sent(struct es_core *core, struct es_proc *proc, struct es_input 
 {
     core->messages = true;
     proc->flags |= ES_P_SENDS;
-    if (in->view.corr && es_ref_class_of(in->view.peer) != ES_REF_OTHER && is_own_call(in)) {
-        int r = es_pairs_own(&core->pairs, in->view.corr, in->view.pid);
+    if (in->view.corr && is_own_call(in)) {
+        event->flags |= ES_E_REQUEST;
+        int r = es_ref_class_of(in->view.peer) == ES_REF_OTHER
+                    ? 0 /* of another node: its reply comes from there */
+                    : es_pairs_own(&core->pairs, in->view.corr, in->view.pid);
         if (r < 0)
             return r;
     }

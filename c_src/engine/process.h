@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "engine/names.h"
-#include "engine/table.h"
+#include "store/table.h"
 #include "store/store.h"
 
 enum es_proc_flag {

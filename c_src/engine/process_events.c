@@ -11,6 +11,7 @@
 struct call {
     es_ref module, function, callback;
     uint16_t arity;
+    bool supervisor;
 };
 
 static bool skip(struct es_reader *r, int terms)
@@ -45,25 +46,33 @@ static es_ref supervised(const struct es_names *names, struct es_reader *r, bool
     return next_atom(names, r, &word);
 }
 
-/* Arguments of gen:init_it: [GenMod, Starter, Parent, [Name,] Mod, Args, Options]. */
+/* The next term is a name, {local, Name} and the like, and not yet the module. */
+static bool is_gen_name(struct es_reader r)
+{
+    struct es_token token;
+    return es_token_next(&r, &token) == 0 && token.type == ES_TOK_TUPLE;
+}
+
+/* Arguments of gen:init_it: [GenMod, Starter, Parent, [Name,] Mod, Args, Options]; those at the end may have been cut. */
 static void through_gen(struct es_names *names, struct es_reader *r, struct call *call)
 {
     struct es_token list;
     enum es_word behaviour, word;
-    if (es_token_next(r, &list) < 0 || list.type != ES_TOK_LIST || (list.count != 6 && list.count != 7))
+    if (es_token_next(r, &list) < 0 || list.type != ES_TOK_LIST || list.count < 4)
         return;
     es_ref gen = next_atom(names, r, &behaviour);
     if (behaviour == ES_W_GEN_EVENT) {
         *call = (struct call){.module = gen, .function = call->function, .callback = gen, .arity = 6};
         return;
     }
-    if (!skip(r, list.count == 7 ? 3 : 2))
+    if (!skip(r, 2) || (is_gen_name(*r) && !skip(r, 1)))
         return;
     es_ref module = next_atom(names, r, &word);
     if (!module)
         return;
     call->callback = module;
-    if (word == ES_W_SUPERVISOR || word == ES_W_SUPERVISOR_BRIDGE) {
+    call->supervisor = word == ES_W_SUPERVISOR || word == ES_W_SUPERVISOR_BRIDGE;
+    if (call->supervisor) {
         es_ref behind = supervised(names, r, word == ES_W_SUPERVISOR_BRIDGE);
         module = behind ? behind : module;
     }
@@ -109,6 +118,25 @@ static void set_call(struct es_proc *proc, const struct call *call)
         proc->callback = call->callback;
 }
 
+/* The initial call of a supervisor is that of the module behind it, so that it must be said: #{supervisor => true}. */
+static int touch(struct es_processes *p, struct es_proc *proc, bool supervisor)
+{
+    uint8_t facts[64];
+    struct es_writer w;
+    if (!supervisor)
+        return es_proc_touch(p, proc);
+    es_writer_init(&w, facts, sizeof facts);
+    es_write_map(&w, 1);
+    es_write_atom(&w, "supervisor", 10);
+    es_write_atom(&w, "true", 4);
+    proc->row.facts = facts;
+    proc->row.facts_len = (uint32_t)(w.at - facts);
+    int r = es_store_process(p->store, &proc->row);
+    proc->row.facts = NULL;
+    proc->row.facts_len = 0;
+    return r;
+}
+
 int es_proc_spawn(struct es_processes *p, struct es_names *names, const struct es_event *event)
 {
     struct es_proc *child = es_proc_born(p, event->peer);
@@ -123,7 +151,7 @@ int es_proc_spawn(struct es_processes *p, struct es_names *names, const struct e
         child->last_time = event->time;
     child->row.parent = event->pid;
     set_call(child, &call);
-    return es_proc_touch(p, child);
+    return touch(p, child, call.supervisor);
 }
 
 /* Its parent's event says more, where there is one; else this. */

@@ -71,7 +71,8 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
         return es_mail_delivered(&core->mails, &core->processes, proc, event);
     case ES_K_STATE:
         proc->state_hash = event->flags & (ES_E_CUT | ES_E_REDACTED | ES_E_STATE_MISSED) ? 0 : event->hash;
-        proc->state_module = event->module;
+        if (es_names_word(&core->names, event->function) != ES_W_SYSTEM_REPLACE_STATE)
+            proc->state_module = event->module;
         return 0;
     case ES_K_CALL:
         if (event->flags & ES_E_CALLBACK) {
@@ -96,13 +97,19 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
 static int replay_block(struct es_core *core, struct es_recording *recording, size_t at, uint64_t from)
 {
     struct es_block *block;
-    int r = es_block_get_fields(recording, at, ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE, &block);
-    if (r == -EBADMSG)
-        return 0; /* damaged: what was under way in it stays unknown */
+    const struct es_block_info *blocks;
+    es_recording_blocks(recording, &blocks);
+    unsigned payload = blocks[at].kinds[ES_K_CENSUS] ? ES_F_PAYLOAD : ES_FIELD_LENGTHS;
+    int r = es_block_get_fields(recording, at,
+                                ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE | ES_F_NUM | payload, &block);
+    if (r == -EBADMSG) { /* damaged: what was under way in it stays unknown */
+        es_world_gap(&core->world, blocks[at].last_seq);
+        return 0;
+    }
     if (r < 0)
         return r;
     for (size_t i = 0; r == 0 && i < block->n; i++)
-        if (block->events[i].seq >= from)
+        if (block->events[i].seq >= from && (r = es_world_feed(&core->world, &block->events[i])) == 0)
             r = replay_event(core, recording, &block->events[i]);
     es_block_unref(recording, block);
     return r;

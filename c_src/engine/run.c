@@ -211,6 +211,8 @@ static bool wants_commit(const struct engine *e, bool more)
     if (bytes < ES_STORE_BATCH_BYTES && can_wait(e, more, part))
         return false;
     uint32_t ms = e->options.commit_ms ? e->options.commit_ms : 100;
+    if (e->full == 0 && es_store_group_full(e->store)) /* a question about a moment reads half a group: it is to end in time */
+        return true;
     if (events >= EVENTS_A_COMMIT || bytes >= ES_STORE_BATCH_BYTES || part >= RING_PART)
         return true;
     return (events > 0 && is_due(e, e->committed, ms)) || ((any || bytes > 0) && is_due(e, e->committed, QUIET_MS));

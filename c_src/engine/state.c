@@ -91,6 +91,11 @@ struct es_callback_of es_states_callback(const struct es_states *states, const s
                                          const struct es_event *event)
 {
     struct es_callback_of of = {ES_CB_NONE, ES_B_SERVER};
+    if (event->arity == 2 && es_names_word(names, event->function) == ES_W_SYSTEM_REPLACE_STATE) {
+        uint32_t behaviour = behaviour_of(es_names_word(names, event->module));
+        if (behaviour)
+            return (struct es_callback_of){ES_CB_REPLACE, (uint8_t)behaviour};
+    }
     uint32_t set = es_table_get(&states->modules, event->module);
     if (set == ES_TABLE_NONE)
         return of;
@@ -267,16 +272,16 @@ static void put_value(struct es_writer *w, const struct es_event *event, struct 
     es_write_bytes(w, state.end, (size_t)(end - state.end));
 }
 
-static void note_version(struct es_proc *proc, const struct es_event *event, struct es_version *version)
+static void note_version(struct es_proc *proc, es_ref module, struct es_version *version)
 {
-    bool known = proc->state_hash == version->hash && proc->state_module == event->module;
+    bool known = proc->state_hash == version->hash && proc->state_module == module;
     if (known && !(version->flags & (ES_E_CUT | ES_E_REDACTED))) {
         version->what = ES_V_SAME;
         version->flags = ES_E_STATE_SAME;
         version->state_len = 0;
     }
     proc->state_hash = version->flags & (ES_E_CUT | ES_E_REDACTED) ? 0 : version->hash;
-    proc->state_module = event->module;
+    proc->state_module = module;
 }
 
 static int new_version(struct es_states *states, struct es_proc *proc, const struct es_event *event, struct part name,
@@ -303,7 +308,48 @@ static int new_version(struct es_states *states, struct es_proc *proc, const str
     version->value = w.at;
     put_value(&w, event, state, version->hash);
     version->value_len = (uint32_t)(w.at - version->value);
-    note_version(proc, event, version);
+    note_version(proc, event->module, version);
+    return 0;
+}
+
+/* {Name, Data}: the name is remembered for versions that only bring data. */
+static void note_name(struct es_proc *proc, struct part pair)
+{
+    struct es_reader r;
+    struct es_token token;
+    es_reader_init(&r, pair.at, (size_t)(pair.end - pair.at));
+    proc->state_name_len = 0;
+    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_TUPLE || token.count != 2)
+        return;
+    const uint8_t *name = r.at;
+    if (es_term_skip(&r) < 0 || (size_t)(r.at - name) > sizeof proc->state_name)
+        return;
+    proc->state_name_len = (uint8_t)(r.at - name);
+    memcpy(proc->state_name, name, proc->state_name_len);
+}
+
+/* {ok, State, …}: of the value only the first two remain, for what follows holds the state once more. A state machine's
+ * is a pair already. It stays a version of the module whose states these are. */
+static int replaced(struct es_states *states, struct es_proc *proc, const struct es_event *event, struct part state,
+                    struct es_version *version)
+{
+    struct es_writer w;
+    if (es_states_reserve(states, ES_CUT_BYTES + 16) < 0)
+        return -ENOMEM;
+    version->what = ES_V_NEW;
+    version->state = state.at;
+    version->state_len = (uint32_t)(state.end - state.at);
+    uint64_t hash = es_hash_bytes(state.at, version->state_len, 0);
+    version->hash = hash ? hash : 1;
+    if (event->flags & (ES_E_CUT | ES_E_REDACTED))
+        version->flags = marks_in(version->state, version->state_len);
+    es_writer_init(&w, states->scratch, states->room);
+    es_write_tuple(&w, 2);
+    es_write_atom(&w, "ok", 2);
+    es_write_cut(&w, &(struct es_cut){.type = ES_CUT_STATE, .size = version->state_len, .hash = version->hash});
+    version->value = states->scratch;
+    version->value_len = (uint32_t)(w.at - states->scratch);
+    note_version(proc, proc->state_module, version);
     return 0;
 }
 
@@ -328,8 +374,21 @@ int es_states_read(struct es_states *states, const struct es_names *names, struc
             missed(proc, ret_version);
         return 0;
     }
+    if (of.callback == ES_CB_REPLACE && of.behaviour == ES_B_EVENT) {
+        missed(proc, ret_version); /* the states of all handlers at once */
+        return 0;
+    }
     read_value(names, at, end, &value);
     read_cut_word(names, &value);
+    if (of.callback == ES_CB_REPLACE) {
+        if (value.word != ES_W_OK || value.n != 3 || value.n_parts < 2) {
+            missed(proc, ret_version);
+            return 0;
+        }
+        if (of.behaviour == ES_B_STATEM)
+            note_name(proc, value.parts[1]);
+        return replaced(states, proc, event, value.parts[1], ret_version);
+    }
     bool is_call = es_names_word(names, event->function) == ES_W_HANDLE_CALL;
     struct places places = of.behaviour == ES_B_STATEM  ? in_statem(&value, of.callback)
                            : of.behaviour == ES_B_EVENT ? in_handler(&value, of.callback, is_call)

@@ -9,7 +9,7 @@
 
 #include "engine/names.h"
 #include "engine/process.h"
-#include "engine/table.h"
+#include "store/table.h"
 
 enum es_behaviour { ES_B_SERVER = 1, ES_B_STATEM = 2, ES_B_EVENT = 4 };
 
@@ -29,7 +29,14 @@ int es_states_module(struct es_states *states, const struct es_names *names, es_
                      size_t len);
 
 /* What kind of callback a function is. */
-enum es_callback { ES_CB_NONE, ES_CB_INIT, ES_CB_HANDLE, ES_CB_CHANGE, ES_CB_OTHER };
+enum es_callback {
+    ES_CB_NONE,
+    ES_CB_INIT,
+    ES_CB_HANDLE,
+    ES_CB_CHANGE,
+    ES_CB_REPLACE, /* of a behaviour itself: sys:replace_state/2, from outside */
+    ES_CB_OTHER
+};
 struct es_callback_of {
     uint8_t callback, behaviour;
 };

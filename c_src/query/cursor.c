@@ -17,7 +17,9 @@ struct es_cursor {
     struct es_block *block; /* what is being walked, NULL: none */
     uint64_t first, last;   /* of it */
     bool whole;             /* it has all that was asked for, not only what the filter needs */
-    struct es_event event;  /* the answer */
+    struct es_event event;  /* the answer where it is not the stored event */
+    struct es_buf state;    /* its payload, where it is a state */
+    const struct es_event *found;
 };
 
 int es_cursor_open(struct es_query *query, const struct es_filter *filter, struct es_cursor **ret_cursor)
@@ -48,6 +50,7 @@ void es_cursor_close(struct es_cursor *cursor)
     if (!cursor)
         return;
     leave_block(cursor);
+    es_buf_fini(&cursor->state);
     es_match_fini(&cursor->match);
     free(cursor);
 }
@@ -86,7 +89,11 @@ static bool is_beyond(const struct es_cursor *cursor, const struct es_block_info
 
 static unsigned wanted_fields(const struct es_cursor *cursor)
 {
-    return cursor->match.filter.no_payload ? ES_ALL_FIELDS & ~(unsigned)ES_F_PAYLOAD : ES_ALL_FIELDS;
+    unsigned fields = cursor->match.filter.fields ? cursor->match.filter.fields : ES_ALL_FIELDS;
+    if (fields & ES_F_PAYLOAD)
+        fields |= ES_F_CAUSE; /* a delivery's is there */
+    return (cursor->match.filter.no_payload ? fields & ~(unsigned)ES_F_PAYLOAD : fields) |
+           es_match_fields(&cursor->match);
 }
 
 /* 1 with a block to walk, 0 at the end. */
@@ -102,7 +109,7 @@ static int enter_block(struct es_cursor *cursor)
             step_over(cursor, first, last);
             continue;
         }
-        cursor->whole = !es_match_is_narrow(&cursor->match);
+        cursor->whole = !es_match_is_narrow(&cursor->match) || wanted_fields(cursor) == es_match_fields(&cursor->match);
         int rc = es_block_get_fields(cursor->query->recording, i,
                                      cursor->whole ? wanted_fields(cursor) : es_match_fields(&cursor->match),
                                      &cursor->block);
@@ -152,10 +159,14 @@ static int look(struct es_cursor *cursor)
             return rc;
         stored = &cursor->block->events[cursor->next - cursor->first];
     }
-    cursor->event = *stored;
-    if (!cursor->match.filter.no_payload)
-        es_query_fill(cursor->query, &cursor->event);
-    return es_match_text(&cursor->match, &cursor->event);
+    cursor->found = stored;
+    bool is_elsewhere = stored->kind == ES_K_STATE || (stored->kind == ES_K_DELIVER && stored->payload_len == 0);
+    if (!cursor->match.filter.no_payload && is_elsewhere) {
+        cursor->event = *stored;
+        cursor->found = &cursor->event;
+        es_query_fill(cursor->query, &cursor->event, &cursor->state);
+    }
+    return es_match_text(&cursor->match, cursor->found);
 }
 
 int es_cursor_next(struct es_cursor *cursor, const struct es_event **ret_event)
@@ -185,7 +196,7 @@ int es_cursor_next(struct es_cursor *cursor, const struct es_event **ret_event)
         step_over(cursor, cursor->next, cursor->next);
         if (rc > 0) {
             cursor->given++;
-            *ret_event = &cursor->event;
+            *ret_event = cursor->found;
             return 1;
         }
     }

@@ -94,7 +94,7 @@ static void copy_cause(struct es_cut_work *work, struct es_event *event)
     if (event->cause) {
         uint64_t cause = es_cut_seq(work, event->cause);
         if (!cause) {
-            es_query_fill(work->query, event);
+            es_query_fill(work->query, event, &work->state);
             event->cause_state = ES_CAUSE_UNKNOWN;
         }
         event->cause = cause;
@@ -128,6 +128,8 @@ static int copy_event(struct es_cut_work *work, const struct es_event *stored)
     struct es_event event = *stored;
     struct es_cursor *cursor = NULL; /* holds a state from before the part */
     int rc = note_seq(work, stored->seq);
+    if (event.kind == ES_K_STATE)
+        es_query_fill(work->query, &event, &work->state);
     if (rc == 0 && event.kind == ES_K_STATE)
         rc = copy_state(work, &event, &cursor);
     copy_cause(work, &event);
@@ -247,5 +249,6 @@ int es_query_cut(struct es_query *query, const struct es_cut_request *request)
     free(work.runs);
     es_refmap_fini(&work.refs);
     es_refmap_fini(&work.states);
+    es_buf_fini(&work.state);
     return rc < 0 ? es_fail(rc, "cannot cut to %s", request->path) : 0;
 }

@@ -19,6 +19,7 @@ struct es_cut_work {
     uint64_t next;           /* sequence number to give */
     struct es_refmap refs;   /* references that were defined, or are processes that something speaks of */
     struct es_refmap states; /* processes whose state is in the part */
+    struct es_buf state;     /* bytes of the state that is copied */
     uint64_t pairs[ES_CAUSE_MAX], handled[ES_CAUSE_MAX];
 };
 

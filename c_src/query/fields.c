@@ -21,7 +21,16 @@ static void add_flags(const struct es_event *event, struct es_shown *ret)
     ret->n_flags = 0;
     for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++)
         if (event->flags & flag_names[i].flag)
-            ret->flags[ret->n_flags++] = flag_names[i].name;
+            ret->flags[ret->n_flags++] =
+                flag_names[i].flag == ES_E_REQUEST && event->kind == ES_K_SEND ? "request" : flag_names[i].name;
+}
+
+void es_flags_print(uint8_t flags, char *text, size_t room)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++)
+        if (flags & flag_names[i].flag && len < room)
+            len += (size_t)snprintf(text + len, room - len, "%s%s", len ? "," : "", flag_names[i].name);
 }
 
 /* The text of a function's atom as it is: scripts compare it. */

@@ -22,5 +22,7 @@ struct es_show {
 void es_shown_fill(struct es_query *query, const struct es_event *event, const struct es_show *show,
                    struct es_shown *ret);
 void es_shown_fini(struct es_shown *shown);
+/* The names of the flags that are set, with commas. */
+void es_flags_print(uint8_t flags, char *text, size_t room);
 
 #endif

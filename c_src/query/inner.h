@@ -5,6 +5,7 @@
 
 #include "query/query.h"
 #include "term/text.h"
+#include "wire/term.h"
 
 /* ---- a map from references to numbers (refmap.c) ------------------------------------------------------------------- */
 struct es_refmap {
@@ -22,7 +23,9 @@ void es_refmap_fini(struct es_refmap *map);
 
 /* ---- the query ----------------------------------------------------------------------------------------------------- */
 #define ES_ALL_FIELDS ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE))
+#define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
+#define ES_VERSIONS_KEPT 64
 
 struct es_held {
     struct es_block *block;
@@ -32,6 +35,10 @@ struct es_held {
 struct es_lane_index;
 struct es_parents;
 struct es_shown;
+struct es_worlds;
+struct es_versions;
+struct es_graph;
+struct es_index;
 
 struct es_query {
     struct es_recording *recording;
@@ -42,36 +49,57 @@ struct es_query {
 
     struct es_held held[ES_HELD_BLOCKS]; /* blocks of events that were asked for one by one */
     uint64_t clock;
-    struct es_event event; /* answer of es_query_event() */
+    struct es_event event; /* answer of es_query_event(), */
+    struct es_buf state;   /* and its payload, where it is a state */
 
     struct es_name *names; /* by pid, then time */
     size_t n_names;
     bool names_ready;
 
+    struct es_versions *versions[ES_VERSIONS_KEPT]; /* of the processes asked for last */
+    size_t next_versions;
+
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_lane_index *lanes;   /* levels of detail of blocks that timelines touched */
     struct es_shown *shown;        /* texts of the last event shown */
+    struct es_worlds *worlds;      /* the last moments asked for */
+    struct es_refmap ended;        /* functions of which some call has a recorded end */
+    bool ended_ready;
+    struct es_graph *graph; /* what led to what, of the stretch asked for last */
+    struct es_index *index; /* of the blocks asked for last */
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is
  * none. */
 size_t es_query_block_of(struct es_query *query, uint64_t seq);
 
-/* The stored event, its payload included where `fields` says so. -ENOENT, -EBADMSG where its block is
+/* The stored event, its payload included unless it is a state's. -ENOENT, -EBADMSG where its block is
  * damaged. Valid until two more events were asked for. */
 int es_query_stored(struct es_query *query, uint64_t seq, const struct es_event **ret_event);
 
-/* Gives a delivery the payload of its cause. Leaves the event as it is where that is not to be had. */
-void es_query_fill(struct es_query *query, struct es_event *event);
+/* Gives an event the payload that stands elsewhere: a delivery that of its cause, a state its bytes, which are written to `state` and valid as
+ * long as that is left alone. What is not to be had is left out, and the event says so. */
+void es_query_fill(struct es_query *query, struct es_event *event, struct es_buf *state);
 
 /* First and last time; false where there is no event. */
 bool es_query_span(struct es_query *query, int64_t *ret_first, int64_t *ret_last);
+
+/* Is the token this atom? */
+struct es_token;
+bool es_query_is_atom(struct es_query *query, const struct es_token *token, const char *word);
 
 /* Appends a process, port, name or other reference as JSON and ps show it: pids as <0.1.2> in both
  * notations. */
 void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct es_text *out);
 
 void es_parents_free(struct es_parents *parents);
+void es_worlds_free(struct es_worlds *worlds);
+void es_versions_free(struct es_versions *versions);
+
+/* The row of a process; NULL where it has none. */
+const struct es_process *es_query_process(struct es_query *query, es_ref pid);
+/* Says why no state of a process is known at a time; -ENODATA, -ENOENT. */
+int es_state_unknown(struct es_query *query, es_ref pid, int64_t at);
 
 /* What is known of the end of a call. An end's es_query_parent() is the call it ends. */
 enum es_call {
@@ -80,6 +108,9 @@ enum es_call {
     ES_CALL_OPEN /* it runs until its process exits, or the recording ends */
 };
 enum es_call es_query_call(struct es_query *query, uint64_t seq);
+
+/* Is there a return or an exception of this function anywhere in the recording? 1, 0, negative errno. */
+int es_query_has_ends(struct es_query *query, const struct es_event *call);
 
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 static inline bool es_is_call_end(unsigned kind) { return kind == ES_K_RETURN || kind == ES_K_EXCEPTION; }

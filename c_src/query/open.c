@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "query/fields.h"
+#include "query/graph.h"
+#include "query/index.h"
 #include "query/timeline_index.h"
 
 static const uint8_t *look_up_atom(uint64_t word, size_t *ret_len, void *context)
@@ -64,6 +66,18 @@ static void forget(struct es_query *query)
         es_parents_free(query->parents[i]);
         query->parents[i] = NULL;
     }
+    es_worlds_free(query->worlds);
+    query->worlds = NULL;
+    for (size_t i = 0; i < ES_VERSIONS_KEPT; i++) {
+        es_versions_free(query->versions[i]);
+        query->versions[i] = NULL;
+    }
+    es_graph_free(query->graph);
+    query->graph = NULL;
+    es_index_free(query->index);
+    query->index = NULL;
+    es_refmap_fini(&query->ended);
+    query->ended_ready = false;
     free(query->names);
     query->names = NULL;
     query->n_names = 0;
@@ -79,6 +93,7 @@ void es_query_close(struct es_query *query)
     es_recording_close(query->recording);
     es_shown_fini(query->shown);
     free(query->shown);
+    es_buf_fini(&query->state);
     free(query->path);
     free(query->node);
     free(query);
@@ -153,9 +168,24 @@ int es_query_stored(struct es_query *query, uint64_t seq, const struct es_event 
     return 0;
 }
 
-void es_query_fill(struct es_query *query, struct es_event *event)
+static void fill_state(struct es_query *query, struct es_event *event, struct es_buf *state)
+{
+    state->len = 0;
+    if (es_recording_state_read(query->recording, event->seq, state) == 0) {
+        event->payload = state->bytes;
+        event->payload_len = (uint32_t)state->len;
+        return;
+    }
+    es_error_clear();
+    event->payload_len = 0;
+    event->flags |= ES_E_NO_PAYLOAD;
+}
+
+void es_query_fill(struct es_query *query, struct es_event *event, struct es_buf *state)
 {
     const struct es_event *cause;
+    if (event->kind == ES_K_STATE && event->payload_len > 0 && !event->payload)
+        fill_state(query, event, state);
     if (event->kind != ES_K_DELIVER || event->payload_len > 0 || event->cause == 0 ||
         es_query_stored(query, event->cause, &cause) < 0 ||
         (cause->kind != ES_K_SEND && cause->kind != ES_K_SEND_DEAD) ||
@@ -174,12 +204,14 @@ int es_query_event(struct es_query *query, uint64_t seq, const struct es_event *
         return es_fail(rc, "event %llu %s", (unsigned long long)seq,
                        rc == -ENOENT ? "is not in the recording" : "cannot be read");
     query->event = *stored;
-    es_query_fill(query, &query->event);
+    es_query_fill(query, &query->event, &query->state);
     *ret_event = &query->event;
     return 0;
 }
 
 /* ---- text ---------------------------------------------------------------------------------------------------------- */
+
+const struct es_print *es_query_print(struct es_query *query, bool erlang) { return &query->print[erlang]; }
 
 void es_query_print_term(struct es_query *query, const uint8_t *bytes, size_t len, bool erlang, struct es_text *out)
 {

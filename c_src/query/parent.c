@@ -7,22 +7,10 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "query/inner.h"
-#include "wire/term.h"
+#include "query/holes.h"
+#include "query/stack.h"
 
 #define PART 65536u /* events */
-#define NO_FRAME UINT32_MAX
-
-struct frame {
-    uint64_t seq;
-    int64_t time;
-    es_ref module, function;
-    uint32_t below; /* the call it was made in, NO_FRAME: none */
-    uint32_t same;  /* an earlier call of the same function by the same process */
-    uint32_t real;  /* this or the nearest call below that is known to be open here */
-    uint16_t arity;
-    bool callback, open, ended, doubtful, gone;
-};
 
 struct es_parents {
     uint64_t part;
@@ -30,21 +18,22 @@ struct es_parents {
     uint8_t *call;    /* enum es_call, of those that are calls */
 };
 
-struct hole {
-    int64_t from, to;
+/* What is known of a frame in the end. */
+struct fate {
+    uint32_t real; /* this or the nearest call below that is known to be open here */
+    bool open, ended;
 };
 
 struct build {
     struct es_query *query;
-    uint64_t from, to;  /* the events that are asked for */
-    struct hole *holes; /* where calls or their ends were lost, in order, apart from each other */
-    size_t n_holes;
-    int64_t unread; /* time up to which a block could not be read */
-    struct frame *frames;
-    uint32_t n, room;
-    struct es_refmap tops;  /* process to index of its innermost call + 1 */
-    struct es_refmap calls; /* hash of process and function to index of the last such call + 1 */
-    uint32_t *frame_of;     /* of each event asked for */
+    uint64_t from, to;     /* the events that are asked for */
+    struct es_holes holes; /* where calls or their ends were lost */
+    int64_t unread;        /* time up to which a block could not be read */
+    int64_t now;
+    struct es_stack stack;
+    struct fate *fates; /* of the stack's frames */
+    uint32_t room;
+    uint32_t *frame_of; /* of each event asked for */
 };
 
 void es_parents_free(struct es_parents *parents)
@@ -56,139 +45,63 @@ void es_parents_free(struct es_parents *parents)
     free(parents);
 }
 
-/* ---- losses: a call whose inner calls may be missing can't be told from one of those ------------------------------- */
+/* ---- open calls ---------------------------------------------------------------------------------------------------- */
 
-static int by_from(const void *a, const void *b)
+/* A call whose inner calls may be missing can't be told from one of those. */
+static void closed(struct es_stack *stack, uint32_t frame, bool ended, void *context)
 {
-    const struct hole *x = a, *y = b;
-    return x->from < y->from ? -1 : x->from > y->from;
+    struct build *b = context;
+    const struct es_frame *f = &stack->frames[frame];
+    bool whole = f->time > b->unread && es_holes_whole(&b->holes, f->time, b->now);
+    b->fates[frame].ended = ended && whole;
+    b->fates[frame].open = ended && whole;
 }
 
-static int find_holes(struct build *b)
+/* Callbacks that were running when their process, or what is looked at, came to its end. */
+static void settled(struct es_stack *stack, uint32_t frame, bool ended, void *context)
 {
-    const struct es_loss *losses = NULL;
-    size_t n = es_recording_losses(b->query->recording, &losses);
-    b->unread = INT64_MIN;
-    if (n == 0)
-        return 0;
-    b->holes = malloc(n * sizeof *b->holes);
-    if (!b->holes)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        if (losses[i].kind == ES_K_NONE || losses[i].kind == ES_K_CALL ||
-            es_is_call_end(losses[i].kind)) /* NONE: nobody knows of what kind */
-            b->holes[b->n_holes++] = (struct hole){losses[i].from, losses[i].to};
-    qsort(b->holes, b->n_holes, sizeof *b->holes, by_from);
-    size_t kept = 0;
-    for (size_t i = 0; i < b->n_holes; i++) {
-        if (kept == 0 || b->holes[i].from > b->holes[kept - 1].to)
-            b->holes[kept++] = b->holes[i];
-        else if (b->holes[i].to > b->holes[kept - 1].to)
-            b->holes[kept - 1].to = b->holes[i].to;
-    }
-    b->n_holes = kept;
-    return 0;
+    struct build *b = context;
+    const struct es_frame *f = &stack->frames[frame];
+    (void)ended;
+    b->fates[frame].open =
+        f->callback && !f->doubtful && f->time > b->unread && es_holes_whole(&b->holes, f->time, b->now);
 }
 
-static bool is_whole(const struct build *b, int64_t from, int64_t to)
+static int push(struct build *b, const struct es_event *event)
 {
-    size_t low = 0, high = b->n_holes; /* the first that begins behind `to` */
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (b->holes[middle].from <= to)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return from > b->unread && (low == 0 || b->holes[low - 1].to < from);
-}
-
-/* ---- open calls of a process ---------------------------------------------------------------------------------------- */
-
-static uint64_t *last_call(struct build *b, const struct es_event *event)
-{
-    uint64_t key = es_hash_mix(es_hash_mix(es_hash_mix(event->arity, event->pid), event->module), event->function);
-    return es_refmap_place(&b->calls, key ? key : 1);
-}
-
-static int push(struct build *b, uint64_t *top, const struct es_event *event)
-{
-    uint64_t *last = last_call(b, event);
-    if (!last)
-        return -ENOMEM;
-    if (b->n == b->room) {
-        uint32_t room = b->room ? b->room * 2 : 1024;
-        struct frame *frames = realloc(b->frames, room * sizeof *frames);
-        if (!frames)
+    uint32_t frame;
+    int rc = es_stack_call(&b->stack, event, &frame);
+    if (rc < 0)
+        return rc;
+    if (b->room < b->stack.room) {
+        struct fate *fates = realloc(b->fates, b->stack.room * sizeof *fates);
+        if (!fates)
             return -ENOMEM;
-        b->frames = frames;
-        b->room = room;
+        b->fates = fates;
+        b->room = b->stack.room;
     }
-    b->frames[b->n] = (struct frame){.seq = event->seq,
-                                     .time = event->time,
-                                     .module = event->module,
-                                     .function = event->function,
-                                     .arity = event->arity,
-                                     .below = (uint32_t)(*top - 1),
-                                     .same = (uint32_t)(*last - 1),
-                                     .callback = event->flags & ES_E_CALLBACK};
-    /* Callbacks are called from the behaviour's loop: one that lies below either ends, seen here, or has lost
-     * its end. */
-    for (uint32_t i = (uint32_t)(*top - 1); (event->flags & ES_E_CALLBACK) && i != NO_FRAME && !b->frames[i].doubtful;
-         i = b->frames[i].below)
-        b->frames[i].doubtful = true;
-    *top = *last = ++b->n;
+    b->fates[frame] = (struct fate){.real = ES_NO_FRAME};
     return 0;
-}
-
-/* The call that ends here leaves the stack, and with it those above that have no recorded end. NO_FRAME: it
- * began before we looked. */
-static uint32_t pop(struct build *b, uint64_t *top, const struct es_event *event)
-{
-    uint64_t *last = last_call(b, event);
-    if (!last)
-        return NO_FRAME;
-    while (*last && b->frames[*last - 1].gone)
-        *last = (uint32_t)(b->frames[*last - 1].same + 1);
-    if (*last == 0)
-        return NO_FRAME;
-    uint32_t i = (uint32_t)(*last - 1), above = (uint32_t)(*top - 1);
-    struct frame *f = &b->frames[i];
-    if (f->module != event->module || f->function != event->function || f->arity != event->arity)
-        return NO_FRAME; /* another function with the same hash */
-    for (; above != NO_FRAME && above != i; above = b->frames[above].below)
-        b->frames[above].gone = true;
-    f->gone = true;
-    f->open = f->ended = is_whole(b, f->time, event->time);
-    *top = (uint32_t)(f->below + 1);
-    return f->open ? i : NO_FRAME;
-}
-
-/* At the end of a process, or of what is looked at: callbacks that were running. */
-static void settle(struct build *b, uint64_t *top, int64_t now)
-{
-    for (uint32_t i = (uint32_t)(*top - 1); i != NO_FRAME; i = b->frames[i].below) {
-        struct frame *f = &b->frames[i];
-        f->open = f->callback && !f->doubtful && is_whole(b, f->time, now);
-        f->gone = true;
-    }
-    *top = 0;
 }
 
 static int add_event(struct build *b, const struct es_event *event)
 {
-    bool calls = event->kind == ES_K_CALL || es_is_call_end(event->kind);
     if (event->pid == ES_REF_NONE || event->kind == ES_K_DELIVER) /* a delivery comes from outside, whatever runs */
         return 0;
-    uint64_t *top = calls ? es_refmap_place(&b->tops, event->pid) : es_refmap_find(&b->tops, event->pid);
-    if (!top)
-        return calls ? -ENOMEM : 0;
-    uint32_t frame = es_is_call_end(event->kind) ? pop(b, top, event) : (uint32_t)(*top - 1);
+    b->now = event->time;
+    uint32_t frame;
+    if (es_is_call_end(event->kind)) {
+        frame = es_stack_end(&b->stack, event, &(struct es_stack_user){closed, b});
+        if (frame != ES_NO_FRAME && !b->fates[frame].ended)
+            frame = ES_NO_FRAME;
+    } else {
+        frame = es_stack_top(&b->stack, event->pid);
+    }
     if (event->seq >= b->from && event->seq <= b->to)
         b->frame_of[event->seq - b->from] = frame;
     if (event->kind == ES_K_EXIT)
-        settle(b, top, event->time);
-    return event->kind == ES_K_CALL ? push(b, top, event) : 0;
+        es_stack_settle(&b->stack, event->pid, &(struct es_stack_user){settled, b});
+    return event->kind == ES_K_CALL ? push(b, event) : 0;
 }
 
 /* ---- a part -------------------------------------------------------------------------------------------------------- */
@@ -232,18 +145,18 @@ static int walk(struct build *b, uint64_t from, uint64_t to)
 
 static void resolve(struct build *b, struct es_parents *parents)
 {
-    for (size_t i = 0; i < b->tops.room; i++)
-        if (b->tops.slots[i].key)
-            settle(b, &b->tops.slots[i].value, INT64_MAX);
-    for (uint32_t i = 0; i < b->n; i++) { /* those below come first */
-        struct frame *f = &b->frames[i];
-        f->real = f->open ? i : f->below == NO_FRAME ? NO_FRAME : b->frames[f->below].real;
+    b->now = INT64_MAX;
+    es_stack_settle_all(&b->stack, &(struct es_stack_user){settled, b});
+    for (uint32_t i = 0; i < b->stack.n; i++) { /* those below come first */
+        const struct es_frame *f = &b->stack.frames[i];
+        struct fate *fate = &b->fates[i];
+        fate->real = fate->open ? i : f->below == ES_NO_FRAME ? ES_NO_FRAME : b->fates[f->below].real;
         if (f->seq >= b->from && f->seq <= b->to)
-            parents->call[f->seq - b->from] = f->ended ? ES_CALL_ENDED : f->open ? ES_CALL_OPEN : ES_CALL_ALONE;
+            parents->call[f->seq - b->from] = fate->ended ? ES_CALL_ENDED : fate->open ? ES_CALL_OPEN : ES_CALL_ALONE;
     }
     for (uint64_t i = 0; i < PART; i++) {
-        uint32_t real = b->frame_of[i] == NO_FRAME ? NO_FRAME : b->frames[b->frame_of[i]].real;
-        parents->parent[i] = real == NO_FRAME ? 0 : b->frames[real].seq;
+        uint32_t real = b->frame_of[i] == ES_NO_FRAME ? ES_NO_FRAME : b->fates[b->frame_of[i]].real;
+        parents->parent[i] = real == ES_NO_FRAME ? 0 : b->stack.frames[real].seq;
     }
 }
 
@@ -252,11 +165,12 @@ static int build_part(struct build *b, struct es_parents *parents)
     parents->parent = malloc(PART * sizeof *parents->parent);
     parents->call = calloc(PART, 1);
     b->frame_of = malloc(PART * sizeof *b->frame_of);
-    int rc = parents->parent && parents->call && b->frame_of ? find_holes(b) : -ENOMEM;
+    int rc = parents->parent && parents->call && b->frame_of ? es_holes_find(b->query, ES_KINDS_OF_CALLS, &b->holes)
+                                                             : -ENOMEM;
     if (rc < 0)
         return rc;
     for (uint32_t i = 0; i < PART; i++)
-        b->frame_of[i] = NO_FRAME;
+        b->frame_of[i] = ES_NO_FRAME;
     rc = walk(b, b->from > PART ? b->from - PART : 1, b->to + PART);
     if (rc == 0)
         resolve(b, parents);
@@ -265,7 +179,9 @@ static int build_part(struct build *b, struct es_parents *parents)
 
 static struct es_parents *make_part(struct es_query *query, uint64_t part)
 {
-    struct build b = {.query = query, .from = part * PART + 1, .to = (part + 1) * PART};
+    struct build b = {
+        .query = query, .from = part * PART + 1, .to = (part + 1) * PART, .unread = INT64_MIN, .now = INT64_MIN};
+    es_stack_init(&b.stack);
     struct es_parents *parents = calloc(1, sizeof *parents);
     if (parents)
         parents->part = part;
@@ -273,10 +189,9 @@ static struct es_parents *make_part(struct es_query *query, uint64_t part)
         es_parents_free(parents);
         parents = NULL;
     }
-    es_refmap_fini(&b.tops);
-    es_refmap_fini(&b.calls);
-    free(b.holes);
-    free(b.frames);
+    es_stack_fini(&b.stack);
+    es_holes_fini(&b.holes);
+    free(b.fates);
     free(b.frame_of);
     return parents;
 }

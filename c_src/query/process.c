@@ -54,7 +54,7 @@ es_ref es_query_name(struct es_query *query, es_ref pid, int64_t at)
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
 
-static bool is_atom(struct es_query *query, const struct es_token *token, const char *text)
+bool es_query_is_atom(struct es_query *query, const struct es_token *token, const char *text)
 {
     size_t len = token->len;
     const uint8_t *utf8 = token->type == ES_TOK_ATOM ? token->bytes : NULL;
@@ -75,7 +75,7 @@ static uint64_t memory_in(struct es_query *query, const uint8_t *bytes, size_t l
         struct es_reader key_at = r;
         if (es_term_skip(&r) < 0 || es_token_next(&key_at, &token) < 0)
             return 0;
-        if (is_atom(query, &token, "memory"))
+        if (es_query_is_atom(query, &token, "memory"))
             return es_token_next(&r, &token) == 0 && token.type == ES_TOK_INT && token.integer > 0
                        ? (uint64_t)token.integer
                        : 0;

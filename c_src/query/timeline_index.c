@@ -263,7 +263,7 @@ int es_lanes_align(struct es_query *query)
     const struct es_block_info *infos = NULL;
     size_t n = es_recording_blocks(query->recording, &infos), old = 0;
     if (!query->lanes && (query->lanes = calloc(1, sizeof *query->lanes)))
-        query->lanes->limit = ES_INDEX_BYTES;
+        query->lanes->limit = ES_LANES_BYTES;
     struct es_lane_index *index = query->lanes;
     if (index && is_aligned(index, infos, n))
         return 0;

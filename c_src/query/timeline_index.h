@@ -9,7 +9,7 @@
 
 #define ES_LEAF_EVENTS 16u
 #define ES_BRANCH_EVENTS 128u /* all of one family still fit the byte of a sum */
-#define ES_INDEX_BYTES ((size_t)160 << 20)
+#define ES_LANES_BYTES ((size_t)160 << 20)
 
 /* What the scheduler and the collector did last, and whether they did anything. */
 enum es_doing {

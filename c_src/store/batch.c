@@ -170,6 +170,7 @@ void es_batch_fini(struct es_batch *batch)
     free(batch->funs);
     free(batch->ref_slots.slot);
     free(batch->fun_slots.slot);
+    es_chains_fini(&batch->chains);
     es_buf_fini(&batch->payload);
     es_buf_fini(&batch->words);
     *batch = (struct es_batch){0};
@@ -180,6 +181,7 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
     batch->first_seq = first_seq;
     batch->n = batch->n_refs = batch->n_funs = 0;
     batch->payload.len = batch->words.len = 0;
+    es_chains_reset(&batch->chains);
     slots_clear(&batch->ref_slots);
     slots_clear(&batch->fun_slots);
     /* "None" is always number 0: so a cleared cache of recent references says something true. */
@@ -188,6 +190,21 @@ void es_batch_reset(struct es_batch *batch, uint64_t first_seq)
         batch->recent_funs[i].arity = UINT32_MAX;
     batch->refs[batch->n_refs++] = 0;
     batch->ref_slots.slot[ref_home(&batch->ref_slots, 0)] = 0;
+}
+
+/* There is room for it. */
+static int add_payload(struct es_batch *batch, const struct es_event *event, struct es_staged *row)
+{
+    row->payload_len = event->payload_len;
+    if (event->kind == ES_K_STATE) {
+        row->payload = batch->chains.n;
+        return es_chains_add(&batch->chains, (struct es_version_place){batch->n, row->pid},
+                             (struct es_span){event->payload, event->payload_len}, &batch->payload);
+    }
+    row->payload = (uint32_t)batch->payload.len;
+    memcpy(batch->payload.bytes + batch->payload.len, event->payload, event->payload_len);
+    batch->payload.len += event->payload_len;
+    return 0;
 }
 
 int es_batch_add(struct es_batch *batch, const struct es_event *event)
@@ -214,12 +231,8 @@ int es_batch_add(struct es_batch *batch, const struct es_event *event)
             words[n++] = event->num[i];
         batch->words.len += n * sizeof *words;
     }
-    if ((fields & ES_F_PAYLOAD) && event->payload_len) {
-        row->payload = (uint32_t)batch->payload.len;
-        row->payload_len = event->payload_len;
-        memcpy(batch->payload.bytes + batch->payload.len, event->payload, event->payload_len);
-        batch->payload.len += event->payload_len;
-    }
+    if ((fields & ES_F_PAYLOAD) && event->payload_len && add_payload(batch, event, row) < 0)
+        return -ENOMEM;
     if (fields & ES_F_CAUSE) {
         row->cause_state = event->cause_state;
         row->cause = event->cause ? event->seq - event->cause : 0;

@@ -4,19 +4,20 @@
 #define ES_STORE_BATCH_H
 
 #include "store/buf.h"
+#include "store/chains.h"
 #include "store/event.h"
 
 #define ES_BLOCK_EVENTS 65536u
-#define ES_BLOCK_PAYLOAD (8u << 20) /* bytes of payload in a block, and of one event */
+#define ES_BLOCK_PAYLOAD (8u << 20) /* bytes of payload in a block as they are stored, and of one event */
 #define ES_BLOCK_REFS 65536u        /* different references in a block */
 
 struct es_staged {
     int64_t time;
-    uint64_t cause;     /* how many events back, 0 = none */
-    uint32_t pid, peer; /* in refs */
-    uint32_t fun;       /* in funs */
-    uint32_t words;     /* of the event in batch.words: hash, corr, numbers, as far as its kind has them */
-    uint32_t payload, payload_len;
+    uint64_t cause;                /* how many events back, 0 = none */
+    uint32_t pid, peer;            /* in refs */
+    uint32_t fun;                  /* in funs */
+    uint32_t words;                /* of the event in batch.words: hash, corr, numbers, as far as its kind has them */
+    uint32_t payload, payload_len; /* of states: number of the version, its length */
     uint32_t moved;
     uint16_t thread;
     uint8_t kind, flags, cause_state;
@@ -41,6 +42,7 @@ struct es_batch {
     uint32_t n_refs, refs_room, n_funs, funs_room;
     struct es_slots ref_slots, fun_slots;
     struct es_buf payload, words; /* words: uint64_t each */
+    struct es_chains chains;      /* versions of states; their bytes are in `payload` */
     struct {
         es_ref ref;
         uint32_t number;

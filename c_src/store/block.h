@@ -34,10 +34,16 @@ enum es_column_id {
     ES_C_MOVED = 21,
     ES_C_LENGTHS = 22, /* of payloads */
     ES_C_PAYLOADS = 23,
-    ES_C_STATES = 24, /* payloads of state events */
-    ES_COLUMNS
+    ES_C_OWNERS = 24, /* processes with states, how many each; from here on only state events, in order of process */
+    ES_C_VERSIONS = 25,
+    ES_C_PLACES = 26, /* of their events in the block */
+    ES_C_SIZES = 27,
+    ES_C_STATE_HASHES = 28,
+    ES_C_CHUNKS = 32, /* the bytes of states, cut into ES_CHUNKS columns at most */
+    ES_COLUMNS = 64
 };
 _Static_assert(ES_COLUMNS <= 64, "a row's id is block * 64 + column");
+#define ES_CHUNKS ((unsigned)ES_COLUMNS - ES_C_CHUNKS)
 
 enum es_codec { ES_CODEC_RAW = 0, ES_CODEC_ZSTD = 1, ES_CODEC_CONST = 2 /* one byte, raw_len times */ };
 
@@ -63,8 +69,7 @@ struct es_range {
     uint32_t from, to;
     bool mini; /* to be replaced soon: quickly rather than small */
 };             /* events of a batch */
-int es_block_encode(struct es_encoder *encoder, const struct es_batch *batch, struct es_range range,
-                    struct es_image *image);
+int es_block_encode(struct es_encoder *encoder, struct es_batch *batch, struct es_range range, struct es_image *image);
 
 /* A column as it was read; missing ones have raw_len 0. */
 struct es_stored {
@@ -83,7 +88,7 @@ struct es_stored_block {
 struct es_decoded {
     struct es_event *events;
     size_t n, room; /* of events */
-    struct es_buf payloads, states;
+    struct es_buf payloads;
 };
 struct es_decoder;
 struct es_decoder *es_decoder_new(void);
@@ -103,6 +108,11 @@ int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_bloc
 
 /* Times, kinds and places of all events, in order of process; nothing that one event would need. */
 int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_block_lanes *ret);
+
+/* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
+#define ES_TIME_COLUMNS ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE)
+int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
+                       uint32_t *ret_event);
 
 /* Most bytes that column `id` of a block of n events can have. */
 size_t es_column_cap(unsigned id, uint32_t n);

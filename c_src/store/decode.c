@@ -15,16 +15,18 @@
 
 /* Most raw bytes a column can have, by event, or by reference where it is a table of these. */
 static const uint8_t max_bytes[ES_COLUMNS] = {
-    [ES_C_TIMES] = 1,       [ES_C_TIME_BITS] = 4, [ES_C_TIME_RARE] = 10,   [ES_C_THREADS] = 3, [ES_C_PIDS] = 5,
-    [ES_C_REFS] = 10,       [ES_C_COUNTS] = 3,    [ES_C_FUNS] = 15,        [ES_C_KINDS] = 1,   [ES_C_FLAGS] = 1,
-    [ES_C_CALLS] = 5,       [ES_C_PEERS] = 5,     [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1,  [ES_C_CAUSE_BITS] = 4,
-    [ES_C_CAUSE_RARE] = 10, [ES_C_MESSAGES] = 1,  [ES_C_HASHES] = 8,       [ES_C_CORRS] = 8,   [ES_C_NUMS] = 60,
-    [ES_C_MOVED] = 5,       [ES_C_LENGTHS] = 5,
+    [ES_C_TIMES] = 1,        [ES_C_TIME_BITS] = 4, [ES_C_TIME_RARE] = 10,   [ES_C_THREADS] = 3,
+    [ES_C_PIDS] = 5,         [ES_C_REFS] = 10,     [ES_C_COUNTS] = 3,       [ES_C_FUNS] = 15,
+    [ES_C_KINDS] = 1,        [ES_C_FLAGS] = 1,     [ES_C_CALLS] = 5,        [ES_C_PEERS] = 5,
+    [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1,    [ES_C_CAUSE_BITS] = 4,   [ES_C_CAUSE_RARE] = 10,
+    [ES_C_MESSAGES] = 1,     [ES_C_HASHES] = 8,    [ES_C_CORRS] = 8,        [ES_C_NUMS] = 60,
+    [ES_C_MOVED] = 5,        [ES_C_LENGTHS] = 5,   [ES_C_OWNERS] = 10,      [ES_C_VERSIONS] = 1,
+    [ES_C_PLACES] = 3,       [ES_C_SIZES] = 10,    [ES_C_STATE_HASHES] = 8,
 };
 
 size_t es_column_cap(unsigned id, uint32_t n)
 {
-    if (id == ES_C_PAYLOADS || id == ES_C_STATES)
+    if (id == ES_C_PAYLOADS || id >= ES_C_CHUNKS)
         return ES_BLOCK_PAYLOAD;
     if (id == ES_C_REFS || id == ES_C_COUNTS)
         n = n < ES_BLOCK_REFS / 4 ? n * 4 : ES_BLOCK_REFS;
@@ -41,11 +43,11 @@ uint64_t es_block_columns(unsigned fields)
     if (fields & ES_F_CAUSE)
         set |= CAUSES;
     if (fields & (ES_F_HASH | ES_F_CORR))
-        set |= BIT(ES_C_MESSAGES) | BIT(ES_C_HASHES) | BIT(ES_C_CORRS) | CAUSES;
+        set |= BIT(ES_C_MESSAGES) | BIT(ES_C_HASHES) | BIT(ES_C_CORRS) | BIT(ES_C_STATE_HASHES) | CAUSES;
     if (fields & ES_F_NUM)
         set |= BIT(ES_C_NUMS);
-    if (fields & (ES_F_PAYLOAD | ES_FIELD_STATES))
-        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_STATES);
+    if (fields & (ES_F_PAYLOAD | ES_FIELD_LENGTHS))
+        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_VERSIONS) | BIT(ES_C_SIZES);
     if (fields & ES_F_PAYLOAD)
         set |= BIT(ES_C_PAYLOADS);
     return set;
@@ -81,9 +83,11 @@ static int load_column(struct es_decoder *d, const struct es_stored *stored, uns
         return es_fail(-EBADMSG, "column %u is too long", id);
     if (stored->raw_len == 0)
         return 0;
+    if (!stored->data)
+        return es_fail(-EBADMSG, "column %u was not read", id);
     if (stored->codec == ES_CODEC_RAW && stored->raw_len != stored->len)
         return es_fail(-EBADMSG, "the length of column %u is wrong", id);
-    if (stored->codec == ES_CODEC_RAW && id != ES_C_PAYLOADS && id != ES_C_STATES) {
+    if (stored->codec == ES_CODEC_RAW && id != ES_C_PAYLOADS) {
         d->column[id] = (struct es_raw){stored->data, stored->len};
         return 0;
     }
@@ -103,7 +107,7 @@ static int load_column(struct es_decoder *d, const struct es_stored *stored, uns
     return len == stored->raw_len ? 0 : es_fail(-EBADMSG, "column %u cannot be decompressed", id);
 }
 
-static int load_columns(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set)
+int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set)
 {
     d->info = &stored->info;
     d->n = stored->info.events;
@@ -269,7 +273,7 @@ static int decode_all(struct es_decoder *d, unsigned fields)
         r = es_decode_messages(d, fields);
     if (r == 0 && (fields & ES_F_NUM))
         r = es_decode_nums(d);
-    if (r == 0 && (fields & (ES_F_PAYLOAD | ES_FIELD_STATES)))
+    if (r == 0 && (fields & (ES_F_PAYLOAD | ES_FIELD_LENGTHS)))
         r = es_decode_payloads(d, fields);
     return r;
 }
@@ -277,11 +281,9 @@ static int decode_all(struct es_decoder *d, unsigned fields)
 /* Payloads are pointed to by the events, so that their memory goes with these: it is lent to the decoder. */
 static void lend_payloads(struct es_decoder *d, struct es_decoded *decoded)
 {
-    struct es_buf payloads = d->memory[ES_C_PAYLOADS], states = d->memory[ES_C_STATES];
+    struct es_buf payloads = d->memory[ES_C_PAYLOADS];
     d->memory[ES_C_PAYLOADS] = decoded->payloads;
-    d->memory[ES_C_STATES] = decoded->states;
     decoded->payloads = payloads;
-    decoded->states = states;
 }
 
 int es_block_decode(struct es_decoder *d, const struct es_stored_block *stored, unsigned fields, struct es_decoded *ret)
@@ -296,7 +298,7 @@ int es_block_decode(struct es_decoder *d, const struct es_stored_block *stored, 
     }
     d->events = ret->events;
     lend_payloads(d, ret);
-    int r = load_columns(d, stored, es_block_columns(fields));
+    int r = es_decode_load(d, stored, es_block_columns(fields));
     if (r == 0)
         r = decode_all(d, fields);
     lend_payloads(d, ret);
@@ -309,7 +311,6 @@ void es_decoded_fini(struct es_decoded *decoded)
 {
     free(decoded->events);
     es_buf_fini(&decoded->payloads);
-    es_buf_fini(&decoded->states);
     *decoded = (struct es_decoded){0};
 }
 
@@ -356,7 +357,7 @@ static int fill_lanes(struct es_decoder *d, struct es_block_lanes *lanes)
 int es_block_decode_lanes(struct es_decoder *d, const struct es_stored_block *stored, struct es_block_lanes *ret)
 {
     struct es_block_lanes lanes = {0};
-    int r = load_columns(d, stored, COMMON);
+    int r = es_decode_load(d, stored, COMMON);
     if (r == 0)
         r = make_arrays(d);
     if (r == 0)
@@ -378,13 +379,17 @@ int es_block_decode_lanes(struct es_decoder *d, const struct es_stored_block *st
     return r;
 }
 
-int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *stored, struct es_pids *ret)
+int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set)
 {
-    int r = load_columns(d, stored, BIT(ES_C_REFS) | BIT(ES_C_COUNTS));
+    int r = es_decode_load(d, stored, set);
     if (r == 0)
         r = make_tables(d);
-    if (r == 0)
-        r = decode_refs(d);
+    return r == 0 ? decode_refs(d) : r;
+}
+
+int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *stored, struct es_pids *ret)
+{
+    int r = es_decode_refs(d, stored, BIT(ES_C_REFS) | BIT(ES_C_COUNTS));
     if (r < 0)
         return r;
     struct es_pids pids = {malloc((d->n_refs + 1) * sizeof *pids.pids), 0};
@@ -395,4 +400,23 @@ int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *sto
             pids.pids[pids.n++] = (struct es_pid_count){d->refs[i], d->counts[i]};
     *ret = pids;
     return 0;
+}
+
+int es_block_find_time(struct es_decoder *d, const struct es_stored_block *stored, int64_t time, uint32_t *ret_event)
+{
+    int r = es_decode_load(d, stored, ES_TIME_COLUMNS);
+    if (r < 0)
+        return r;
+    struct es_gap_reader gaps = {es_decode_reader(d, ES_C_TIMES), es_decode_reader(d, ES_C_TIME_BITS),
+                                 es_decode_reader(d, ES_C_TIME_RARE), 0, 0};
+    uint64_t at = (uint64_t)d->info->first_time;
+    uint32_t found = ES_NOTHING;
+    for (uint32_t i = 0; i < d->n; i++) {
+        at += (uint64_t)es_gap_get(&gaps);
+        found = (int64_t)at <= time ? i : found;
+    }
+    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || (int64_t)at != d->info->last_time)
+        return es_fail(-EBADMSG, "the times are wrong");
+    *ret_event = found;
+    return found == ES_NOTHING ? -ENOENT : 0;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "store/decode.h"
 #include "store/gaps.h"
+#include "store/stored_states.h"
 
 static int decode_fun_table(struct es_decoder *d)
 {
@@ -109,7 +110,7 @@ int es_decode_moved(struct es_decoder *d)
 static int read_messages(struct es_decoder *d)
 {
     struct es_reader codes = es_decode_reader(d, ES_C_MESSAGES), hashes = es_decode_reader(d, ES_C_HASHES),
-                     corrs = es_decode_reader(d, ES_C_CORRS);
+                     corrs = es_decode_reader(d, ES_C_CORRS), states = es_decode_reader(d, ES_C_STATE_HASHES);
     struct es_predict p;
     es_predict_start(&p);
     uint32_t pid = ES_NOTHING;
@@ -123,14 +124,14 @@ static int read_messages(struct es_decoder *d)
         }
         unsigned code = es_decode_u8(&codes), hash = code & 3, corr = code >> 2;
         if (hash == ES_GIVEN_BYTES)
-            d->events[i].hash = es_reader_le64(&hashes);
+            d->events[i].hash = es_reader_le64(d->kind[i] == ES_K_STATE ? &states : &hashes);
         else if (hash == ES_GIVEN_PREDICTED)
             d->same_hash[i] = es_predict_hash(&p, d->kind[i], d->cause[i]);
         if (corr == ES_GIVEN_BYTES)
             d->events[i].corr = es_reader_le64(&corrs);
         else if (corr == ES_GIVEN_PREDICTED)
             d->same_corr[i] = es_predict_corr(&p, d->cause[i]);
-        if (codes.bad || hashes.bad || corrs.bad || hash > ES_GIVEN_BYTES || corr > ES_GIVEN_BYTES)
+        if (codes.bad || hashes.bad || corrs.bad || states.bad || hash > ES_GIVEN_BYTES || corr > ES_GIVEN_BYTES)
             return es_fail(-EBADMSG, "the hashes of events are wrong");
         es_predict_saw_event(&p, d->kind[i], i);
     }
@@ -180,22 +181,41 @@ int es_decode_nums(struct es_decoder *d)
     return nums.bad ? es_fail(-EBADMSG, "the numbers of events are wrong") : 0;
 }
 
+/* The bytes of a state are not here: put together they may be a thousand times as many. */
+static int decode_state_length(struct es_sizes *sizes, struct es_event *event)
+{
+    struct es_size size;
+    int r = es_sizes_next(sizes, &size);
+    if (r == 0)
+        event->payload_len = (uint32_t)size.full;
+    return r;
+}
+
+/* Their lengths alone where the payloads are not asked for. */
 int es_decode_payloads(struct es_decoder *d, unsigned fields)
 {
-    struct es_reader lengths = es_decode_reader(d, ES_C_LENGTHS), payloads = es_decode_reader(d, ES_C_PAYLOADS),
-                     states = es_decode_reader(d, ES_C_STATES);
+    struct es_reader lengths = es_decode_reader(d, ES_C_LENGTHS), payloads = es_decode_reader(d, ES_C_PAYLOADS);
+    struct es_sizes sizes = {es_decode_reader(d, ES_C_VERSIONS), es_decode_reader(d, ES_C_SIZES), ES_NO_SIZE};
+    uint32_t pid = ES_NOTHING;
     for (uint32_t k = 0; k < d->n; k++) {
         if (!(es_decode_fields(d, k) & ES_F_PAYLOAD))
             continue;
+        struct es_event *event = &d->events[d->order[k]];
+        if (d->kind[d->order[k]] == ES_K_STATE) {
+            if (d->pid[d->order[k]] != pid)
+                sizes.full = ES_NO_SIZE;
+            pid = d->pid[d->order[k]];
+            if (decode_state_length(&sizes, event) < 0)
+                return -EBADMSG;
+            continue;
+        }
         uint64_t len = es_decode_varint(&lengths);
-        bool state = d->column[ES_C_KINDS].bytes[k] == ES_K_STATE;
         if (lengths.bad || len > ES_BLOCK_PAYLOAD)
             return es_fail(-EBADMSG, "the lengths of payloads are wrong");
-        if (len == 0 || (!state && !(fields & ES_F_PAYLOAD)))
-            continue;
-        struct es_event *event = &d->events[d->order[k]];
-        event->payload = es_reader_take(state ? &states : &payloads, len);
         event->payload_len = (uint32_t)len;
+        if (len == 0 || !(fields & ES_F_PAYLOAD))
+            continue;
+        event->payload = es_reader_take(&payloads, len);
         if (!event->payload)
             return es_fail(-EBADMSG, "payloads are incomplete");
     }

@@ -38,6 +38,9 @@ static int columns_begin(struct es_encoder *e, const struct es_image *image)
             return -ENOMEM;
         e->at[id] = e->raw[id].bytes;
     }
+    e->n_states = 0;
+    if (es_buf_reserve(&e->states, image->kinds[ES_K_STATE] * sizeof(uint32_t)) < 0)
+        return -ENOMEM;
     e->times = gap_writer(e, ES_C_TIMES);
     e->causes = gap_writer(e, ES_C_CAUSES);
     return 0;
@@ -109,7 +112,7 @@ static inline void put_message(struct es_encoder *e, const struct es_row *row, u
     bool same_corr = caused ? row->same & ES_F_CORR : correlated != ES_NOTHING && e->rows[correlated].corr == row->corr;
     enum es_given hash = give(row->hash, same_hash), corr = give(row->corr, same_corr);
     *e->at[ES_C_MESSAGES]++ = (uint8_t)(hash | corr << 2);
-    if (hash == ES_GIVEN_BYTES)
+    if (hash == ES_GIVEN_BYTES && row->kind != ES_K_STATE)
         e->at[ES_C_HASHES] = es_put_le64(e->at[ES_C_HASHES], row->hash);
     if (corr == ES_GIVEN_BYTES)
         e->at[ES_C_CORRS] = es_put_le64(e->at[ES_C_CORRS], row->corr);
@@ -144,16 +147,18 @@ static inline void put_row(struct es_encoder *e, uint32_t k)
         put_message(e, row, k);
     if (fields & ES_F_NUM)
         put_nums(e, row);
-    if (fields & ES_F_PAYLOAD) {
+    if (row->kind == ES_K_STATE) {
+        es_encode_u32(&e->states)[e->n_states++] = k;
+    } else if (fields & ES_F_PAYLOAD) {
         put_varint(e, ES_C_LENGTHS, row->payload_len);
-        e->payload_len[row->kind == ES_K_STATE] += row->payload_len;
+        e->payload_len += row->payload_len;
     }
 }
 
 static void put_rows(struct es_encoder *e, uint32_t n)
 {
     uint32_t pid = ES_NOTHING;
-    e->payload_len[0] = e->payload_len[1] = 0;
+    e->payload_len = 0;
     for (uint32_t k = 0; k < n; k++) {
         if (e->rows[k].pid != pid) {
             pid = e->rows[k].pid;
@@ -192,7 +197,7 @@ static int compress_column(struct es_encoder *e, enum es_column_id id, struct es
     return 0;
 }
 
-int es_block_encode(struct es_encoder *e, const struct es_batch *batch, struct es_range range, struct es_image *image)
+int es_block_encode(struct es_encoder *e, struct es_batch *batch, struct es_range range, struct es_image *image)
 {
     e->batch = batch;
     e->range = range;
@@ -207,13 +212,11 @@ int es_block_encode(struct es_encoder *e, const struct es_batch *batch, struct e
     es_encode_rows(e);
     put_rows(e, image->events);
     columns_end(e);
-    int r = 0;
-    for (enum es_column_id id = ES_C_TIMES; r == 0 && id < ES_C_PAYLOADS; id++)
-        r = compress_column(e, id, image);
+    int r = es_encode_versions(e);
+    for (enum es_column_id id = ES_C_TIMES; r == 0 && id < ES_C_CHUNKS; id++)
+        r = id == ES_C_PAYLOADS ? es_encode_payloads(e, image) : compress_column(e, id, image);
     if (r == 0)
-        r = es_encode_payloads(e, ES_C_PAYLOADS, image);
-    if (r == 0)
-        r = es_encode_payloads(e, ES_C_STATES, image);
+        r = es_encode_chunks(e, image);
     es_encode_trim(e);
     return r < 0 ? es_fail(r, "no memory to compress a block") : 0;
 }

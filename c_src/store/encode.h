@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Inside of the encoder: encode_tables.c numbers references and functions, encode_rows.c goes over the events in order of time and puts
- * them in order of process, encode.c goes over them in that order and compresses; encoder.c has its memory, and payloads. So each event
+ * them in order of process, encode.c goes over them in that order and compresses; encoder.c has its memory, and payloads; encode_states.c
+ * states. So each event
  * is only touched three times: they are more than the near caches hold. */
 #ifndef ES_STORE_ENCODE_H
 #define ES_STORE_ENCODE_H
@@ -21,9 +22,10 @@ struct es_row {
     uint64_t cause;      /* how many events back, 0 = none */
     uint32_t pid, peer, fun;
     uint32_t causer;               /* process of its cause; ES_NOTHING where that is not in the range */
-    uint32_t payload, payload_len; /* in batch.payload */
+    uint32_t payload, payload_len; /* in batch.payload, or as in struct es_staged */
     uint32_t nums;                 /* in batch.words */
     uint32_t moved;
+    uint32_t index; /* in the range */
     uint8_t kind, flags, cause_state;
     uint8_t same; /* set of ES_F_HASH, ES_F_CORR: as its cause's */
 };
@@ -41,11 +43,14 @@ struct es_encoder {
     struct es_buf counts;                 /* uint32_t: events of each reference, by numbers in the batch */
     struct es_buf starts;                 /* uint32_t: where they begin in `rows`, by numbers in the block */
     struct es_buf chunk;
+    struct es_buf states; /* uint32_t: rows that are states, n_states of them */
+    uint32_t n_states;
+    struct es_buf chunk_raw;   /* bytes of states, up to a chunk */
     struct es_row *rows;       /* in order of process */
     struct es_predict predict; /* of the process whose rows are being written */
     uint64_t nums[ES_NUMS];    /* its last numbers */
-    size_t payload_len[2];     /* bytes of payloads, of states */
-    const struct es_batch *batch;
+    size_t payload_len;        /* bytes of payloads, without states */
+    struct es_batch *batch;
     struct es_range range;
 };
 
@@ -55,9 +60,13 @@ int es_encode_tables(struct es_encoder *encoder, uint64_t ret_kinds[ES_KIND_MAX]
 /* In order of time: fills `rows` and the columns of times, threads and pids, which have room. */
 void es_encode_rows(struct es_encoder *encoder);
 
-/* Compresses the payloads of states (ES_C_STATES) or of all others (ES_C_PAYLOADS), in order of process, without gathering more than a
- * piece first: they may be 8 MiB. */
-int es_encode_payloads(struct es_encoder *encoder, enum es_column_id id, struct es_image *image);
+/* Compresses the payloads of all but states, in order of process, without gathering more than a piece first: they may be 8 MiB. */
+int es_encode_payloads(struct es_encoder *encoder, struct es_image *image);
+
+/* Fills the columns OWNERS to STATE_HASHES from `states`. */
+int es_encode_versions(struct es_encoder *encoder);
+/* Compresses the bytes of states, in chunks. */
+int es_encode_chunks(struct es_encoder *encoder, struct es_image *image);
 
 /* Gives back what an unusual block needed. */
 void es_encode_trim(struct es_encoder *encoder);

@@ -45,6 +45,7 @@ static inline void put_row(const struct es_encoder *e, uint32_t index, uint32_t 
                            .payload_len = event->payload_len,
                            .nums = words.nums,
                            .moved = event->moved,
+                           .index = index - e->range.from,
                            .kind = event->kind,
                            .flags = event->flags,
                            .cause_state = event->cause_state};

@@ -32,8 +32,8 @@ void es_encoder_free(struct es_encoder *e)
     free(e->rows);
     for (size_t i = 0; i < ES_COLUMNS; i++)
         es_buf_fini(&e->raw[i]);
-    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number,
-                             &e->counts, &e->starts,     &e->chunk};
+    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number, &e->counts,
+                             &e->starts, &e->chunk,      &e->states,     &e->chunk_raw};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         es_buf_fini(bufs[i]);
     free(e);
@@ -44,16 +44,14 @@ void es_encode_trim(struct es_encoder *e)
     for (size_t i = 0; i < ES_COLUMNS; i++)
         if (e->raw[i].room > KEEP)
             es_buf_fini(&e->raw[i]);
-    struct es_buf *bufs[] = {&e->sort, &e->sort_other, &e->ref_number, &e->fun_number, &e->counts, &e->starts};
+    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number,
+                             &e->counts, &e->starts,     &e->states,     &e->chunk_raw};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         if (bufs[i]->room > KEEP)
             es_buf_fini(bufs[i]);
 }
 
-static bool belongs(const struct es_row *row, enum es_column_id id)
-{
-    return row->payload_len && (row->kind == ES_K_STATE) == (id == ES_C_STATES);
-}
+static bool has_payload(const struct es_row *row) { return row->payload_len && row->kind != ES_K_STATE; }
 
 /* What was gathered so far into the stream; `end` finishes it. */
 static int feed(struct es_encoder *e, ZSTD_outBuffer *out, const void *bytes, size_t len, bool end)
@@ -68,7 +66,7 @@ static int feed(struct es_encoder *e, ZSTD_outBuffer *out, const void *bytes, si
     return 0;
 }
 
-static int compress(struct es_encoder *e, enum es_column_id id, struct es_image *image, struct es_column *c)
+static int compress(struct es_encoder *e, struct es_image *image, struct es_column *c)
 {
     ZSTD_outBuffer out = {image->bytes.bytes + c->at, ZSTD_compressBound(c->raw_len), 0};
     ZSTD_CCtx_reset(e->zstd, ZSTD_reset_session_and_parameters);
@@ -80,7 +78,7 @@ static int compress(struct es_encoder *e, enum es_column_id id, struct es_image 
         const struct es_row *row = &e->rows[k];
         if (k + AHEAD < image->events)
             __builtin_prefetch(e->batch->payload.bytes + row[AHEAD].payload);
-        if (!belongs(row, id))
+        if (!has_payload(row))
             continue;
         if (len + row->payload_len > CHUNK) {
             r = feed(e, &out, e->chunk.bytes, len, false);
@@ -100,12 +98,12 @@ static int compress(struct es_encoder *e, enum es_column_id id, struct es_image 
     return r;
 }
 
-static void copy(struct es_encoder *e, enum es_column_id id, struct es_image *image, struct es_column *c)
+static void copy(struct es_encoder *e, struct es_image *image, struct es_column *c)
 {
     uint8_t *at = image->bytes.bytes + c->at;
     for (uint32_t k = 0; k < image->events; k++) {
         const struct es_row *row = &e->rows[k];
-        if (!belongs(row, id))
+        if (!has_payload(row))
             continue;
         memcpy(at, e->batch->payload.bytes + row->payload, row->payload_len);
         at += row->payload_len;
@@ -114,21 +112,21 @@ static void copy(struct es_encoder *e, enum es_column_id id, struct es_image *im
     c->len = c->raw_len;
 }
 
-int es_encode_payloads(struct es_encoder *e, enum es_column_id id, struct es_image *image)
+int es_encode_payloads(struct es_encoder *e, struct es_image *image)
 {
-    size_t raw_len = e->payload_len[id == ES_C_STATES];
+    size_t raw_len = e->payload_len;
     if (raw_len == 0)
         return 0;
     if (es_buf_reserve(&image->bytes, ZSTD_compressBound(raw_len)) < 0)
         return -ENOMEM;
     struct es_column *c = &image->columns[image->n_columns++];
     *c = (struct es_column){
-        .id = (uint8_t)id, .codec = ES_CODEC_ZSTD, .raw_len = (uint32_t)raw_len, .at = image->bytes.len};
-    int r = compress(e, id, image, c);
+        .id = ES_C_PAYLOADS, .codec = ES_CODEC_ZSTD, .raw_len = (uint32_t)raw_len, .at = image->bytes.len};
+    int r = compress(e, image, c);
     if (r < 0)
         return r;
     if (c->len >= c->raw_len - c->raw_len / 32)
-        copy(e, id, image, c);
+        copy(e, image, c);
     image->bytes.len += c->len;
     return 0;
 }

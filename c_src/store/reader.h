@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/buf.h"
 #include "store/event.h"
 #include "store/store.h"
 
@@ -54,7 +55,8 @@ struct es_block_lanes {
 int es_recording_block_lanes(struct es_recording *recording, size_t block, struct es_block_lanes *ret_lanes);
 void es_block_lanes_fini(struct es_block_lanes *lanes);
 
-/* Decoded block. Small cache inside the recording: valid until `es_block_unref`. -EBADMSG: damaged (checksum), skip it. */
+/* Decoded block. State events come without their bytes: payload NULL, payload_len the length of the version; es_recording_state_read() has
+ * them. Small cache inside the recording: valid until `es_block_unref`. -EBADMSG: damaged (checksum), skip it. */
 struct es_block {
     const struct es_event *events;
     size_t n;
@@ -62,10 +64,33 @@ struct es_block {
 int es_block_get(struct es_recording *recording, size_t block, struct es_block **ret_block);
 void es_block_unref(struct es_recording *recording, struct es_block *block);
 
-/* Only the columns named by `fields` (set of es_field; common ones always): others are 0. Payloads cost most; ES_FIELD_STATES instead of
- * ES_F_PAYLOAD gives those of state events alone. */
-#define ES_FIELD_STATES (1u << 15)
+/* Only the columns named by `fields` (set of es_field; common ones always): others are 0. Payloads cost most. */
+#define ES_FIELD_LENGTHS (1u << 14) /* payload_len alone, without the payloads; of no use together with ES_F_PAYLOAD */
 int es_block_get_fields(struct es_recording *recording, size_t block, unsigned fields, struct es_block **ret_block);
+
+/* ---- states -----------------------------------------------------------------------------------------------------------
+ * Versions of a process's state, found and read without decoding the events around them. */
+struct es_state_at {
+    uint64_t seq; /* of the event */
+    size_t block; /* it is in */
+    uint8_t
+        flags;    /* es_event_flag: ES_E_STATE_SAME as the version before, ES_E_STATE_MISSED; ES_E_CUT, ES_E_REDACTED */
+    uint32_t len; /* of its bytes, 0 where it has none */
+    uint64_t hash; /* as in the event */
+    size_t unread; /* damaged blocks behind it: a later version may be in one of these */
+};
+struct es_seq_range {
+    uint64_t from, to; /* sequence numbers, both included */
+};
+/* The last state event of a process in a part of the recording. -ENOENT: there is none in what could be read; ret_state->unread is set even
+ * then. Blocks without states of that process cost a look into memory once their lists of processes were read. */
+int es_recording_state_find(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                            struct es_state_at *ret_state);
+/* Appends the bytes of the version that the state event `seq` made; where it says "as before", of the one before. -ENODATA: they were not
+ * captured (or are in what was dropped); -ENOENT: no such event; -EINVAL: it is no state; -EBADMSG: damaged. */
+int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct es_buf *bytes);
+/* The last event that is not later than `time`: only times are read. -ENOENT: all are later. */
+int es_recording_seq_at(struct es_recording *recording, int64_t time, uint64_t *ret_seq);
 
 /* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
 const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, size_t *ret_len);

@@ -24,8 +24,7 @@ static int find_merged(struct es_recording *rec, const struct es_block_info *inf
     return r;
 }
 
-/* Stored columns of a block as of one moment; rec->stored.info says which block they are of. */
-static int load(struct es_recording *rec, const struct es_block_info *info, uint64_t set)
+int es_reader_load(struct es_recording *rec, const struct es_block_info *info, uint64_t set)
 {
     int r = es_sql_run(rec->db, rec->sql.begin, "begin to read");
     if (r < 0)
@@ -66,7 +65,7 @@ int es_recording_block_pids(struct es_recording *rec, size_t block, struct es_pi
     int r = check_place(rec, block, &info);
     if (r < 0)
         return r;
-    r = load(rec, info, (uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS);
+    r = es_reader_load(rec, info, (uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS);
     if (r == 0)
         r = es_block_decode_pids(rec->decoder, &rec->stored, &pids);
     if (r < 0)
@@ -102,7 +101,7 @@ int es_recording_block_lanes(struct es_recording *rec, size_t block, struct es_b
     int r = check_place(rec, block, &info);
     if (r < 0)
         return r;
-    r = load(rec, info, es_block_columns(0));
+    r = es_reader_load(rec, info, es_block_columns(0));
     if (r == 0)
         r = es_block_decode_lanes(rec->decoder, &rec->stored, ret_lanes);
     if (r < 0)
@@ -164,7 +163,7 @@ static int decode(struct es_recording *rec, const struct es_block_info *info, un
         return es_fail(-ENOMEM, "no memory for a block");
     cached->decoded = rec->spare;
     rec->spare = (struct es_decoded){0};
-    int r = load(rec, info, es_block_columns(fields));
+    int r = es_reader_load(rec, info, es_block_columns(fields));
     if (r == 0)
         r = es_block_decode(rec->decoder, &rec->stored, fields, &cached->decoded);
     if (r < 0) {
@@ -208,4 +207,32 @@ void es_block_unref(struct es_recording *rec, struct es_block *block)
     struct es_cached *cached = (struct es_cached *)block;
     if (cached && --cached->refs == 0 && !cached->kept)
         free_cached(rec, cached);
+}
+
+int es_recording_seq_at(struct es_recording *rec, int64_t time, uint64_t *ret_seq)
+{
+    const struct es_block_info *blocks;
+    size_t n = es_recording_blocks(rec, &blocks), from = 0, to = n; /* the first that begins later */
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (blocks[middle].first_time <= time)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    if (from == 0)
+        return -ENOENT;
+    const struct es_block_info *info = &blocks[from - 1];
+    uint32_t event;
+    if (info->last_time <= time) {
+        *ret_seq = info->last_seq;
+        return 0;
+    }
+    int r = es_reader_load(rec, info, ES_TIME_COLUMNS);
+    if (r == 0)
+        r = es_block_find_time(rec->decoder, &rec->stored, time, &event);
+    if (r < 0)
+        return damaged(rec, info, r);
+    *ret_seq = rec->stored.info.first_seq + event;
+    return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "store/map.h"
 #include "store/rows.h"
+#include "store/stored_states.h"
 
 #define ES_CACHED_BLOCKS 4
 
@@ -15,6 +16,38 @@ struct es_cached {
     unsigned fields, refs;
     uint64_t used; /* when last */
     bool kept;     /* in the cache: not freed by the last unref */
+};
+
+/* Processes with states of a block, and the block they were read from: a mini-block may be part of another by now. */
+struct es_state_owners {
+    struct es_owners owners;
+    uint64_t from;
+};
+
+/* Versions of a block. */
+struct es_state_block {
+    struct es_block_info info; /* of the block they were read from; events 0: none */
+    uint64_t id, used;         /* id as the index had it */
+    struct es_stored_states states;
+};
+#define ES_STATE_BLOCKS 4u
+
+struct es_state_chunk {
+    uint64_t id, used; /* of the block, 0: none */
+    unsigned chunk;
+    struct es_buf bytes;
+};
+#define ES_STATE_CHUNKS 64u
+
+struct es_reader_states {
+    struct es_map place; /* block id, as the index had it, to index in owners */
+    struct es_state_owners *owners;
+    size_t n, room, bytes;
+    struct es_state_block blocks[ES_STATE_BLOCKS];
+    struct es_state_chunk chunks[ES_STATE_CHUNKS];
+    size_t chunk_bytes;
+    struct es_unfold unfold; /* the version put together last */
+    uint64_t clock;
 };
 
 struct es_define {
@@ -52,6 +85,7 @@ struct es_recording {
     struct es_buf process_bytes, loss_bytes;
     bool processes_loaded, names_loaded, losses_loaded;
 
+    struct es_reader_states states;
     uint8_t *keyframe;
     struct {
         sqlite3_stmt *meta, *column, *define, *begin, *end, *around;
@@ -62,5 +96,12 @@ int es_reader_note_damaged(struct es_recording *recording, uint64_t block);
 /* Two columns of text as "first\0second\0…", in strictly rising order of the first. */
 int es_reader_pairs(struct es_recording *recording, const char *sql, struct es_buf *rows);
 void es_reader_drop_tables(struct es_recording *recording);
+/* Stored columns of a block as of one moment; recording->stored.info says which block they are of: mini-blocks are merged. */
+int es_reader_load(struct es_recording *recording, const struct es_block_info *info, uint64_t set);
+/* Index of the last block that begins at or before `seq`; the number of blocks where there is none. */
+size_t es_reader_block_before(struct es_recording *recording, uint64_t seq);
+/* Reads all versions of a block once. */
+int es_reader_verify_states(struct es_recording *recording, size_t block);
+void es_reader_states_fini(struct es_reader_states *states);
 
 #endif

@@ -57,9 +57,11 @@ static void check_block(struct es_recording *rec, size_t i, struct causes *cause
         note(causes, es_fail(-EBADMSG, "events %llu to %llu are missing", (unsigned long long)info[-1].last_seq + 1,
                              (unsigned long long)info->first_seq - 1));
     int r = es_block_get(rec, i, &block);
-    if (r == 0)
+    if (r == 0) {
         es_block_unref(rec, block);
-    else if (r != -ENOENT) /* dropped by its writer meanwhile */
+        r = es_reader_verify_states(rec, i);
+    }
+    if (r < 0 && r != -ENOENT) /* dropped by its writer meanwhile */
         note(causes, r);
 }
 

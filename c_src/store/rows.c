@@ -255,7 +255,7 @@ int es_rows_load(sqlite3_stmt *column, uint64_t set, struct es_stored_block *sto
     }
     for (unsigned id = 1; r == 0 && id < ES_COLUMNS; id++) { /* only now: the memory has moved while it grew */
         if (found[id].outside && !(set >> id & 1))
-            stored->column[id] = (struct es_stored){0};
+            stored->column[id] = (struct es_stored){.raw_len = stored->column[id].raw_len};
         else
             stored->column[id].data = stored->memory.bytes + found[id].at;
     }

@@ -6,6 +6,7 @@
 #include "store/checkpoint.h"
 #include "store/facts.h"
 #include "store/rows.h"
+#include "store/stored_states.h"
 #include "store/store.h"
 
 #define ES_MINIS_MAX 128u
@@ -60,7 +61,9 @@ struct es_store {
     } sql;
 };
 
-int es_store_seal(struct es_store *store);   /* the open block becomes a whole one */
+int es_store_seal(struct es_store *store); /* the open block becomes a whole one */
+/* Rebuilds the open block from the mini-blocks at the end. Where one of them is damaged they stay as they are, as blocks of their own. */
+int es_store_restore(struct es_store *store);
 int es_store_retain(struct es_store *store); /* drops old groups; inside a transaction */
 uint64_t es_group_hash(uint64_t id, const void *bytes, size_t len);
 void es_store_free(struct es_store *store); /* closes without committing */

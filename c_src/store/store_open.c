@@ -264,80 +264,6 @@ static int check_session(const struct es_store_options *options)
     return r;
 }
 
-struct restorer {
-    struct es_store *store;
-    struct es_decoder *decoder;
-    struct es_stored_block stored;
-    sqlite3_stmt *blocks, *column;
-};
-
-/* Takes one mini-block of the open block back into memory. */
-static int restore_mini(struct restorer *re)
-{
-    struct es_decoded decoded = {0};
-    struct es_batch *batch = &re->store->batch;
-    unsigned all = ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE;
-    struct es_mini mini = {.id = re->stored.info.id, .from = batch->n};
-    int r = es_rows_load(re->column, es_block_columns(all), &re->stored);
-    if (r == 0)
-        r = es_block_decode(re->decoder, &re->stored, all, &decoded);
-    if (r == 0 && re->store->n_minis == ES_MINIS_MAX)
-        r = -EBADMSG;
-    for (size_t i = 0; r == 0 && i < decoded.n; i++)
-        r = es_batch_fits(batch, decoded.events[i].payload_len) ? es_batch_add(batch, &decoded.events[i]) : -EBADMSG;
-    es_decoded_fini(&decoded);
-    mini.to = batch->n;
-    if (r == 0)
-        re->store->minis[re->store->n_minis++] = mini;
-    return r;
-}
-
-static int restore_minis(struct restorer *re)
-{
-    uint64_t next = 0;
-    int r = 0;
-    while (r == 0 && sqlite3_step(re->blocks) == SQLITE_ROW) {
-        bool mini;
-        r = es_rows_info(re->blocks, &re->stored.info, &mini);
-        if (r == 0 && next == 0)
-            es_batch_reset(&re->store->batch, re->stored.info.first_seq);
-        else if (r == 0 && re->stored.info.first_seq != next)
-            r = -EBADMSG;
-        if (r == 0)
-            r = restore_mini(re);
-        next = re->stored.info.last_seq + 1;
-    }
-    return r == 0 && next != re->store->next_seq ? -EBADMSG : r;
-}
-
-/* Rebuilds the open block from the mini-blocks at the end. Where one of them is damaged they stay as they are, as blocks of their own. */
-static int restore_open_block(struct es_store *store)
-{
-    struct restorer re = {.store = store, .decoder = es_decoder_new()};
-    int r = re.decoder ? 0 : es_fail(-ENOMEM, "no memory to go on");
-    if (r == 0)
-        r = es_sql_prepare(store->db,
-                           ES_BLOCK_SELECT
-                           "WHERE id > coalesce((SELECT max(id) FROM main.blocks WHERE mini = 0), 0) ORDER BY id",
-                           &re.blocks);
-    if (r == 0)
-        r = es_sql_prepare(store->db, ES_COLUMN_SELECT, &re.column);
-    if (r == 0)
-        r = restore_minis(&re);
-    sqlite3_finalize(re.blocks);
-    sqlite3_finalize(re.column);
-    es_buf_fini(&re.stored.memory);
-    es_decoder_free(re.decoder);
-    if (r == -EBADMSG || r == -ENOENT) {
-        es_batch_reset(&store->batch, store->next_seq);
-        store->n_minis = 0;
-        r = 0;
-    }
-    store->committed = store->batch.n;
-    store->committed_payload = store->batch.payload.len;
-    return r;
-}
-
 static int restore(struct es_store *store)
 {
     int64_t next = 1, block = 1, last = INT64_MIN, group = 1, group_seq = 1, group_time = INT64_MIN, bytes = 0;
@@ -363,7 +289,7 @@ static int restore(struct es_store *store)
     store->last_time = last;
     store->group = (struct es_group){(uint64_t)group, (uint64_t)group_seq, group_time};
     store->group_bytes = (uint64_t)bytes;
-    return restore_open_block(store);
+    return es_store_restore(store);
 }
 
 int es_store_resume(const struct es_store_options *options, struct es_store **ret_store)

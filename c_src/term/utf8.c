@@ -50,6 +50,15 @@ size_t es_utf8_torn(const uint8_t *bytes, size_t len)
     return 0;
 }
 
+bool es_utf8_is_text(const uint8_t *bytes, size_t len)
+{
+    uint32_t point;
+    for (size_t i = 0, n; i < len; i += n)
+        if ((n = es_utf8_next(bytes + i, len - i, &point)) == 0)
+            return false;
+    return true;
+}
+
 bool es_printable(uint32_t point, bool erlang)
 {
     if (point < 0x20)

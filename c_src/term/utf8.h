@@ -17,6 +17,9 @@ size_t es_utf8_put(uint32_t point, char bytes[4]);
 /* How many bytes at the end of `bytes` are the beginning of a code point that the end cut off: 0 to 3. */
 size_t es_utf8_torn(const uint8_t *bytes, size_t len);
 
+/* Is all of it UTF-8? */
+bool es_utf8_is_text(const uint8_t *bytes, size_t len);
+
 /* May stand in a string of this notation, as itself or by an escape with a letter. */
 bool es_printable(uint32_t point, bool erlang);
 

@@ -35,6 +35,7 @@ struct es_limits {
     _Atomic uint32_t max_depth;       /* nesting: default 32 */
     _Atomic uint32_t max_elements;    /* of one list, tuple or map: default 256, states 16 times as many */
     _Atomic uint32_t work;            /* terms visited in one event: default 1024, states 64 times as many */
+#define ES_WORK_UNLIMITED (1u << 16)  /* from here on binaries are read however long that takes */
     _Atomic uint32_t sample;          /* of 65536 units (pairs, processes' calls) this many are kept: 65536 = all */
     _Atomic uint32_t deliver_payload; /* 1: deliver carries its payload too (senders may be untraced) */
 };

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "store/encode.h"
 #include "store/reader.h"
+#include "store/stored_states.h"
 
 #define EVENTS 600u
 
@@ -27,6 +28,21 @@ static void need(int ok)
         return;
     fprintf(stderr, "cannot prepare: %s\n", es_error_text());
     abort();
+}
+
+/* Of few processes, so that their versions are patches of each other in both forms. */
+static void make_state(struct es_event *e)
+{
+    static uint8_t state[300];
+    for (unsigned i = 0; i < sizeof state; i++)
+        state[i] = (uint8_t)(i * i + (i % 37 == e->seq % 37 ? e->seq : 0));
+    e->pid = es_ref_pid((uint32_t)(e->seq % 2), 0);
+    e->payload = state;
+    e->payload_len = (uint32_t)(e->seq % 5 ? sizeof state : sizeof state - e->seq % 40);
+    if (e->seq % 7 == 0) {
+        e->flags |= ES_E_STATE_SAME;
+        e->payload_len = 0;
+    }
 }
 
 static struct es_event make(uint64_t seq)
@@ -63,6 +79,8 @@ static struct es_event make(uint64_t seq)
         e.payload = payload;
         e.payload_len = (uint32_t)(seq % sizeof payload);
     }
+    if (e.kind == ES_K_STATE)
+        make_state(&e);
     return e;
 }
 
@@ -93,6 +111,19 @@ static void make_file(void)
 
 static void remove_file(void) { unlink(path); }
 
+/* Payloads are not gathered before they are compressed. */
+static void keep_raw(const struct es_column *c)
+{
+    struct es_buf *raw = &encoder->raw[c->id];
+    const uint8_t *stored = image.bytes.bytes + c->at;
+    need(es_buf_reserve(raw, c->raw_len) == 0);
+    if (c->codec == ES_CODEC_RAW)
+        memcpy(raw->bytes, stored, c->raw_len);
+    else
+        need(ZSTD_decompress(raw->bytes, c->raw_len, stored, c->len) == c->raw_len);
+    raw->len = c->raw_len;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
@@ -110,6 +141,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     }
     need(es_block_encode(encoder, &batch, (struct es_range){0, EVENTS, 1}, &image) == 0);
     es_batch_fini(&batch);
+    for (uint32_t i = 0; i < image.n_columns; i++)
+        if (image.columns[i].id == ES_C_PAYLOADS || image.columns[i].id == ES_C_CHUNKS)
+            keep_raw(&image.columns[i]);
     return 0;
 }
 
@@ -137,7 +171,7 @@ static size_t touch_events(const struct es_event *events, size_t n)
 {
     size_t sum = touch(events, n * sizeof *events);
     for (size_t i = 0; i < n; i++)
-        sum += touch(events[i].payload, events[i].payload_len);
+        sum += events[i].payload ? touch(events[i].payload, events[i].payload_len) : 0;
     return sum;
 }
 
@@ -158,6 +192,24 @@ static size_t read_blocks(struct es_recording *rec)
             free(pids);
         }
     }
+    return sum;
+}
+
+static size_t read_states(struct es_recording *rec)
+{
+    size_t sum = 0;
+    struct es_buf bytes = {0};
+    struct es_state_at at;
+    uint64_t seq;
+    for (uint64_t i = 1; i <= EVENTS; i += 7) {
+        es_ref pid = es_ref_pid((uint32_t)(i % 2), 0);
+        if (es_recording_seq_at(rec, (int64_t)(i * 777), &seq) == 0 &&
+            es_recording_state_find(rec, pid, (struct es_seq_range){1, seq}, &at) == 0 &&
+            es_recording_state_read(rec, at.seq, &bytes) == 0)
+            sum += touch(bytes.bytes, bytes.len);
+        bytes.len = 0;
+    }
+    es_buf_fini(&bytes);
     return sum;
 }
 
@@ -196,7 +248,7 @@ static void read_file(const uint8_t *bytes, size_t len)
     es_error_clear();
     if (es_recording_open(path, &rec) < 0)
         return;
-    volatile size_t sum = read_blocks(rec) + read_tables(rec);
+    volatile size_t sum = read_blocks(rec) + read_states(rec) + read_tables(rec);
     (void)sum;
     es_recording_verify(rec);
     es_recording_close(rec);
@@ -217,6 +269,36 @@ static void read_changed_file(const uint8_t *data, size_t size)
     free(bytes);
 }
 
+/* All versions of a block that is in memory, forwards and one by one. */
+static size_t unfold_states(const struct es_stored_block *stored)
+{
+    struct es_owners owners = {0};
+    struct es_stored_states states = {0};
+    struct es_buf chunk = {0};
+    struct es_unfold unfold = {0};
+    size_t sum = 0;
+    int r = es_owners_decode(decoder, stored, &owners);
+    if (r == 0)
+        r = es_stored_states_decode(decoder, stored, &owners, &states);
+    for (uint32_t i = 0; r == 0 && i < states.n; i++) {
+        struct es_chain chain;
+        if (es_stored_states_chain(&states, i, &chain) < 0 ||
+            es_stored_states_chunk(decoder, stored, chain.chunk, &chunk) < 0)
+            continue;
+        uint32_t at = states.chunk_at[chain.chunk];
+        struct es_chunk whole = {chunk.bytes, at, at + (uint32_t)chunk.len};
+        if (i % 3 == 0)
+            unfold.states = NULL;
+        if (es_unfold_to(&unfold, &states, &whole, i) == 0)
+            sum += touch(unfold.bytes.bytes, unfold.bytes.len);
+    }
+    es_unfold_fini(&unfold);
+    es_buf_fini(&chunk);
+    es_stored_states_fini(&states);
+    free(owners.owners);
+    return sum;
+}
+
 static void read_changed_columns(const uint8_t *data, size_t size)
 {
     struct es_stored_block stored = {.info = {.id = 1,
@@ -226,12 +308,14 @@ static void read_changed_columns(const uint8_t *data, size_t size)
                                               .first_time = image.first_time,
                                               .last_time = image.last_time}};
     uint8_t *copies[ES_COLUMNS] = {0};
+    memcpy(stored.info.kinds, image.kinds, sizeof stored.info.kinds);
     for (unsigned id = 1; id < ES_COLUMNS; id++) {
-        size_t len = encoder->raw[id].len;
+        const struct es_buf *raw = &encoder->raw[id];
+        size_t len = raw->len;
         copies[id] = malloc(len + 1);
         need(copies[id] != NULL);
         if (len)
-            memcpy(copies[id], encoder->raw[id].bytes, len);
+            memcpy(copies[id], raw->bytes, len);
         stored.column[id] =
             (struct es_stored){.data = copies[id], .len = len, .raw_len = (uint32_t)len, .codec = ES_CODEC_RAW};
     }
@@ -253,6 +337,8 @@ static void read_changed_columns(const uint8_t *data, size_t size)
         (void)sum;
     }
     es_decoded_fini(&decoded);
+    volatile size_t states = unfold_states(&stored);
+    (void)states;
     if (es_block_decode_pids(decoder, &stored, &pids) == 0)
         free(pids.pids);
     for (unsigned id = 1; id < ES_COLUMNS; id++)

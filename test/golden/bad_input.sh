@@ -10,7 +10,7 @@ refuse() { # CODE PATTERN COMMAND...
 }
 refuse 2 'usage' "$scope"
 refuse 2 "no command 'evnts'" "$scope" evnts
-for command in record attach import recover info events ps export cut save doctor; do
+for command in record attach import recover info events ps state find sql export cut save doctor; do
   refuse 0 "^elixirscope $command - " "$scope" $command --help
   refuse 2 '' "$scope" $command --no-such-option
 done

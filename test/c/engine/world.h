@@ -139,10 +139,13 @@ static inline void world_read(struct world *world)
             struct es_event *event = &world->events[seq++];
             *event = block->events[i];
             assert_int_equal(event->seq, seq); /* without holes */
-            uint8_t *copy = malloc(event->payload_len + 1);
-            if (event->payload_len)
-                memcpy(copy, event->payload, event->payload_len);
-            event->payload = copy;
+            struct es_buf copy = {0};
+            if (event->kind == ES_K_STATE && event->payload_len)
+                assert_int_equal(es_recording_state_read(world->recording, seq, &copy), 0);
+            else
+                assert_int_equal(es_buf_add(&copy, event->payload, event->payload_len), 0);
+            assert_int_equal(copy.len, event->payload_len);
+            event->payload = copy.bytes;
         }
         es_block_unref(world->recording, block);
     }

@@ -8,6 +8,7 @@
 
 #define LANES 9u
 #define WIDTH_MAX 700u
+#define QUANTUM 64 /* times are multiples of it, so that many stand on the edge of a pixel */
 
 static uint64_t seed;
 
@@ -43,10 +44,8 @@ static void make(size_t n, bool pauses)
         uint32_t pid = next_random(2) ? 1 : (uint32_t)(1 + next_random(LANES - 1));
         unsigned kind = rare ? kinds[next_random(sizeof kinds)] : kinds[next_random(3)];
         uint64_t pause = next_random(1000);
-        shop_now += (int64_t)(pause < 500   ? 0
-                              : pause < 998 ? next_random(3000)
-                                            : next_random(pauses ? 400000000 : 50000)) -
-                    SHOP_STEP;
+        uint64_t more = pause < 500 ? 0 : pause < 998 ? next_random(3000) : next_random(pauses ? 400000000 : 50000);
+        shop_now += (int64_t)(more / QUANTUM * QUANTUM) - SHOP_STEP;
         noted[i] = (struct noted){shop_now, i + 1, shop_pid(pid), kind};
         shop_add((struct es_event){.kind = (uint8_t)kind, .pid = shop_pid(pid)});
         if (i % 50000 == 49999)
@@ -152,6 +151,11 @@ static void check_many(struct es_query *query, int windows)
                                               .since = i == 0 ? INT64_MIN : since,
                                               .until = i == 0 ? INT64_MAX : since + 1 + (int64_t)span,
                                               .width = 1 + (uint32_t)next_random(WIDTH_MAX)};
+        if (i > 0 && i % 2) {
+            uint64_t px = span / request.width / QUANTUM + 1;
+            request.since = first + (since - first) / QUANTUM * QUANTUM;
+            request.until = request.since + (int64_t)(px * QUANTUM * request.width);
+        }
         check(query, &request);
     }
 }

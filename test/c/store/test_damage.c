@@ -87,6 +87,17 @@ static int ignore_counter(const char *name, uint64_t value, void *context)
     return 0;
 }
 
+/* The bytes of a state may be damaged where the event is not. */
+static bool read_state(struct es_recording *rec, struct es_event *event)
+{
+    static struct es_buf bytes;
+    bytes.len = 0;
+    int r = es_recording_state_read(rec, event->seq, &bytes);
+    event->payload = bytes.bytes;
+    assert_true(r == 0 || r == -EBADMSG);
+    return r == 0;
+}
+
 /* Every event that is given is the right one. How many were. */
 static uint64_t check_blocks(struct es_recording *rec)
 {
@@ -103,10 +114,12 @@ static uint64_t check_blocks(struct es_recording *rec)
             continue;
         assert_int_equal(block->n, blocks[i].events);
         for (size_t j = 0; j < block->n; j++) {
-            struct es_event must = scope_event(&stream, blocks[i].first_seq + j);
-            scope_assert_same(&block->events[j], &must);
+            struct es_event must = scope_event(&stream, blocks[i].first_seq + j), is = block->events[j];
+            if (is.kind == ES_K_STATE && is.payload_len && !read_state(rec, &is))
+                continue;
+            scope_assert_same(&is, &must);
+            given++;
         }
-        given += block->n;
         es_block_unref(rec, block);
     }
     return given;
@@ -459,7 +472,8 @@ int main(void)
                                        T(flips_in_a_log),
                                        T(foreign_files),
                                        T(foreign_tables),
-                                       T(a_newer_version), T(an_older_version),
+                                       T(a_newer_version),
+                                       T(an_older_version),
                                        T(other_kinds),
                                        T(finished_in_a_read_only_directory),
                                        T(crashed_in_a_read_only_directory)};

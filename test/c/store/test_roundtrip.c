@@ -142,19 +142,11 @@ static void fields_alone(void **state)
                 must.payload_len = 0;
             if (!(fields & ES_F_CAUSE))
                 must.cause = must.cause_state = 0;
-            scope_assert_same(&block->events[i], &must);
+            struct es_event is = scope_whole(rec, &block->events[i]);
+            scope_assert_same(&is, &must);
         }
         es_block_unref(rec, block);
     }
-    struct es_block *block;
-    assert_ok(es_block_get_fields(rec, 0, ES_FIELD_STATES, &block));
-    for (size_t i = 0; i < block->n; i++) {
-        struct es_event must = scope_event(&stream, i + 1);
-        assert_int_equal(block->events[i].payload_len, must.kind == ES_K_STATE ? must.payload_len : 0);
-        if (block->events[i].payload_len)
-            assert_memory_equal(block->events[i].payload, must.payload, must.payload_len);
-    }
-    es_block_unref(rec, block);
     es_recording_close(rec);
 }
 
@@ -214,7 +206,8 @@ static void many_blocks_held(void **state)
         assert_ok(es_block_get(rec, i, &held[i]));
     for (size_t i = 0; i < n; i++) {
         struct es_event must = scope_event(&stream, blocks[i].first_seq);
-        scope_assert_same(&held[i]->events[0], &must);
+        struct es_event is = scope_whole(rec, &held[i]->events[0]);
+        scope_assert_same(&is, &must);
         es_block_unref(rec, held[i]);
     }
     es_recording_close(rec);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* From a 64-bit key, not 0, to a 32-bit value: open addressing, whose places are closed up again when a key goes. So it stays as fast
  * after ten million processes that came and went as it was at the first. */
-#ifndef ES_ENGINE_TABLE_H
-#define ES_ENGINE_TABLE_H
+#ifndef ES_STORE_TABLE_H
+#define ES_STORE_TABLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Growing and closing up; see table.h. */
-#include "engine/table.h"
+#include "store/table.h"
 
 #include <errno.h>
 #include <stdlib.h>
