@@ -111,7 +111,7 @@ struct part { /* the events of one process in one block */
 static void add_counts(struct lane *l, uint64_t counts)
 {
     for (unsigned i = 0; i < ES_TL_FAMILIES; i++)
-        l->counts[i] += (counts >> (8 * i)) & 255;
+        l->counts[i] += (uint32_t)((counts >> (8 * i)) & 255);
 }
 
 /* The largest sum that begins at event i and ends before `end`. */

@@ -43,8 +43,8 @@ struct es_pid_count {
 int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids,
                             size_t *ret_n); /* free() */
 
-/* Events of a block in order of process and, within each, of time: what levels of detail are made of. A third of the cost of a decoded
- * block. -EBADMSG: damaged, skip it. es_block_lanes_fini(). */
+/* Events of a block in order of process and, within each, of time: what levels of detail are made of, without
+ * the rest of each event. -EBADMSG: damaged, skip it. es_block_lanes_fini(). */
 struct es_block_lanes {
     struct es_pid_count *pids; /* sorted; their events stand one after the other in the arrays below */
     size_t n_pids, n;
