@@ -40,6 +40,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(leads_to, "leads-to", "what an event led to")                                                                          \
     C(order, "order", "which of two events came before the other")                                                           \
     C(calls, "calls", "how long functions took, and in what")                                                                \
+    C(dag, "dag", "a recording as a graph without cycles: causes, processes, states, calls, values") \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \

@@ -467,6 +467,101 @@ int es_query_state_before(struct es_query *query, es_ref pid, uint64_t seq, uint
  * the last (first) exit that was none of normal, shutdown. -ENOENT: nothing failed. */
 int es_query_crash(struct es_query *query, bool first, uint64_t *ret_seq);
 
+/* ---- DAGs ---------------------------------------------------------------------------------------------------------- */
+/* Seven views of a recording as directed graphs without cycles; docs/dags.md says what each shows. */
+enum es_dag_view {
+    ES_DAG_TEMPORAL,
+    ES_DAG_INTERACTION,
+    ES_DAG_STATE,
+    ES_DAG_CODE,
+    ES_DAG_DATA,
+    ES_DAG_PERFORMANCE,
+    ES_DAG_CAUSALITY,
+    ES_DAG_VIEWS
+};
+struct es_dag_view_info {
+    const char *name, *node, *edge; /* "state", and what its nodes and edges are */
+};
+extern const struct es_dag_view_info es_dag_views[ES_DAG_VIEWS];
+int es_dag_view_by_name(const char *name); /* -ENOENT names those there are */
+
+enum es_dag_what { ES_DAG_EVENT, ES_DAG_PROCESS, ES_DAG_VERSION, ES_DAG_CALL, ES_DAG_VALUE };
+extern const char *const es_dag_what_names[]; /* "event", "process", "state", "call", "value" */
+
+struct es_dag_node {
+    uint64_t seq, last;                                  /* its first and its last event */
+    int64_t time;                                        /* of the first */
+    int64_t total, self, running, runnable, waiting, gc; /* ns, of calls; -1: unknown */
+    uint64_t count;                                      /* events that it stands for */
+    uint64_t bytes;                                      /* recorded size of a state or value, 0: unknown */
+    es_ref pid, module, function;
+    uint32_t level, phase; /* of processes: the longest way to it; which of its process's nodes it is, from 1 */
+    uint32_t at;           /* of values: where it begins in the payload of event `seq`; `bytes` long */
+    uint16_t arity;
+    uint8_t what, kind, flags, how; /* enum es_dag_what, es_kind, es_event_flag, es_span_end */
+    bool critical;                  /* performance: on the critical path to the focus */
+};
+
+enum es_dag_edge_kind {
+    ES_DAG_E_TIME,    /* the next event of all */
+    ES_DAG_E_NEXT,    /* the next event of the same process */
+    ES_DAG_E_PROGRAM, /* as ES_EDGE_PROGRAM and so on */
+    ES_DAG_E_MESSAGE,
+    ES_DAG_E_HANDLING,
+    ES_DAG_E_SPAWN,
+    ES_DAG_E_EXIT,
+    ES_DAG_E_TIMER,
+    ES_DAG_E_REPLY,
+    ES_DAG_E_REQUEST, /* messages with a reference that the other side answers: a call and its replies */
+    ES_DAG_E_LINK,
+    ES_DAG_E_MONITOR,
+    ES_DAG_E_LATER,  /* the same process, later */
+    ES_DAG_E_CHANGE, /* from a state to its next version */
+    ES_DAG_E_CALL,
+    ES_DAG_E_TAIL,  /* possibly a tail call: the caller returned at once, and the same value */
+    ES_DAG_E_FAIL,  /* an exception that the caller ended with too */
+    ES_DAG_E_VALUE, /* the same value again */
+    ES_DAG_E_BUSY,  /* scheduling was not recorded: running or runnable */
+    ES_DAG_E_RUNNING,
+    ES_DAG_E_RUNNABLE,
+    ES_DAG_E_WAITING,
+    ES_DAG_E_GC,
+    ES_DAG_E_KINDS
+};
+extern const char *const es_dag_edge_names[];
+
+struct es_dag_edge {
+    uint32_t from, to; /* indices of nodes, from < to */
+    uint8_t kind;      /* enum es_dag_edge_kind */
+    bool maybe, critical;
+    uint64_t count;
+    uint64_t timed;       /* of these, those whose latency is known */
+    int64_t latency, max; /* ns: sum and largest of these */
+    uint64_t seq;         /* state: the message or call that changed it; interaction: its first event; 0: none */
+};
+
+struct es_dag_request {
+    enum es_dag_view view;
+    const es_ref *pids; /* only what these do, and for processes whom they deal with */
+    size_t n_pids;
+    int64_t since, until; /* [since, until); INT64_MIN, INT64_MAX: no bound */
+    uint64_t focus;       /* the nodes nearest to this event, before and behind; 0: the first ones */
+    uint32_t limit;       /* nodes; 0: 500 */
+};
+struct es_dag {
+    enum es_dag_view view;
+    struct es_dag_node *nodes; /* each behind those with edges to it */
+    struct es_dag_edge *edges; /* by `to`, then `from` */
+    size_t n_nodes, n_edges;
+    uint64_t left_nodes, left_edges; /* within the window, left out for the limit */
+    bool left_more;                  /* and more that were not counted */
+};
+/* -ENOENT where the focus is no event, -ENOMEM, -E2BIG. es_dag_fini() at the end. */
+int es_query_dag(struct es_query *query, const struct es_dag_request *request, struct es_dag *ret_dag);
+void es_dag_fini(struct es_dag *dag);
+/* Prints the value of a node that is one, or the payload of its event. */
+void es_query_dag_value(struct es_query *query, const struct es_dag_node *node, bool erlang, struct es_text *out);
+
 /* ---- parts and exports --------------------------------------------------------------------------------------------- */
 /* Copies what lies in [since, until) with all it needs into a new recording. Progress: `tick` (may be NULL)
  * gets 0..1 and stops it by returning non-zero. */
