@@ -31,6 +31,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \
     C(snapshot, "snapshot", "every process at a moment: state, mailbox, what it waits for; the supervision tree")             \
+    C(timeline, "timeline", "draw what processes did over time")                                                             \
     C(flow, "flow", "messages between two processes, with their latencies")                                                  \
     C(find, "find", "the moments at which something holds")                                                                  \
     C(sql, "sql", "ask a recording in SQL")                                                                                  \

@@ -32,6 +32,7 @@ struct es_held {
     uint64_t first, last, used;
 };
 
+struct es_lane_index;
 struct es_parents;
 struct es_shown;
 struct es_worlds;
@@ -59,6 +60,7 @@ struct es_query {
     size_t next_versions;
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
+    struct es_lane_index *lanes;   /* levels of detail of blocks that timelines touched */
     struct es_shown *shown;        /* texts of the last event shown */
     struct es_worlds *worlds;      /* the last moments asked for */
     struct es_refmap ended;        /* functions of which some call has a recorded end */

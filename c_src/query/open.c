@@ -8,6 +8,7 @@
 #include "query/fields.h"
 #include "query/graph.h"
 #include "query/index.h"
+#include "query/timeline_index.h"
 
 static const uint8_t *look_up_atom(uint64_t word, size_t *ret_len, void *context)
 {
@@ -88,6 +89,7 @@ void es_query_close(struct es_query *query)
     if (!query)
         return;
     forget(query);
+    es_lanes_free(query->lanes);
     es_recording_close(query->recording);
     es_shown_fini(query->shown);
     free(query->shown);

@@ -86,6 +86,55 @@ es_ref es_query_name(struct es_query *query, es_ref pid, int64_t at);
  * -ENOENT says what is near. */
 int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, size_t *ret_n);
 
+/* ---- timeline ------------------------------------------------------------------------------------------------------ */
+/* What processes did in a window, pixel by pixel: pixel i of `width` begins at since + i * (until - since) / width, rounded up. Counts
+ * are exact at any zoom. A window costs what its pixels cost, once the blocks it touches were read for the first time. */
+enum es_timeline_family {
+    ES_TL_PROCESS,
+    ES_TL_MESSAGE,
+    ES_TL_CALL,
+    ES_TL_STATE,
+    ES_TL_SCHEDULING,
+    ES_TL_MEMORY,
+    ES_TL_ERROR,
+    ES_TL_OTHER, /* of the node, the user, the recorder */
+    ES_TL_FAMILIES
+};
+enum es_timeline_flag { /* none of the first two: unknown, no scheduling was recorded before, in the blocks the window touches */
+                        ES_TL_RAN = 1,      /* ran on a scheduler at some time in the pixel */
+                        ES_TL_RESTED = 2,   /* did not, at some time in it */
+                        ES_TL_COLLECTED = 4 /* collected garbage */
+};
+#define ES_TIMELINE_CELLS (4u << 20) /* most lanes * width */
+struct es_timeline_request {
+    const es_ref *lanes; /* processes */
+    size_t n_lanes;
+    int64_t since, until; /* INT64_MIN, INT64_MAX: from the first event, to the last */
+    uint32_t width;       /* pixels */
+};
+struct es_timeline_hole {
+    int64_t from, to; /* both in it */
+    uint64_t events;
+};
+/* Runs of equal pixels, those with nothing in them left out; lane i has runs first[i] up to first[i + 1], from left to right. Arrays of
+ * little-endian numbers, as a page takes them. */
+struct es_timeline {
+    int64_t since, until;
+    size_t n_lanes, n_runs;
+    uint32_t *first;                    /* n_lanes + 1 */
+    uint32_t *at, *width;               /* n_runs: first pixel, and how many that are alike */
+    uint32_t (*counts)[ES_TL_FAMILIES]; /* events in each of these pixels */
+    uint64_t *seq;                      /* of the event, where a run is one pixel with one event; else 0 */
+    uint8_t *strongest;             /* enum es_kind: errors first, then critical kinds, then the others; 0: no event */
+    uint8_t *flags;                 /* set of es_timeline_flag */
+    struct es_timeline_hole *holes; /* damaged blocks: what was there is unknown */
+    size_t n_holes;
+};
+/* -EINVAL (no lanes, no pixels, too many, an empty window). es_timeline_free(*ret_timeline). */
+int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
+                      struct es_timeline **ret_timeline);
+void es_timeline_free(struct es_timeline *timeline);
+
 /* ---- a moment ------------------------------------------------------------------------------------------------------ */
 /* The last event at or before this time; 0 where there is none. */
 int es_query_seq_at(struct es_query *query, int64_t time, uint64_t *ret_seq);

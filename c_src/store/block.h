@@ -106,6 +106,9 @@ struct es_pids {
 };
 int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_pids *ret);
 
+/* Times, kinds and places of all events, in order of process; nothing that one event would need. */
+int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_block_lanes *ret);
+
 /* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
 #define ES_TIME_COLUMNS ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE)
 int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,

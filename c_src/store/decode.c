@@ -314,6 +314,71 @@ void es_decoded_fini(struct es_decoded *decoded)
     *decoded = (struct es_decoded){0};
 }
 
+void es_block_lanes_fini(struct es_block_lanes *lanes)
+{
+    free(lanes->pids);
+    free(lanes->times);
+    free(lanes->places);
+    free(lanes->kinds);
+    *lanes = (struct es_block_lanes){0};
+}
+
+static int make_lanes(struct es_decoder *d, struct es_block_lanes *lanes)
+{
+    lanes->pids = malloc((d->n_refs + 1) * sizeof *lanes->pids);
+    lanes->times = malloc(d->n * sizeof *lanes->times);
+    lanes->places = malloc(d->n * sizeof *lanes->places);
+    lanes->kinds = malloc(d->n);
+    return lanes->pids && lanes->times && lanes->places && lanes->kinds
+               ? 0
+               : es_fail(-ENOMEM, "no memory for the lanes of a block");
+}
+
+static int fill_lanes(struct es_decoder *d, struct es_block_lanes *lanes)
+{
+    struct es_gap_reader gaps = {es_decode_reader(d, ES_C_TIMES), es_decode_reader(d, ES_C_TIME_BITS),
+                                 es_decode_reader(d, ES_C_TIME_RARE), 0, 0};
+    uint64_t time = (uint64_t)d->info->first_time;
+    for (uint32_t i = 0; i < d->n; i++) /* `back` is not needed by lanes: times in order of time */
+        d->back[i] = time += (uint64_t)es_gap_get(&gaps);
+    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || (int64_t)time != d->info->last_time)
+        return es_fail(-EBADMSG, "the times are wrong");
+    for (uint32_t k = 0; k < d->n; k++)
+        lanes->times[k] = (int64_t)d->back[d->order[k]];
+    memcpy(lanes->places, d->order, d->n * sizeof *lanes->places);
+    memcpy(lanes->kinds, d->column[ES_C_KINDS].bytes, d->n);
+    for (uint32_t i = 0; i < d->n_refs; i++)
+        if (d->counts[i])
+            lanes->pids[lanes->n_pids++] = (struct es_pid_count){d->refs[i], d->counts[i]};
+    lanes->n = d->n;
+    return 0;
+}
+
+int es_block_decode_lanes(struct es_decoder *d, const struct es_stored_block *stored, struct es_block_lanes *ret)
+{
+    struct es_block_lanes lanes = {0};
+    int r = es_decode_load(d, stored, COMMON);
+    if (r == 0)
+        r = make_arrays(d);
+    if (r == 0)
+        r = make_tables(d);
+    if (r == 0)
+        r = decode_refs(d);
+    if (r == 0)
+        r = decode_pids(d);
+    if (r == 0)
+        r = decode_kinds(d);
+    if (r == 0)
+        r = make_lanes(d, &lanes);
+    if (r == 0)
+        r = fill_lanes(d, &lanes);
+    if (r < 0)
+        es_block_lanes_fini(&lanes);
+    else
+        *ret = lanes;
+    return r;
+}
+
 int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set)
 {
     int r = es_decode_load(d, stored, set);
