@@ -38,7 +38,7 @@ finish size
 
 begin --keep 60s --on mark
 sleep 1
-"$scope" mark now || fail "mark"
+wait_until 30 "$scope" mark now || fail "mark"
 finish mark
 expect "triggered" "$(result "['triggered']")" True
 "$scope" events t.scope --kind mark --json | grep -q now || fail "the mark is not there"
