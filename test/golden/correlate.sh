@@ -1,0 +1,25 @@
+# Every handled message's callback has as its cause the delivery of the message that its process says it handled, and that the send that its
+# sender says it sent; the same of timers, exits, links, answers. Compared with what the processes themselves wrote down.
+. "$(dirname "$0")/lib.sh"
+for module in correlate correlate_state correlate_event correlate_tree; do
+  erlc -o "$work" "$source_dir/test/workload/$module.erl" || fail "$module.erl"
+done
+seed=${ES_SEED:-$RANDOM}
+echo "seed $seed"
+
+compare() { # NAME LEVEL SENDERS ROUNDS
+  mkdir "$work/$1"
+  "$scope" record --overwrite -o "$work/$1.scope" --level "$2" -- erl -noshell -pa "$work" -eval \
+    "correlate:main([\"$work/$1/log\", \"$3\", \"$4\", \"$seed\"])." >"$work/recorder.log" 2>&1 || fail "record $1"
+  [ -e "$work/$1/log.done" ] || fail "the workload of $1 did not end"
+  rm "$work/$1/log.done"
+  expect "losses of $1" "$(json "$work/$1.scope" '["losses"]["total"]')" 0
+  "$scope" events --json --notation erlang --kind send,send_dead,deliver,timeout,call,exit,spawn "$work/$1.scope" >"$work/$1.jsonl" || fail "events of $1"
+  "$scope" info "$work/$1.scope"
+  python3 "$source_dir/test/golden/correlate.py" "$work/$1.jsonl" "$work/$1"/log.* || fail "$1: not as it was"
+}
+
+compare few balanced 4 400
+compare many balanced 64 60
+compare full full 16 60
+pass
