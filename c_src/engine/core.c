@@ -201,6 +201,7 @@ static int take_callback(struct es_core *core, struct es_proc *proc, const struc
 {
     struct es_event event;
     event_of(in, &event);
+    core->mails.handles = true;
     if (event.hash) {
         struct es_finding finding;
         es_mail_handled(core, proc, in, es_states_callback(&core->states, &core->names, &event).behaviour, &finding);
@@ -256,19 +257,26 @@ static int take_send(struct es_core *core, struct es_proc *proc, struct es_input
 }
 
 /* A signal of another process may have killed it. */
-static int take_exit(struct es_core *core, struct es_proc *proc, const struct es_input *in)
+static int take_exit(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
 {
     struct es_finding finding;
     struct es_event event;
+    bool waits;
     event_of(in, &event);
-    es_exit_cause(core, &event, &finding);
+    struct es_death death = es_exit_death(core, &event);
+    es_exit_cause(core, &death, &finding, &waits);
+    if (waits && !last)
+        return begin_wait(core, proc, in, ret_waits);
     event.cause = finding.cause;
     event.cause_state = finding.state;
     core->exits[finding.state]++;
     int r = emit(core, proc, &event);
     if (r < 0)
         return r;
-    es_exit_note(core, &event);
+    death.seq = event.seq;
+    es_links_died(&core->links, &death);
+    if (core->hold.n > 0 && !death.normal)
+        core->hold.next = 0; /* another exit may wait for this one */
     es_mail_clear(&core->mails, proc);
     return es_proc_exit(&core->processes, &event);
 }
@@ -347,7 +355,7 @@ static int take(struct es_core *core, struct es_proc *proc, struct es_input *in,
     case ES_K_SEND: return take_send(core, proc, in);
     case ES_K_DELIVER: return take_delivery(core, proc, in, last, ret_waits);
     case ES_K_SPAWNED: return take_spawned(core, proc, in, last, ret_waits);
-    case ES_K_EXIT: return take_exit(core, proc, in);
+    case ES_K_EXIT: return take_exit(core, proc, in, last, ret_waits);
     case ES_K_CALL:
     case ES_K_RETURN:
     case ES_K_EXCEPTION: return take_call(core, proc, in);
@@ -381,7 +389,7 @@ int es_core_take(struct es_core *core, struct es_input *in)
             if (r < 0)
                 return r;
         }
-        bool may_wait = in->view.kind == ES_K_DELIVER || in->view.kind == ES_K_SPAWNED;
+        bool may_wait = in->view.kind == ES_K_DELIVER || in->view.kind == ES_K_SPAWNED || in->view.kind == ES_K_EXIT;
         return es_hold_push(core, proc, in, may_wait ? wait_of(core) : 0);
     }
     return take(core, proc, in, false, NULL);

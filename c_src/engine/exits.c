@@ -13,48 +13,41 @@ static bool is_normal(const struct es_core *core, const struct es_event *event)
            es_names_token_word(&core->names, &token) == ES_W_NORMAL;
 }
 
-static struct es_death death_of(const struct es_core *core, const struct es_event *event)
+struct es_death es_exit_death(const struct es_core *core, const struct es_event *event)
 {
-    struct es_death death = {.pid = event->pid, .seq = event->seq, .normal = is_normal(core, event)};
+    struct es_death death = {.pid = event->pid, .time = event->time, .normal = is_normal(core, event)};
     if (event->payload_len > 0 && !(event->flags & (ES_E_CUT | ES_E_REDACTED)))
         death.reason = es_hash_bytes(event->payload, event->payload_len, 0);
     return death;
 }
 
-/* An exit that comes before it may be among events that wait. */
-static bool partner_waits(const struct es_core *core, es_ref pid)
+es_ref es_exit_waits_for(const struct es_core *core, es_ref pid)
 {
     const struct es_links *links = &core->links;
     uint32_t at = core->hold.n ? es_table_get(&links->firsts, pid) : ES_TABLE_NONE;
     for (; at != ES_TABLE_NONE; at = links->ends[at].next) {
         const struct es_proc *other = es_proc_find(&core->processes, links->ends[at ^ 1].pid);
         if (other && other->held > 0)
-            return true;
+            return other->pid;
     }
-    return false;
+    return 0;
 }
 
-void es_exit_cause(struct es_core *core, const struct es_event *event, struct es_finding *ret_finding)
+void es_exit_cause(struct es_core *core, const struct es_death *death, struct es_finding *ret_finding, bool *ret_waits)
 {
-    struct es_death death = death_of(core, event);
-    struct es_killer killer = es_links_killer(&core->links, &death);
+    struct es_killer killer = es_links_killer(&core->links, death);
     *ret_finding = (struct es_finding){.state = ES_CAUSE_NONE};
-    if (death.normal)
+    *ret_waits = !death->normal && killer.n == 0 && es_exit_waits_for(core, death->pid) != 0;
+    if (death->normal)
         return;
-    if (killer.n > 1 || killer.possible || (killer.n == 0 && partner_waits(core, event->pid)))
+    if (killer.n > 1 || killer.possible || *ret_waits)
         ret_finding->state = ES_CAUSE_UNKNOWN;
-    else if (killer.n == 1 && ES_IN_DOUBT(&core->pairs, event->time - core->pairs.paused))
+    else if (killer.n == 1 && ES_IN_DOUBT(&core->pairs, death->time - core->pairs.paused))
         ret_finding->state = ES_CAUSE_LOST;
     else if (killer.n == 1)
         *ret_finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .cause = killer.seq};
     else if (core->links.forgot)
         ret_finding->state = ES_CAUSE_EVICTED;
-}
-
-void es_exit_note(struct es_core *core, const struct es_event *event)
-{
-    struct es_death death = death_of(core, event);
-    es_links_died(&core->links, &death);
 }
 
 /* A map of facts, among them the list of links. */

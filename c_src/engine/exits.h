@@ -3,15 +3,21 @@
 #ifndef ES_ENGINE_EXITS_H
 #define ES_ENGINE_EXITS_H
 
-#include "store/event.h"
+#include <stdbool.h>
+
+#include "engine/links.h"
 
 struct es_core;
 struct es_finding;
 
-/* Whose exit signal this exit comes from. ES_CAUSE_NONE: nothing says that it was any. Its links end with it. `event->seq` is that which it
- * will have. */
-void es_exit_cause(struct es_core *core, const struct es_event *event, struct es_finding *ret_finding);
-void es_exit_note(struct es_core *core, const struct es_event *event);
+/* An exit that has no number yet, and its own time. */
+struct es_death es_exit_death(const struct es_core *core, const struct es_event *event);
+
+/* Whose exit signal this exit comes from. ES_CAUSE_NONE: nothing says that it was any. *ret_waits: that may be among the events that wait. */
+void es_exit_cause(struct es_core *core, const struct es_death *death, struct es_finding *ret_finding, bool *ret_waits);
+
+/* A process that is linked with this one and has events that wait, its exit perhaps among them; 0: none. */
+es_ref es_exit_waits_for(const struct es_core *core, es_ref pid);
 
 /* A link began or ended, or a process was there before with some. -ENOMEM. */
 int es_exit_links(struct es_core *core, const struct es_event *event);

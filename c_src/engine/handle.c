@@ -167,7 +167,6 @@ void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es
 {
     struct es_mailbox *box = &proc->mailbox;
     struct es_mail mail = {.seq = box->timeout, .time = in->time};
-    core->mails.handles = true;
     if (is_nested(core, box, in, ret_finding))
         return;
     *ret_finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .sender = in->view.pid};

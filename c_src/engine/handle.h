@@ -23,13 +23,13 @@ struct es_mail {
 
 #define ES_MAILS_MAX (1u << 18)      /* of all mailboxes together */
 #define ES_MAILBOX_MAX 4096u         /* of one */
-#define ES_MAILBOX_UNHANDLED_MAX 64u /* while no callback was seen at all: none may be recorded */
+#define ES_MAILBOX_UNHANDLED_MAX 512u /* while no callback was seen at all: none may be recorded */
 
 struct es_mails {
     struct es_mail *nodes;
     uint32_t n, room, free; /* free: place + 1 */
     uint32_t used;
-    bool delivers, handles; /* a delivery was seen; a callback that says what it handles */
+    bool delivers, handles; /* a delivery was seen; a callback */
     uint64_t evicted;       /* taken and cleared by who counts */
 };
 

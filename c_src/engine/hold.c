@@ -70,6 +70,11 @@ void es_hold_poke(struct es_core *core, es_ref from, es_ref to)
         core->hold.next = 0;
 }
 
+static es_ref waits_for(const struct es_core *core, const struct es_input *in)
+{
+    return in->view.kind == ES_K_EXIT ? es_exit_waits_for(core, in->view.pid) : in->view.peer;
+}
+
 /* Whether it may wait no longer. Where what it waits for waits itself, it gets some more time. */
 static bool is_over(const struct es_core *core, struct es_held *held, uint64_t key)
 {
@@ -77,7 +82,7 @@ static bool is_over(const struct es_core *core, struct es_held *held, uint64_t k
         return true;
     if (key < held->due)
         return false;
-    const struct es_proc *sender = es_proc_find(&core->processes, held->in.view.peer);
+    const struct es_proc *sender = es_proc_find(&core->processes, waits_for(core, &held->in));
     if (!sender || sender->held == 0 || sender->pid == held->in.view.pid || held->postponed++ >= POSTPONED_MAX)
         return true;
     held->due += held->wait / 2 + 1;

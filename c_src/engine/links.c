@@ -20,7 +20,7 @@ void es_links_fini(struct es_links *links)
 
 static uint64_t key_of(es_ref a, es_ref b)
 {
-    uint64_t key = a < b ? es_hash_mix(a, b) : es_hash_mix(b, a);
+    uint64_t key = a < b ? es_hash_mix(es_hash_mix(1, a), b) : es_hash_mix(es_hash_mix(1, b), a);
     return key ? key : 1;
 }
 
@@ -117,7 +117,7 @@ struct es_killer es_links_killer(const struct es_links *links, const struct es_d
         return killer;
     for (uint32_t at = es_table_get(&links->firsts, death->pid); at != ES_TABLE_NONE; at = links->ends[at].next) {
         const struct es_link_end *other = &links->ends[at ^ 1];
-        if (!other->exit_seq)
+        if (!other->exit_seq || other->time > death->time)
             continue;
         if (!death->reason || !other->reason) {
             killer.possible = true;
@@ -141,6 +141,7 @@ void es_links_died(struct es_links *links, const struct es_death *death)
             continue;
         }
         end->exit_seq = death->seq;
+        end->time = death->time;
         end->reason = death->reason;
     }
 }

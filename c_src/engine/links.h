@@ -17,6 +17,7 @@ struct es_link_end { /* of one process; its other end is the neighbour: place ^ 
     uint32_t next, before; /* ends of the same process; ES_TABLE_NONE */
     uint64_t exit_seq;     /* of this end's process; 0: it lives */
     uint64_t reason;       /* hash of its reason */
+    int64_t time;          /* of its exit, by its own stamp */
 };
 
 struct es_links {
@@ -37,6 +38,7 @@ void es_links_remove(struct es_links *links, es_ref a, es_ref b);
 struct es_death {
     es_ref pid;
     uint64_t seq, reason; /* reason 0: not known whole */
+    int64_t time;         /* by its own stamp: what is before it in the recording may have happened later */
     bool normal;          /* such a reason kills nobody */
 };
 struct es_killer {

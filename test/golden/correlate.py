@@ -87,7 +87,7 @@ for send, call in zip(sends, ticks):
         problem("WRONG: another tick", call, json.dumps(origin))
 
 # Timeouts of servers.
-idles = [e for e in events.values() if e["kind"] == "call" and e["function"] == "handle_info" and e["payload"] == "[timeout]"]
+idles = [e for e in events.values() if e["kind"] == "call" and e["module"] == "correlate" and e["function"] == "handle_info" and e["payload"] == "[timeout]"]
 if len(idles) != sum(line[0] == "idled" for line in logs):
     problem("not the timeouts that were handled", more=f"{len(idles)}")
 for call in idles:
