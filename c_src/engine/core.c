@@ -202,6 +202,8 @@ static int take_callback(struct es_core *core, struct es_proc *proc, const struc
     struct es_event event;
     event_of(in, &event);
     core->mails.handles = true;
+    if (!proc->callback)
+        proc->callback = event.module;
     if (event.hash) {
         struct es_finding finding;
         es_mail_handled(core, proc, in, es_states_callback(&core->states, &core->names, &event).behaviour, &finding);

@@ -21,13 +21,13 @@ struct es_death es_exit_death(const struct es_core *core, const struct es_event 
     return death;
 }
 
-es_ref es_exit_waits_for(const struct es_core *core, es_ref pid)
+es_ref es_exit_waits_for(const struct es_core *core, es_ref pid, int64_t time)
 {
     const struct es_links *links = &core->links;
     uint32_t at = core->hold.n ? es_table_get(&links->firsts, pid) : ES_TABLE_NONE;
     for (; at != ES_TABLE_NONE; at = links->ends[at].next) {
         const struct es_proc *other = es_proc_find(&core->processes, links->ends[at ^ 1].pid);
-        if (other && other->held > 0)
+        if (other && other->held > 0 && es_hold_has_exit(&core->hold, other->pid, time))
             return other->pid;
     }
     return 0;
@@ -37,7 +37,7 @@ void es_exit_cause(struct es_core *core, const struct es_death *death, struct es
 {
     struct es_killer killer = es_links_killer(&core->links, death);
     *ret_finding = (struct es_finding){.state = ES_CAUSE_NONE};
-    *ret_waits = !death->normal && killer.n == 0 && es_exit_waits_for(core, death->pid) != 0;
+    *ret_waits = !death->normal && killer.n == 0 && es_exit_waits_for(core, death->pid, death->time) != 0;
     if (death->normal)
         return;
     if (killer.n > 1 || killer.possible || *ret_waits)

@@ -16,8 +16,8 @@ struct es_death es_exit_death(const struct es_core *core, const struct es_event 
 /* Whose exit signal this exit comes from. ES_CAUSE_NONE: nothing says that it was any. *ret_waits: that may be among the events that wait. */
 void es_exit_cause(struct es_core *core, const struct es_death *death, struct es_finding *ret_finding, bool *ret_waits);
 
-/* A process that is linked with this one and has events that wait, its exit perhaps among them; 0: none. */
-es_ref es_exit_waits_for(const struct es_core *core, es_ref pid);
+/* A process that is linked with this one, and whose exit at or before this time is among the events that wait; 0: none. */
+es_ref es_exit_waits_for(const struct es_core *core, es_ref pid, int64_t time);
 
 /* A link began or ended, or a process was there before with some. -ENOMEM. */
 int es_exit_links(struct es_core *core, const struct es_event *event);

@@ -63,6 +63,16 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
     return es_ref_class_of(in->view.peer) == ES_REF_OTHER ? es_names_use(&core->names, in->view.peer) : 0;
 }
 
+bool es_hold_has_exit(const struct es_hold *hold, es_ref pid, int64_t time)
+{
+    for (uint32_t i = 0; i < hold->n; i++) {
+        const struct es_input *in = &hold->items[i].in;
+        if (in->view.pid == pid && in->view.kind == ES_K_EXIT && in->time <= time)
+            return true;
+    }
+    return false;
+}
+
 void es_hold_poke(struct es_core *core, es_ref from, es_ref to)
 {
     const struct es_proc *proc = to ? es_proc_find(&core->processes, to) : NULL;
@@ -72,7 +82,7 @@ void es_hold_poke(struct es_core *core, es_ref from, es_ref to)
 
 static es_ref waits_for(const struct es_core *core, const struct es_input *in)
 {
-    return in->view.kind == ES_K_EXIT ? es_exit_waits_for(core, in->view.pid) : in->view.peer;
+    return in->view.kind == ES_K_EXIT ? es_exit_waits_for(core, in->view.pid, in->time) : in->view.peer;
 }
 
 /* Whether it may wait no longer. Where what it waits for waits itself, it gets some more time. */

@@ -11,13 +11,18 @@
 
 #define MAGIC 0x31535345u  /* "ESS1" */
 #define FRAME_SENDS 65536u /* the newest ones */
-#define NAMES_KEPT 4096u   /* of state machines' states */
+#define FRAME_MAILS 65536u /* of processes whose mailbox is kept whole */
+#define FRAME_LINKS 65536u
+#define NAMES_KEPT 4096u /* of state machines' states */
 
 struct sent_row {
     es_ref from;
     uint64_t to, hash, corr, seq;
     int64_t time;
 };
+/* Rows of other things have one of these as `to`; no process and no content has such a number. */
+enum frame_row { FRAME_WAITS = 16, FRAME_POSTPONED, FRAME_FORGOTTEN, FRAME_LINK };
+
 struct module_row {
     es_ref module;
     uint64_t set;
@@ -42,7 +47,7 @@ struct head {
 
 struct rows {
     struct sent_row *rows;
-    size_t n, all;
+    size_t n, all, room; /* all: that were counted; room: of mails or links, still */
 };
 
 static int count_row(const struct es_lane *lane, const struct es_sent *sent, void *context)
@@ -68,39 +73,97 @@ static int newest_first(const void *a, const void *b)
 
 static int oldest_first(const void *a, const void *b) { return newest_first(b, a); }
 
+static void put_mail(const struct es_proc *proc, const struct es_mail *mail, enum es_mail_queue queue, void *context)
+{
+    struct rows *rows = context;
+    struct sent_row *before = rows->n ? &rows->rows[rows->n - 1] : NULL;
+    if (rows->room > 0) {
+        rows->room--;
+        rows->rows[rows->n++] = (struct sent_row){.from = proc->pid,
+                                                  .to = queue == ES_MAIL_WAITS ? FRAME_WAITS : FRAME_POSTPONED,
+                                                  .hash = mail->hash,
+                                                  .corr = mail->corr,
+                                                  .seq = mail->seq,
+                                                  .time = mail->time};
+    } else if (!before || before->from != proc->pid || before->to != FRAME_FORGOTTEN) {
+        rows->rows[rows->n++] = (struct sent_row){.from = proc->pid, .to = FRAME_FORGOTTEN};
+    }
+}
+
+static void put_link(es_ref a, es_ref b, void *context)
+{
+    struct rows *rows = context;
+    if (rows->room > 0) {
+        rows->room--;
+        rows->rows[rows->n++] = (struct sent_row){.from = a, .to = FRAME_LINK, .hash = b};
+    }
+}
+
 int es_keyframe_make(struct es_core *core)
 {
     struct rows rows = {0};
     es_pairs_each(&core->pairs, count_row, &rows);
-    rows.rows = malloc((rows.all + 1) * sizeof *rows.rows);
+    rows.rows = malloc((rows.all + core->mails.used + FRAME_LINKS + 1) * sizeof *rows.rows);
     if (!rows.rows)
         return es_fail(-ENOMEM, "no memory for a keyframe");
     es_pairs_each(&core->pairs, put_row, &rows);
     qsort(rows.rows, rows.n, sizeof *rows.rows, newest_first);
     rows.n = rows.n < FRAME_SENDS ? rows.n : FRAME_SENDS;
     qsort(rows.rows, rows.n, sizeof *rows.rows, oldest_first);
+    rows.room = FRAME_MAILS;
+    es_mails_each(&core->mails, &core->processes, put_mail, &rows);
+    rows.room = FRAME_LINKS;
+    es_links_each(&core->links, put_link, &rows);
     int r = es_store_keyframe(core->store, rows.rows, rows.n * sizeof *rows.rows);
     free(rows.rows);
     return r;
 }
 
+static int load_send(struct es_core *core, const struct sent_row *row)
+{
+    if (row->from == 0 || row->to == 0 || row->seq == 0 || row->seq >= core->next_seq)
+        return -EBADMSG;
+    struct es_lane *lane = es_lane_find(&core->pairs, row->from, row->to);
+    struct es_sent sent = {.hash = row->hash, .corr = row->corr, .seq = row->seq, .time = row->time};
+    if ((!lane && !(lane = es_lane_add(&core->pairs, row->from, row->to))) ||
+        es_lane_push(&core->pairs, lane, &sent) < 0)
+        return -ENOMEM;
+    struct es_proc *sender = row->to >> 60 == 0xf ? es_proc_meet(&core->processes, row->from) : NULL;
+    if (sender)
+        sender->contents++;
+    return 0;
+}
+
+/* What belongs to a process that has died since is of no use. */
+static int load_mail(struct es_core *core, const struct sent_row *row)
+{
+    struct es_mail mail = {.hash = row->hash, .corr = row->corr, .seq = row->seq, .time = row->time};
+    struct es_proc *proc = es_proc_find(&core->processes, row->from);
+    if (!proc)
+        return 0;
+    if (row->to == FRAME_FORGOTTEN) {
+        es_mail_forgotten(proc);
+        return 0;
+    }
+    if (row->seq == 0 || row->seq >= core->next_seq)
+        return -EBADMSG;
+    return es_mail_restore(&core->mails, proc, &mail, row->to == FRAME_WAITS ? ES_MAIL_WAITS : ES_MAIL_POSTPONED);
+}
+
 int es_keyframe_load(struct es_core *core, const uint8_t *bytes, size_t len)
 {
-    for (size_t at = 0; at + sizeof(struct sent_row) <= len; at += sizeof(struct sent_row)) {
+    int r = 0;
+    for (size_t at = 0; r == 0 && at + sizeof(struct sent_row) <= len; at += sizeof(struct sent_row)) {
         struct sent_row row;
         memcpy(&row, bytes + at, sizeof row);
-        if (row.from == 0 || row.to == 0 || row.seq == 0 || row.seq >= core->next_seq)
-            return -EBADMSG;
-        struct es_lane *lane = es_lane_find(&core->pairs, row.from, row.to);
-        struct es_sent sent = {.hash = row.hash, .corr = row.corr, .seq = row.seq, .time = row.time};
-        if ((!lane && !(lane = es_lane_add(&core->pairs, row.from, row.to))) ||
-            es_lane_push(&core->pairs, lane, &sent) < 0)
-            return -ENOMEM;
-        struct es_proc *sender = row.to >> 60 == 0xf ? es_proc_meet(&core->processes, row.from) : NULL;
-        if (sender)
-            sender->contents++;
+        if (row.to == FRAME_LINK)
+            r = es_links_add(&core->links, row.from, row.hash);
+        else if (row.to >= FRAME_WAITS && row.to <= FRAME_FORGOTTEN)
+            r = load_mail(core, &row);
+        else
+            r = load_send(core, &row);
     }
-    return 0;
+    return r;
 }
 
 /* ---- saving -------------------------------------------------------------------------------------------------------- */

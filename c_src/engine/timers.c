@@ -103,7 +103,9 @@ void es_timers_fired(struct es_core *core, const struct es_input *in, struct es_
         found = timer;
         n += crowd ? 2 : 1;
     }
-    if (n == 1) {
+    if (n == 1 && ES_IN_DOUBT(&core->pairs, in->time - core->pairs.paused)) {
+        finding->state = ES_CAUSE_LOST; /* another one like it may have been set unseen */
+    } else if (n == 1) {
         finding->state = ES_CAUSE_PAIRED;
         finding->cause = found->seq;
         found->seq = 0;

@@ -10,7 +10,7 @@
 
 #define ES_TIMERS (1u << 14) /* remembered; newer ones take the places of older ones of the same kind of content */
 #define ES_TIMER_WAYS 8u     /* places of one content */
-#define ES_TIMER_LATE_NS INT64_C(20000000) /* that a message comes after its timer was due, at most */
+#define ES_TIMER_LATE_NS INT64_C(1000000000) /* that a message comes after its timer was due, at most */
 
 struct es_timer {
     uint64_t hash, seq; /* of the message; of the call, 0: a free place */

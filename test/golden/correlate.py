@@ -62,6 +62,8 @@ for pid, calls in numbered.items():
             problem("a callback has no cause", call)
         elif delivery["kind"] != "deliver" or delivery["pid"] != pid:
             problem("a callback's cause is no delivery to it", call, json.dumps(delivery))
+        elif origin is None and n in timers and "killed" in sys.argv[1] and delivery["cause_state"] == "external":
+            compared["timers that an engine took with it"] += 1
         elif origin is None:
             problem("a handled message's delivery has no cause", delivery)
         elif down:
