@@ -122,18 +122,33 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
     }
 }
 
-#define REPLAYED (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE | ES_F_PAYLOAD)
+struct replay_of {
+    uint64_t from;   /* the first event */
+    unsigned fields; /* set of enum es_field */
+};
 
-static int replay_block(struct es_core *core, struct es_recording *recording, size_t at, uint64_t from)
+#define REPLAYED (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE)
+
+/* Payloads cost most: what state machines return says what they postponed, and the first group's census says who is linked. */
+static unsigned replayed_fields(const struct es_core *core, const struct es_keyframe *keyframe)
+{
+    const struct es_table *modules = &core->states.modules;
+    bool machines = false;
+    for (uint32_t i = 0; modules->mask && i <= modules->mask; i++)
+        machines |= modules->slots[i].key && (modules->slots[i].value & ES_B_STATEM);
+    return machines || keyframe->len == 0 ? REPLAYED | ES_F_PAYLOAD : REPLAYED;
+}
+
+static int replay_block(struct es_core *core, struct es_recording *recording, size_t at, const struct replay_of *of)
 {
     struct es_block *block;
-    int r = es_block_get_fields(recording, at, REPLAYED, &block);
+    int r = es_block_get_fields(recording, at, of->fields, &block);
     if (r == -EBADMSG)
         return 0; /* damaged: what was under way in it stays unknown */
     if (r < 0)
         return r;
     for (size_t i = 0; r == 0 && i < block->n; i++)
-        if (block->events[i].seq >= from)
+        if (block->events[i].seq >= of->from)
             r = replay_event(core, recording, &block->events[i]);
     es_block_unref(recording, block);
     return r;
@@ -149,14 +164,14 @@ static int replay_group(struct es_core *core, struct es_recording *recording)
     size_t n = es_recording_blocks(recording, &blocks), first = n;
     while (first > 0 && blocks[first - 1].last_seq >= keyframe.first_seq)
         first--;
-    uint64_t from = keyframe.first_seq;
+    struct replay_of of = {.from = keyframe.first_seq, .fields = replayed_fields(core, &keyframe)};
     r = replay_processes(core, recording);
     if (r == 0)
         r = es_keyframe_load(core, keyframe.bytes, keyframe.len);
     if (r == 0)
         r = replay_names(core, recording, first < n ? blocks[first].first_time : core->last_time);
     for (size_t i = first; r == 0 && i < n; i++)
-        r = replay_block(core, recording, i, from);
+        r = replay_block(core, recording, i, &of);
     return r;
 }
 

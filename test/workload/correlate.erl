@@ -195,6 +195,7 @@ main([File, Senders, Rounds, Seed]) ->
     persistent_term:put(log_file, File),
     [_ = code:ensure_loaded(M) || M <- [correlate_state, correlate_event, correlate_tree, gen_statem, gen_event, supervisor]],
     wait_traced([{gen_server, try_handle_cast, 3}, {correlate_state, open, 3}, {correlate_event, handle_event, 2}, {erlang, send_after, 3}]),
+    ok = file:write_file(File ++ ".begun", "begun\n"),
     run(list_to_integer(Senders), list_to_integer(Rounds), list_to_integer(Seed)),
     ok = file:write_file(File ++ ".done", "done\n"),
     halt(0).
