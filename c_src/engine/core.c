@@ -196,21 +196,37 @@ static int emit_state(struct es_core *core, struct es_proc *proc, const struct e
     return emit(core, proc, &state);
 }
 
+/* A callback without a content hash: whether it was called for a message all the same, of which nothing else is known. */
+static bool is_for_message(const struct es_core *core, const struct es_event *event, struct es_callback_of of)
+{
+    struct es_reader r;
+    struct es_token token;
+    if (of.callback != ES_CB_HANDLE || of.behaviour != ES_B_STATEM)
+        return of.callback == ES_CB_HANDLE && es_names_word(&core->names, event->function) != ES_W_HANDLE_CONTINUE;
+    es_reader_init(&r, event->payload, event->payload_len);
+    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_LIST || es_token_next(&r, &token) < 0)
+        return true;
+    enum es_word type = es_names_token_word(&core->names, &token);
+    return type != ES_W_INTERNAL && type != ES_W_ENTER;
+}
+
 /* A callback begins: the message that it handles caused it. */
 static int take_callback(struct es_core *core, struct es_proc *proc, const struct es_input *in)
 {
     struct es_event event;
     event_of(in, &event);
+    struct es_callback_of of = es_states_callback(&core->states, &core->names, &event);
+    struct es_finding finding = {.state = ES_CAUSE_NONE};
     core->mails.handles = true;
     if (!proc->callback)
         proc->callback = event.module;
-    if (event.hash) {
-        struct es_finding finding;
-        es_mail_handled(core, proc, in, es_states_callback(&core->states, &core->names, &event).behaviour, &finding);
-        event.cause_state = finding.state;
-        event.cause = finding.cause;
-        core->handled[finding.state]++;
-    }
+    if (event.hash)
+        es_mail_handled(core, proc, in, of.behaviour, &finding);
+    else if (is_for_message(core, &event, of))
+        finding.state = ES_CAUSE_UNKNOWN;
+    event.cause_state = finding.state;
+    event.cause = finding.cause;
+    core->handled[finding.state]++;
     proc->mailbox.timeout = 0;
     return emit(core, proc, &event);
 }

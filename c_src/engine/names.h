@@ -29,7 +29,7 @@
     W(SUPERVISOR_BRIDGE, "supervisor_bridge") W(EX_GEN_SERVER, "Elixir.GenServer") W(GEN, "gen") W(PROC_LIB, "proc_lib")  \
     W(INIT_P, "init_p") W(NAME, "name") W(REGISTERED_NAME, "registered_name") W(NODE, "node") W(UNDEFINED, "undefined") \
     W(TIMEOUT, "timeout") W(POSTPONE, "postpone") W(TRUE, "true") W(ERLANG, "erlang") W(SEND_AFTER, "send_after") \
-    W(CLOCK_SERVICE, "clock_service") W(NORMAL, "normal") W(LINKS, "links")
+    W(CLOCK_SERVICE, "clock_service") W(NORMAL, "normal") W(LINKS, "links") W(INTERNAL, "internal") W(ENTER, "enter")
 /* clang-format on */
 
 enum es_word {
