@@ -43,6 +43,13 @@ struct es_info {
 };
 int es_query_info(struct es_query *query, struct es_info *ret_info);
 
+/* ---- nodes --------------------------------------------------------------------------------------------------------- */
+/* Nodes of a recording that was merged from several, which es_ref_node() of a pid or port counts; 0: it is of one node alone. */
+size_t es_query_nodes(const struct es_query *query);
+/* The name of a node, made unlike all others: shop@host, shop@host#2. NULL where it has none. */
+const char *es_query_node(const struct es_query *query, unsigned node);
+int es_query_node_by_name(const struct es_query *query, const char *name); /* -ENOENT says which there are */
+
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 struct es_filter {
     const es_ref *pids;
@@ -82,7 +89,7 @@ int es_query_ps(struct es_query *query, int64_t at, struct es_ps_row **ret_rows,
 
 /* Registered name of a process at a time, or the last it had before; ES_REF_NONE. INT64_MAX: its last one. */
 es_ref es_query_name(struct es_query *query, es_ref pid, int64_t at);
-/* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>"; several over time: all of them. free().
+/* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>" / "<shop@host.1.2>"; several over time: all of them. free().
  * -ENOENT says what is near. */
 int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, size_t *ret_n);
 
