@@ -43,6 +43,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(dag, "dag", "a recording as a graph without cycles: causes, processes, states, calls, values") \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
+    C(merge, "merge", "put recordings of several nodes together, on one clock")                                             \
     C(save, "save", "copy a live recording")                                                                                 \
     C(doctor, "doctor", "what works on this machine, and how to mend what does not")
 /* clang-format on */

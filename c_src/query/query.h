@@ -581,6 +581,21 @@ struct es_cut_request {
 };
 int es_query_cut(struct es_query *query, const struct es_cut_request *request);
 
+/* Puts recordings of several nodes together into one, on the clock of the first. Messages between the nodes are paired and say how the
+ * clocks lie; docs/merge.md. */
+struct es_merge_request {
+    const char *path; /* of the result */
+    bool overwrite;
+    const int64_t *offsets; /* by hand, in ns, one for each recording but the first; NULL: to be found */
+    int (*tick)(double done, void *context);
+    void *context;
+};
+/* What is said of recording `k` of a merged one: metadata "merged.k.KEY"; NULL where nothing is. */
+const char *es_query_merged(struct es_query *query, size_t k, const char *key);
+size_t es_query_merged_count(struct es_query *query);
+/* -EINVAL: they cannot be put together, says why. `n` from 2 to 64. */
+int es_query_merge(struct es_query *const *queries, size_t n, const struct es_merge_request *request);
+
 enum es_export { ES_EXPORT_JSONL, ES_EXPORT_PERFETTO, ES_EXPORT_ETF };
 struct es_export_request {
     enum es_export to;

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/* References and terms of several recordings as those of one. Atoms are numbered anew where two emulators gave one number to two of them;
+ * pids of recorded nodes become references of class PID wherever they stand as such. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "query/merge.h"
+
+/* ---- atoms --------------------------------------------------------------------------------------------------------- */
+
+/* The place of this text, made where it is not there. */
+static struct es_merge_atom *atom_of(struct es_merge_atoms *atoms, const uint8_t *text, size_t len)
+{
+    uint64_t key = es_hash_bytes(text, len, 0);
+    uint64_t *place;
+    for (key = key ? key : 1;; key = key + 1 ? key + 1 : 1) {
+        place = es_refmap_place(&atoms->by_text, key);
+        if (!place)
+            return NULL;
+        if (*place == 0)
+            break;
+        struct es_merge_atom *atom = &atoms->list[*place - 1];
+        if (atom->len == len && memcmp(atom->text, text, len) == 0)
+            return atom;
+    }
+    if (atoms->n == atoms->room) {
+        size_t room = atoms->room ? atoms->room * 2 : 1024;
+        struct es_merge_atom *list = realloc(atoms->list, room * sizeof *list);
+        if (!list)
+            return NULL;
+        atoms->list = list;
+        atoms->room = room;
+    }
+    struct es_merge_atom *atom = &atoms->list[atoms->n];
+    *atom = (struct es_merge_atom){.text = malloc(len + 1), .len = len};
+    if (!atom->text)
+        return NULL;
+    memcpy(atom->text, text, len);
+    *place = ++atoms->n;
+    return atom;
+}
+
+/* Emulators give atoms numbers that end in the same six bits, other than these. */
+static es_ref fresh_atom(struct es_merge_atoms *atoms)
+{
+    es_ref ref;
+    do
+        ref = es_ref_make(ES_REF_ATOM, ++atoms->fresh << 6 | 1);
+    while (es_refmap_find(&atoms->taken, ref));
+    return ref;
+}
+
+struct atoms_of {
+    struct es_merge *merge;
+    struct es_merge_rec *rec;
+};
+
+static int take_atom(es_ref ref, const uint8_t *bytes, size_t len, void *context)
+{
+    struct atoms_of *of = context;
+    struct es_merge_atoms *atoms = &of->merge->atoms;
+    if (es_ref_class_of(ref) != ES_REF_ATOM)
+        return 0;
+    struct es_merge_atom *atom = atom_of(atoms, bytes, len);
+    uint64_t *mapped = atom ? es_refmap_place(&of->rec->atoms, ref) : NULL;
+    if (!mapped)
+        return -ENOMEM;
+    bool known = atom->ref != 0;
+    if (!known || of->rec->identity)
+        atom->ref = of->rec->identity || !es_refmap_find(&atoms->taken, ref) ? ref : fresh_atom(atoms);
+    *mapped = atom->ref;
+    uint64_t *taken = es_refmap_place(&atoms->taken, atom->ref);
+    if (!taken)
+        return -ENOMEM;
+    *taken = (uint64_t)(atom - atoms->list) + 1;
+    return known && !of->rec->identity ? 0 : es_store_define(of->merge->store, atom->ref, bytes, len);
+}
+
+int es_merge_atoms(struct es_merge *merge)
+{
+    int rc = 0;
+    for (size_t k = 0; rc == 0 && k < merge->n; k++) {
+        struct atoms_of of = {merge, &merge->recs[k]};
+        rc = es_recording_each_define(of.rec->query->recording, take_atom, &of);
+    }
+    return rc == -ENOMEM ? es_fail(rc, "no memory for the atoms") : rc;
+}
+
+/* One that has no definition gets a number of its own. */
+static int map_atom(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref, es_ref *ret)
+{
+    *ret = ref;
+    if (rec->identity)
+        return 0;
+    uint64_t *mapped = es_refmap_place(&rec->atoms, ref);
+    if (!mapped)
+        return -ENOMEM;
+    if (*mapped == 0)
+        *mapped = fresh_atom(&merge->atoms);
+    *ret = *mapped;
+    return 0;
+}
+
+/* ---- nodes and addresses ------------------------------------------------------------------------------------------- */
+
+static const uint8_t *atom_text(const struct es_merge_rec *rec, const struct es_token *token, size_t *ret_len)
+{
+    *ret_len = token->len;
+    return token->type == ES_TOK_ATOM       ? token->bytes
+           : token->type == ES_TOK_ATOM_REF ? es_recording_define(rec->query->recording,
+                                                                  es_ref_make(ES_REF_ATOM, token->word), ret_len)
+                                            : NULL;
+}
+
+static struct es_token node_token(const struct es_token *token)
+{
+    return (struct es_token){.type = token->node.text ? ES_TOK_ATOM : ES_TOK_ATOM_REF,
+                             .bytes = token->node.text,
+                             .len = token->node.len,
+                             .word = token->node.word};
+}
+
+/* The first recording of the node with this name, and this creation where that is not 0; NULL: there is none. */
+static const struct es_merge_rec *rec_of(const struct es_merge *merge, const uint8_t *name, size_t len, uint32_t creation)
+{
+    for (size_t k = 0; name && k < merge->n; k++) {
+        const struct es_merge_rec *rec = &merge->recs[k];
+        if (strlen(rec->node) == len && memcmp(rec->node, name, len) == 0 &&
+            (creation == 0 || rec->creation == 0 || creation == rec->creation))
+            return rec;
+    }
+    return NULL;
+}
+
+static const struct es_merge_rec *rec_of_token(const struct es_merge *merge, const struct es_merge_rec *rec,
+                                               const struct es_token *token)
+{
+    struct es_token node = node_token(token);
+    size_t len = 0;
+    const uint8_t *name = atom_text(rec, &node, &len);
+    return rec_of(merge, name, len, token->creation);
+}
+
+es_ref es_merge_pid(const struct es_merge *merge, const struct es_merge_rec *rec, const struct es_token *token)
+{
+    const struct es_merge_rec *of = rec_of_token(merge, rec, token);
+    if (!of || token->number > 0x0fffffff || token->serial > ES_REF_SERIAL_MAX)
+        return ES_REF_NONE;
+    return es_ref_on_node(es_ref_pid((uint32_t)token->number, token->serial), of->number);
+}
+
+const uint8_t *es_merge_text(uint64_t word, size_t *ret_len, void *context)
+{
+    const struct es_merge *merge = context;
+    const uint64_t *place = es_refmap_find(&merge->atoms.taken, es_ref_make(ES_REF_ATOM, word));
+    if (!place)
+        return NULL;
+    *ret_len = merge->atoms.list[*place - 1].len;
+    return merge->atoms.list[*place - 1].text;
+}
+
+int es_merge_node_of(const struct es_token *token, void *context)
+{
+    const struct es_merge *merge = context;
+    size_t len = token->node.len;
+    const uint8_t *name = token->node.text ? token->node.text : es_merge_text(token->node.word, &len, context);
+    const struct es_merge_rec *of = rec_of(merge, name, len, token->creation);
+    return of ? (int)of->number : -1;
+}
+
+/* How many nodes have this name? */
+static unsigned nodes_called(const struct es_merge *merge, const struct es_merge_rec *rec)
+{
+    unsigned n = 0;
+    for (unsigned number = 0; number < merge->nodes; number++)
+        for (size_t k = 0; k < merge->n; k++)
+            if (merge->recs[k].number == number) {
+                n += strcmp(merge->recs[k].node, rec->node) == 0;
+                break;
+            }
+    return n;
+}
+
+static void read_address(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref, struct es_merge_address *ret)
+{
+    size_t len = 0, name_len = 0;
+    const uint8_t *bytes = es_recording_define(rec->query->recording, ref, &len), *name;
+    struct es_reader r;
+    struct es_token token, node;
+    const struct es_merge_rec *of = NULL;
+    es_reader_init(&r, bytes, bytes ? len : 0);
+    if (!bytes || es_token_next(&r, &token) < 0)
+        return;
+    if (token.type == ES_TOK_ATOM || token.type == ES_TOK_ATOM_REF) {
+        name = atom_text(rec, &token, &name_len);
+        of = rec_of(merge, name, name_len, 0);
+        ret->is_node = true;
+    } else if (token.type == ES_TOK_PID || token.type == ES_TOK_REF) {
+        of = rec_of_token(merge, rec, &token);
+        ret->is_alias = token.type == ES_TOK_REF;
+        ret->to = token.type == ES_TOK_PID ? es_merge_pid(merge, rec, &token) : ES_REF_NONE;
+    } else if (token.type == ES_TOK_TUPLE && token.count == 2 && es_token_next(&r, &token) == 0 &&
+               es_token_next(&r, &node) == 0) {
+        name = atom_text(rec, &node, &name_len);
+        of = rec_of(merge, name, name_len, 0);
+    }
+    if (of) {
+        ret->node = of->node_hash;
+        ret->other = of->number != rec->number;
+    }
+}
+
+const struct es_merge_address *es_merge_address(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref)
+{
+    uint64_t *place = es_refmap_place(&rec->places, ref);
+    if (!place)
+        return NULL;
+    if (*place == 0) {
+        if (rec->n_addresses == rec->addresses_room) {
+            size_t room = rec->addresses_room ? rec->addresses_room * 2 : 256;
+            struct es_merge_address *list = realloc(rec->addresses, room * sizeof *list);
+            if (!list)
+                return NULL;
+            rec->addresses = list;
+            rec->addresses_room = room;
+        }
+        rec->addresses[rec->n_addresses] = (struct es_merge_address){0};
+        read_address(merge, rec, ref, &rec->addresses[rec->n_addresses]);
+        *place = ++rec->n_addresses;
+    }
+    return &rec->addresses[*place - 1];
+}
+
+/* ---- other references ---------------------------------------------------------------------------------------------- */
+
+/* {Name, Node} of a recorded node that is alone in having its name: the name, or the reference that stands for it. */
+static es_ref name_address(struct es_merge *merge, struct es_merge_rec *rec, const uint8_t *bytes, size_t len)
+{
+    struct es_reader r;
+    struct es_token pair, name, node;
+    size_t node_len = 0;
+    es_ref ref = ES_REF_NONE;
+    es_reader_init(&r, bytes, len);
+    if (es_token_next(&r, &pair) < 0 || pair.type != ES_TOK_TUPLE || pair.count != 2 || es_token_next(&r, &name) < 0 ||
+        es_token_next(&r, &node) < 0 || name.type != ES_TOK_ATOM_REF)
+        return ES_REF_NONE;
+    const struct es_merge_rec *of = rec_of(merge, atom_text(rec, &node, &node_len), node_len, 0);
+    if (!of || nodes_called(merge, of) != 1 || map_atom(merge, rec, es_ref_make(ES_REF_ATOM, name.word), &ref) < 0)
+        return ES_REF_NONE;
+    return es_nodes_address(ref, of->number);
+}
+
+static int define_other(struct es_merge *merge, es_ref ref, const uint8_t *bytes, size_t len)
+{
+    uint64_t *defined = es_refmap_place(&merge->defined, ref);
+    if (!defined)
+        return -ENOMEM;
+    if (*defined)
+        return 0;
+    *defined = 1;
+    return es_store_define(merge->store, ref, bytes, len);
+}
+
+int es_merge_own_name(struct es_merge *merge, struct es_merge_rec *rec, es_ref name, es_ref *ret)
+{
+    uint8_t bytes[64];
+    struct es_writer w;
+    if (nodes_called(merge, rec) != 1)
+        return 0;
+    const struct es_merge_atom *node =
+        atom_of(&merge->atoms, (const uint8_t *)rec->node, strlen(rec->node)); /* its own name is among its atoms */
+    if (!node || !node->ref)
+        return node ? 0 : es_fail(-ENOMEM, "no memory for the atoms");
+    es_writer_init(&w, bytes, sizeof bytes);
+    es_write_tuple(&w, 2);
+    es_write_atom_ref(&w, name);
+    es_write_atom_ref(&w, node->ref);
+    *ret = es_nodes_address(name, rec->number);
+    return define_other(merge, *ret, bytes, (size_t)(w.at - bytes));
+}
+
+static int map_other(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref, es_ref *ret)
+{
+    size_t len = 0;
+    const uint8_t *bytes = es_recording_define(rec->query->recording, ref, &len);
+    const struct es_merge_address *address = bytes ? es_merge_address(merge, rec, ref) : NULL;
+    if (bytes && !address)
+        return -ENOMEM;
+    if (!bytes) { /* what it was is not known: it stays apart from all others */
+        *ret = es_ref_make(ES_REF_OTHER, es_hash_mix(ref, rec->rec + 1) | 1);
+        return 0;
+    }
+    if (address->to) {
+        *ret = address->to;
+        return 0;
+    }
+    uint32_t term_len = (uint32_t)len;
+    es_ref named = name_address(merge, rec, bytes, len);
+    int rc = es_merge_term(merge, rec, &merge->fact, &bytes, &term_len);
+    if (rc < 0)
+        return rc;
+    *ret = named ? named : es_ref_make(ES_REF_OTHER, es_hash_bytes(bytes, term_len, 1) | 1);
+    return es_ref_class_of(*ret) == ES_REF_OTHER ? define_other(merge, *ret, bytes, term_len) : 0;
+}
+
+int es_merge_ref(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref, es_ref *ret)
+{
+    es_ref mapped = ref;
+    uint64_t *known;
+    int rc = 0;
+    switch (es_ref_class_of(ref)) {
+    case ES_REF_PID:
+    case ES_REF_PORT: mapped = es_ref_on_node(ref, rec->number); break;
+    case ES_REF_ATOM: rc = map_atom(merge, rec, ref, &mapped); break;
+    case ES_REF_OTHER:
+        known = es_refmap_find(&rec->others, ref);
+        if (known) {
+            mapped = *known;
+            break;
+        }
+        rc = map_other(merge, rec, ref, &mapped);
+        known = rc == 0 ? es_refmap_place(&rec->others, ref) : NULL;
+        if (rc == 0 && !known)
+            rc = -ENOMEM;
+        if (rc == 0)
+            *known = mapped;
+        break;
+    default: break;
+    }
+    *ret = mapped;
+    return rc == -ENOMEM ? es_fail(rc, "no memory for the names of the recordings") : rc;
+}
+
+/* ---- terms --------------------------------------------------------------------------------------------------------- */
+
+static int add_atom(struct es_merge *merge, struct es_merge_rec *rec, struct es_buf *buf, uint64_t word)
+{
+    es_ref ref;
+    struct es_writer w;
+    int rc = map_atom(merge, rec, es_ref_make(ES_REF_ATOM, word), &ref);
+    if (rc == 0)
+        rc = es_buf_reserve(buf, 16);
+    if (rc < 0)
+        return rc;
+    es_writer_init(&w, buf->bytes + buf->len, 16);
+    es_write_atom_ref(&w, ref);
+    buf->len = (size_t)(w.at - buf->bytes);
+    return 0;
+}
+
+/* A token as it is, but for a reference to an atom in it. */
+static int add_token(struct es_merge *merge, struct es_merge_rec *rec, struct es_buf *buf, const struct es_token *token,
+                     const uint8_t *from, const uint8_t *to)
+{
+    bool names = token->type == ES_TOK_PID || token->type == ES_TOK_PORT || token->type == ES_TOK_REF;
+    if (token->type == ES_TOK_ATOM_REF)
+        return add_atom(merge, rec, buf, token->word);
+    if (!names || token->node.text)
+        return es_buf_add(buf, from, (size_t)(to - from));
+    size_t before = *from == ES_T_NEWER_REF || *from == ES_T_NEW_REF ? 3 : 1; /* tag, and how many numbers */
+    size_t atom = from[before] == ES_T_ATOM_REF8 ? 9 : 5;
+    int rc = es_buf_add(buf, from, before);
+    if (rc == 0)
+        rc = add_atom(merge, rec, buf, token->node.word);
+    from += before + atom;
+    return rc == 0 ? es_buf_add(buf, from, (size_t)(to - from)) : rc;
+}
+
+int es_merge_term(struct es_merge *merge, struct es_merge_rec *rec, struct es_buf *buf, const uint8_t **bytes,
+                  uint32_t *len)
+{
+    struct es_reader r;
+    struct es_token token;
+    int rc = 0;
+    if (rec->identity || *len == 0)
+        return 0;
+    es_reader_init(&r, *bytes, *len);
+    buf->len = 0;
+    while (rc == 0 && es_reader_left(&r) > 0) {
+        const uint8_t *from = r.at;
+        if (es_token_next(&r, &token) < 0) { /* damaged: the rest stays as it is, and does not print either */
+            rc = es_buf_add(buf, from, (size_t)(r.end - from));
+            break;
+        }
+        rc = add_token(merge, rec, buf, &token, from, r.at);
+    }
+    if (rc < 0)
+        return es_fail(rc, "no memory for a term");
+    *bytes = buf->bytes;
+    *len = (uint32_t)buf->len;
+    return 0;
+}
+
+/* ---- gaps ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_time(const struct es_merge *merge, const struct es_token *key)
+{
+    size_t len = key->len;
+    const uint8_t *text = key->type == ES_TOK_ATOM_REF ? es_merge_text(key->word, &len, (void *)(uintptr_t)merge)
+                          : key->type == ES_TOK_ATOM   ? key->bytes
+                                                       : NULL;
+    return text && ((len == 4 && memcmp(text, "from", 4) == 0) || (len == 2 && memcmp(text, "to", 2) == 0));
+}
+
+int es_merge_gap(struct es_merge *merge, struct es_merge_rec *rec, struct es_event *event)
+{
+    struct es_reader r;
+    struct es_token key = {.type = ES_TOK_NIL}, token;
+    int rc = 0;
+    es_reader_init(&r, event->payload, event->payload_len);
+    merge->gap.len = 0;
+    while (rc == 0 && es_reader_left(&r) > 0) {
+        const uint8_t *from = r.at;
+        if (es_token_next(&r, &token) < 0)
+            return 0; /* damaged: it stays as it is */
+        rc = es_buf_reserve(&merge->gap, (size_t)(r.at - from) + 16);
+        if (rc == 0 && token.type == ES_TOK_INT && is_time(merge, &key)) {
+            struct es_writer w;
+            es_writer_init(&w, merge->gap.bytes + merge->gap.len, 16);
+            es_write_int(&w, es_clock_map(&rec->fit, token.integer));
+            merge->gap.len = (size_t)(w.at - merge->gap.bytes);
+        } else if (rc == 0) {
+            rc = es_buf_add(&merge->gap, from, (size_t)(r.at - from));
+        }
+        key = token;
+    }
+    event->payload = merge->gap.bytes;
+    event->payload_len = (uint32_t)merge->gap.len;
+    return rc < 0 ? es_fail(rc, "no memory for a term") : 0;
+}
