@@ -109,15 +109,16 @@ static void print_messages(struct es_query *query, size_t k)
 static void print_node(struct es_query *query, size_t k)
 {
     struct es_cli_buf span, since;
-    const char *node = es_query_node(query, (unsigned)number_of(query, k, "number")), *elixir = es_query_merged(query, k, "elixir");
+    const char *node = es_query_node(query, (unsigned)number_of(query, k, "number")), *elixir;
     int64_t first = number_of(query, k, "first_time"), last = number_of(query, k, "last_time");
-    bool has_elixir = elixir && *elixir && strcmp(elixir, "undefined") != 0;
     printf("  %s%s%s", es_cli_style(stdout, ES_STYLE_BOLD), node ? node : "unknown", es_cli_style(stdout, ES_STYLE_NONE));
     printf("  OTP %s", text_of(query, k, "otp"));
-    if (has_elixir)
-        printf(", Elixir %s", text_of(query, k, "elixir"));
+    elixir = text_of(query, k, "elixir"); /* until the next question */
+    if (*elixir && strcmp(elixir, "undefined") != 0)
+        printf(", Elixir %s", elixir);
     printf(", %s, for %s", es_cli_wall(es_query_wall(query, first), &since), es_cli_duration(last - first, &span));
-    printf("%s%s\n", *text_of(query, k, "end_reason") ? ", ended: " : "", text_of(query, k, "end_reason"));
+    const char *end = text_of(query, k, "end_reason");
+    printf("%s%s\n", *end ? ", ended: " : "", end);
     if (k > 0)
         print_clock(query, k);
     print_messages(query, k);

@@ -110,6 +110,27 @@ static void set_up(struct es_merge *merge, size_t k, struct es_query *query)
         merge->all += blocks[i].events;
 }
 
+static int index_processes(struct es_merge_rec *rec)
+{
+    const struct es_process *processes = NULL;
+    size_t n = es_recording_processes(rec->query->recording, &processes);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t *place = processes[i].pid ? es_refmap_place(&rec->processes, processes[i].pid) : NULL;
+        if (processes[i].pid && !place)
+            return es_fail(-ENOMEM, "no memory for the processes");
+        if (place && *place == 0)
+            *place = i + 1;
+    }
+    return 0;
+}
+
+const struct es_process *es_merge_process(const struct es_merge_rec *rec, es_ref pid)
+{
+    const struct es_process *processes = NULL;
+    const uint64_t *place = es_refmap_find(&rec->processes, pid);
+    return place && *place <= es_recording_processes(rec->query->recording, &processes) ? &processes[*place - 1] : NULL;
+}
+
 static int create(struct es_merge *merge)
 {
     struct es_store_options options = {.path = merge->request->path, .overwrite = merge->request->overwrite};
@@ -135,7 +156,7 @@ static void fini(struct es_merge *merge)
 {
     for (size_t k = 0; k < merge->n; k++) {
         struct es_merge_rec *rec = &merge->recs[k];
-        struct es_refmap *maps[] = {&rec->atoms, &rec->others, &rec->places, &rec->corrs, &rec->unborn};
+        struct es_refmap *maps[] = {&rec->atoms, &rec->others, &rec->places, &rec->corrs, &rec->unborn, &rec->processes, &rec->heard};
         for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
             es_refmap_fini(maps[i]);
         free(rec->addresses);
@@ -210,6 +231,8 @@ int es_query_merge(struct es_query *const *queries, size_t n, const struct es_me
     for (; merge.n < n; merge.n++)
         set_up(&merge, merge.n, queries[merge.n]);
     int rc = check(&merge);
+    for (size_t k = 0; rc == 0 && k < n; k++)
+        rc = index_processes(&merge.recs[k]);
     if (rc == 0)
         rc = make(&merge);
     if (rc == 0 && request->tick)

@@ -29,6 +29,7 @@ struct es_cross {  /* a send to another node, or a delivery from one */
     uint64_t head; /* the same of what is never cut */
     es_ref who;    /* whose event it is, as in the result */
     es_ref to;     /* of sends: the receiver, as in the result; 0: known by its name or alias only */
+    es_ref name;   /* then: the name, as in the result */
     uint64_t corr;
     uint64_t pair_seq; /* of its partner; 0: none */
     uint32_t partner;  /* place of it */
@@ -55,7 +56,8 @@ struct es_merge_hole { /* when messages may be missing, on the own clock */
 
 /* What the reference of an addressee or a sender's node means, of class OTHER. */
 struct es_merge_address {
-    es_ref to;          /* a process */
+    es_ref to;          /* a process, */
+    es_ref name;        /* or a registered name, as in the result */
     uint64_t node;      /* hash of its node's name; 0: of no recorded node */
     bool is_node, is_alias;
     bool other; /* of another node than the recording's */
@@ -71,7 +73,8 @@ struct es_merge_rec {
     int64_t first, last; /* times of the first and last event */
     bool sends, went;    /* it has sends; a connection broke */
     bool identity;       /* references to atoms stay as they are */
-    struct es_refmap atoms, others, places, corrs, unborn;
+    struct es_refmap atoms, others, places, corrs, unborn, processes;
+    struct es_refmap heard; /* process to the time of the last delivery to it */
     struct es_merge_address *addresses;
     size_t n_addresses, addresses_room;
     struct es_merge_hole *holes;
@@ -125,11 +128,15 @@ int es_merge_gap(struct es_merge *merge, struct es_merge_rec *rec, struct es_eve
 /* A registered name (as in the result) of the recording's own node, as an addressee. */
 int es_merge_own_name(struct es_merge *merge, struct es_merge_rec *rec, es_ref name, es_ref *ret);
 const struct es_merge_address *es_merge_address(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref);
+es_ref es_merge_atom(const struct es_merge_rec *rec, es_ref atom); /* one that is defined */
 es_ref es_merge_pid(const struct es_merge *merge, const struct es_merge_rec *rec, const struct es_token *token);
 
 /* Of the result, for es_world_text; `context` is the merge. */
 const uint8_t *es_merge_text(uint64_t word, size_t *ret_len, void *context);
 int es_merge_node_of(const struct es_token *token, void *context);
+
+/* The row of a process, by its reference in the recording; NULL where it has none. */
+const struct es_process *es_merge_process(const struct es_merge_rec *rec, es_ref pid);
 
 /* ---- messages between the nodes ---- */
 int es_merge_collect(struct es_merge *merge, struct es_merge_rec *rec);

@@ -63,6 +63,7 @@ static int take_send(struct es_merge *merge, struct es_merge_rec *rec, const str
         return rc;
     struct es_cross cross = cross_of(rec, event);
     cross.to = address->to;
+    cross.name = address->name;
     cross.flags = address->to ? ES_X_DIRECT : 0;
     set_content(&cross, &content, direction(rec->node_hash, address->node));
     return add_cross(&merge->sends, &cross);
@@ -117,9 +118,13 @@ static int note_spawned(struct es_merge_rec *rec, const struct es_event *event)
 static int take_event(struct es_merge *merge, struct es_merge_rec *rec, const struct es_event *event)
 {
     bool other = es_ref_class_of(event->peer) == ES_REF_OTHER;
+    uint64_t *heard;
     switch (event->kind) {
     case ES_K_SEND: return other ? take_send(merge, rec, event) : 0;
     case ES_K_DELIVER:
+        heard = es_refmap_place(&rec->heard, event->pid);
+        if (heard)
+            *heard = (uint64_t)event->time;
         if (other)
             return take_delivery(merge, rec, event);
         is_first_of_spawned(rec, event->pid);

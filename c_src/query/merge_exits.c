@@ -13,7 +13,7 @@ static struct es_merge_rec *find_exit(struct es_merge *merge, es_ref pid, uint64
     for (size_t k = 0; k < merge->n; k++) {
         struct es_merge_rec *rec = &merge->recs[k];
         const struct es_process *process =
-            rec->number == es_ref_node(pid) ? es_query_process(rec->query, es_ref_on_node(pid, 0)) : NULL;
+            rec->number == es_ref_node(pid) ? es_merge_process(rec, es_ref_on_node(pid, 0)) : NULL;
         if (process && process->exit_seq) {
             *ret_seq = process->exit_seq;
             return rec;

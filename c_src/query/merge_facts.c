@@ -17,7 +17,7 @@ static const struct es_process *again(const struct es_merge *merge, const struct
     for (size_t k = 0; k < merge->n && !found; k++) {
         const struct es_merge_rec *other = &merge->recs[k];
         if (other != rec && other->number == rec->number && (behind ? other->first > rec->first : other->first < rec->first))
-            found = es_query_process(other->query, pid);
+            found = es_merge_process(other, pid);
     }
     return found;
 }

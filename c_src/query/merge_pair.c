@@ -85,7 +85,7 @@ static int64_t slack(const struct es_merge *merge, const struct es_cross *a, con
 static int64_t covered_from(const struct es_merge *merge, const struct es_cross *cross, bool *ret_born)
 {
     const struct es_merge_rec *rec = &merge->recs[cross->rec];
-    const struct es_process *process = es_query_process(rec->query, es_ref_on_node(cross->who, 0));
+    const struct es_process *process = es_merge_process(rec, es_ref_on_node(cross->who, 0));
     *ret_born = process && process->spawned != INT64_MIN && process->spawned >= rec->first;
     return es_clock_map(&rec->fit, *ret_born ? process->spawned : rec->first);
 }
@@ -112,6 +112,32 @@ static size_t unsent_deliveries(const struct es_merge *merge, const struct group
     return born ? 0 : n;
 }
 
+/* What is sent to a name arrives where the receiver has it from the first delivery to the last. */
+static bool has_address(const struct es_merge *merge, const struct group *g, const struct es_cross *send)
+{
+    const struct es_merge_rec *rec = &merge->recs[g->deliveries[0]->rec];
+    es_ref pid = es_ref_on_node(g->deliveries[0]->who, 0);
+    if (send->flags & ES_X_DIRECT || !send->name)
+        return send->flags & ES_X_DIRECT;
+    return es_merge_atom(rec, es_query_name(rec->query, pid, g->deliveries[0]->time)) == send->name &&
+           es_merge_atom(rec, es_query_name(rec->query, pid, g->deliveries[g->n_deliveries - 1]->time)) == send->name;
+}
+
+static bool is_connected(const struct es_merge *merge, const struct group *g)
+{
+    return !merge->recs[g->sends[0]->rec].went && !merge->recs[g->deliveries[0]->rec].went;
+}
+
+/* A send must be among the deliveries when its receiver got anything long after it: a mailbox is one queue. */
+static bool must_arrive(const struct es_merge *merge, const struct group *g, const struct es_cross *send)
+{
+    const struct es_merge_rec *rec = &merge->recs[g->deliveries[0]->rec];
+    const uint64_t *heard = es_refmap_find(&rec->heard, es_ref_on_node(g->deliveries[0]->who, 0));
+    return heard && is_connected(merge, g) && has_address(merge, g, send) &&
+           es_clock_map(&rec->fit, (int64_t)*heard) >
+               es_merge_time(merge, send) + GRACE_NS + slack(merge, send, g->deliveries[0]);
+}
+
 /* The first `skip_sends` sends were not seen to arrive, or the first `skip_deliveries` deliveries not seen to be sent. */
 static bool is_possible(const struct es_merge *merge, const struct group *g, size_t skip_sends, size_t skip_deliveries)
 {
@@ -125,7 +151,7 @@ static bool is_possible(const struct es_merge *merge, const struct group *g, siz
         if (es_merge_time(merge, g->deliveries[d]) + slack(merge, g->sends[0], g->deliveries[d]) <
             es_clock_map(&rec->fit, rec->last))
             return false;
-    return true;
+    return s >= g->n_sends || !must_arrive(merge, g, g->sends[s]); /* they rise, so the first tells */
 }
 
 static bool has_one_sender(const struct group *g)
@@ -136,10 +162,10 @@ static bool has_one_sender(const struct group *g)
     return true;
 }
 
-static bool all_direct(const struct group *g)
+static bool all_have_address(const struct es_merge *merge, const struct group *g)
 {
     for (size_t i = 0; i < g->n_sends; i++)
-        if (!(g->sends[i]->flags & ES_X_DIRECT))
+        if (!has_address(merge, g, g->sends[i]))
             return false;
     return true;
 }
@@ -147,8 +173,7 @@ static bool all_direct(const struct group *g)
 /* Messages on the way are lost when a connection breaks, and those to a name that nobody has. */
 static bool may_skip(const struct es_merge *merge, const struct group *g)
 {
-    return g->n_sends != g->n_deliveries &&
-           (!all_direct(g) || merge->recs[g->sends[0]->rec].went || merge->recs[g->deliveries[0]->rec].went);
+    return g->n_sends != g->n_deliveries && (!is_connected(merge, g) || !all_have_address(merge, g));
 }
 
 static void pair_rows(struct es_merge *merge, const struct group *g)

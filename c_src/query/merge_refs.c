@@ -103,6 +103,12 @@ static int map_atom(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref
     return 0;
 }
 
+es_ref es_merge_atom(const struct es_merge_rec *rec, es_ref atom)
+{
+    const uint64_t *mapped = es_refmap_find(&rec->atoms, atom);
+    return rec->identity ? atom : mapped ? *mapped : ES_REF_NONE;
+}
+
 /* ---- nodes and addresses ------------------------------------------------------------------------------------------- */
 
 static const uint8_t *atom_text(const struct es_merge_rec *rec, const struct es_token *token, size_t *ret_len)
@@ -188,7 +194,7 @@ static void read_address(struct es_merge *merge, struct es_merge_rec *rec, es_re
     size_t len = 0, name_len = 0;
     const uint8_t *bytes = es_recording_define(rec->query->recording, ref, &len), *name;
     struct es_reader r;
-    struct es_token token, node;
+    struct es_token token, node, first;
     const struct es_merge_rec *of = NULL;
     es_reader_init(&r, bytes, bytes ? len : 0);
     if (!bytes || es_token_next(&r, &token) < 0)
@@ -201,8 +207,10 @@ static void read_address(struct es_merge *merge, struct es_merge_rec *rec, es_re
         of = rec_of_token(merge, rec, &token);
         ret->is_alias = token.type == ES_TOK_REF;
         ret->to = token.type == ES_TOK_PID ? es_merge_pid(merge, rec, &token) : ES_REF_NONE;
-    } else if (token.type == ES_TOK_TUPLE && token.count == 2 && es_token_next(&r, &token) == 0 &&
+    } else if (token.type == ES_TOK_TUPLE && token.count == 2 && es_token_next(&r, &first) == 0 &&
                es_token_next(&r, &node) == 0) {
+        if (first.type == ES_TOK_ATOM_REF)
+            ret->name = es_merge_atom(rec, es_ref_make(ES_REF_ATOM, first.word));
         name = atom_text(rec, &node, &name_len);
         of = rec_of(merge, name, name_len, 0);
     }
