@@ -86,6 +86,8 @@ const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf);     /* 2026-01-31 1
 
 /* Appends a cell of a table: as much as fits into `width` columns, filled up with spaces, and one more. */
 void es_cli_cell(struct es_text *out, const struct es_text *cell, size_t width);
+/* How many columns a pid takes: more where there are several nodes. */
+size_t es_cli_pid_width(const struct es_query *query);
 /* Takes spaces off the end. */
 void es_cli_trim(struct es_text *out);
 /* An event as a line: sequence number, time since `start`, process, kind, what it was about. */
@@ -142,12 +144,13 @@ enum {
     ES_OPT_JSON,
     ES_OPT_NOTATION,
     ES_OPT_AFTER,
+    ES_OPT_NODE,
     ES_OPT_LAST
 };
 struct es_cli_filter {
     const char *who[64]; /* pids and names, resolved when the recording is open */
     size_t n_who;
-    const char *since, *until;
+    const char *since, *until, *node;
     struct es_filter filter;
     es_ref *pids;
 };
@@ -156,7 +159,7 @@ struct es_cli_filter {
         {"kind", required_argument, NULL, ES_OPT_KIND}, {"module", required_argument, NULL, ES_OPT_MODULE}, \
         {"since", required_argument, NULL, ES_OPT_SINCE}, {"until", required_argument, NULL, ES_OPT_UNTIL}, \
         {"text", required_argument, NULL, ES_OPT_TEXT}, {"limit", required_argument, NULL, ES_OPT_LIMIT},   \
-        {"after", required_argument, NULL, ES_OPT_AFTER},                                                   \
+        {"after", required_argument, NULL, ES_OPT_AFTER}, {"node", required_argument, NULL, ES_OPT_NODE},   \
     {                                                                                                       \
         "reverse", no_argument, NULL, ES_OPT_REVERSE                                                        \
     }

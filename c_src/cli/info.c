@@ -187,7 +187,7 @@ static void print_info(struct es_query *query, const char *path, const struct es
         es_nodes_print(query);
     else
         row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"),
-        has_elixir ? ", Elixir " : "", has_elixir ? elixir.text : "");
+            has_elixir ? ", Elixir " : "", has_elixir ? elixir.text : "");
     if (meta(query, "command", &command, "")[0])
         row("command", "%s", command.text);
     if (info->events)

@@ -13,9 +13,11 @@ static const char help[] =
     "\n"
     "Usage: elixirscope merge [OPTION]... -o NEW.scope FILE.scope FILE.scope...\n"
     "\n"
-    "The new recording holds all events of all of them in one order, on the clock of the first. How far the other clocks are from "
+    "The new recording holds all events of all of them in one order, on the clock of the first. How far the other "
+    "clocks are from "
     "it is\n"
-    "found from the messages between the nodes: none may arrive before it was sent. A message's delivery on one node gets its "
+    "found from the messages between the nodes: none may arrive before it was sent. A message's delivery on one node "
+    "gets its "
     "send on the\n"
     "other as its cause, where that is certain. Processes of the first node are <0.123.0> as before, those of others\n"
     "<shop@host.123.0>. What was found, and how certain it is, is printed, and shown by `elixirscope info`.\n"
@@ -23,7 +25,8 @@ static const char help[] =
     "Options:\n"
     "  -o, --output FILE    the new recording\n"
     "  --overwrite          replace it\n"
-    "  --offset NS          what to add to a recording's times, in ns, in place of what the messages say; given once for\n"
+    "  --offset NS          what to add to a recording's times, in ns, in place of what the messages say; given once "
+    "for\n"
     "                       each recording but the first, or not at all\n"
     "  --json               a JSON object about the new recording\n"
     "  --help               this text\n"
@@ -62,7 +65,8 @@ static int report_of(struct es_query *made, const struct merging *merging)
     }
     struct es_cli_buf events, bytes, span;
     printf("%s: %s events of %s, %s\n", merging->request.path, es_cli_count(info.events, &events),
-           es_cli_duration(info.events ? info.last_time - info.first_time : 0, &span), es_cli_bytes(info.bytes, &bytes));
+           es_cli_duration(info.events ? info.last_time - info.first_time : 0, &span),
+           es_cli_bytes(info.bytes, &bytes));
     es_nodes_print(made);
     return ES_EXIT_OK;
 }

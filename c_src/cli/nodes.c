@@ -35,9 +35,10 @@ static void set_number(json_t *object, struct es_query *query, size_t k, const c
 
 json_t *es_nodes_json(struct es_query *query)
 {
-    static const char *const texts[] = {"otp", "erts", "elixir", "command", "level", "end_reason", "file", "clock_from"};
-    static const char *const numbers[] = {"offset_ns",      "uncertainty_ns", "drift_ns_s",        "lines",
-                                          "messages_in",    "messages_out",   "contradictions",    "deliveries",
+    static const char *const texts[] = {"otp",   "erts",       "elixir", "command",
+                                        "level", "end_reason", "file",   "clock_from"};
+    static const char *const numbers[] = {"offset_ns",         "uncertainty_ns", "drift_ns_s",     "lines",
+                                          "messages_in",       "messages_out",   "contradictions", "deliveries",
                                           "deliveries_paired", "damaged_blocks", "first_time",     "last_time"};
     size_t n = es_query_merged_count(query);
     json_t *nodes = n ? json_array() : NULL;
@@ -85,8 +86,8 @@ static void print_clock(struct es_query *query, size_t k)
     int64_t lines = number_of(query, k, "lines"), broken = number_of(query, k, "contradictions");
     if (lines > 1) {
         print_label("");
-        printf("%sno one offset and drift holds for all messages: %lld stretches with one each%s\n", warn, (long long)lines,
-               none);
+        printf("%sno one offset and drift holds for all messages: %lld stretches with one each%s\n", warn,
+               (long long)lines, none);
     }
     if (broken) {
         print_label("");
@@ -111,7 +112,8 @@ static void print_node(struct es_query *query, size_t k)
     struct es_cli_buf span, since;
     const char *node = es_query_node(query, (unsigned)number_of(query, k, "number")), *elixir;
     int64_t first = number_of(query, k, "first_time"), last = number_of(query, k, "last_time");
-    printf("  %s%s%s", es_cli_style(stdout, ES_STYLE_BOLD), node ? node : "unknown", es_cli_style(stdout, ES_STYLE_NONE));
+    printf("  %s%s%s", es_cli_style(stdout, ES_STYLE_BOLD), node ? node : "unknown",
+           es_cli_style(stdout, ES_STYLE_NONE));
     printf("  OTP %s", text_of(query, k, "otp"));
     elixir = text_of(query, k, "elixir"); /* until the next question */
     if (*elixir && strcmp(elixir, "undefined") != 0)

@@ -262,7 +262,8 @@ int es_lex(struct es_lexer *l, struct es_lexed *word)
         word->word = ES_W_ATOM;
         return rc;
     }
-    if ((c == '<' && (isdigit((unsigned char)next) || es_pid_text(l->text + l->at))) || strncmp(l->text + l->at, "#PID<", 5) == 0) {
+    if ((c == '<' && (isdigit((unsigned char)next) || es_pid_text(l->text + l->at))) ||
+        strncmp(l->text + l->at, "#PID<", 5) == 0) {
         if (c == '#' || strcspn(l->text + l->at, ">") < strcspn(l->text + l->at, " \t\n()"))
             return lex_pid(l, word);
         return lex_sign(l, word);

@@ -156,7 +156,8 @@ static void fini(struct es_merge *merge)
 {
     for (size_t k = 0; k < merge->n; k++) {
         struct es_merge_rec *rec = &merge->recs[k];
-        struct es_refmap *maps[] = {&rec->atoms, &rec->others, &rec->places, &rec->corrs, &rec->unborn, &rec->processes, &rec->heard};
+        struct es_refmap *maps[] = {&rec->atoms,  &rec->others,    &rec->places, &rec->corrs,
+                                    &rec->unborn, &rec->processes, &rec->heard};
         for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
             es_refmap_fini(maps[i]);
         free(rec->addresses);

@@ -13,13 +13,13 @@
 #define ES_CROSS_MAX (1u << 23) /* sends and deliveries between the nodes that are paired; later ones are not */
 
 enum es_cross_flag {
-    ES_X_WHOLE = 1,   /* its content is known, and was not cut */
-    ES_X_UNIQUE = 2,  /* a reference is in it: no other message is the same */
-    ES_X_DIRECT = 4,  /* a send to a pid */
-    ES_X_SYSTEM = 8,  /* a delivery that no process sent: the emulator's own words */
-    ES_X_EXIT = 16,   /* a delivery that an exit caused: `pair_seq` is that exit */
+    ES_X_WHOLE = 1,     /* its content is known, and was not cut */
+    ES_X_UNIQUE = 2,    /* a reference is in it: no other message is the same */
+    ES_X_DIRECT = 4,    /* a send to a pid */
+    ES_X_SYSTEM = 8,    /* a delivery that no process sent: the emulator's own words */
+    ES_X_EXIT = 16,     /* a delivery that an exit caused: `pair_seq` is that exit */
     ES_X_DOUBTFUL = 32, /* more than one send could be it */
-    ES_X_LOSSY = 64,  /* events were lost around it */
+    ES_X_LOSSY = 64,    /* events were lost around it */
 };
 
 struct es_cross {  /* a send to another node, or a delivery from one */
@@ -56,9 +56,9 @@ struct es_merge_hole { /* when messages may be missing, on the own clock */
 
 /* What the reference of an addressee or a sender's node means, of class OTHER. */
 struct es_merge_address {
-    es_ref to;          /* a process, */
-    es_ref name;        /* or a registered name, as in the result */
-    uint64_t node;      /* hash of its node's name; 0: of no recorded node */
+    es_ref to;     /* a process, */
+    es_ref name;   /* or a registered name, as in the result */
+    uint64_t node; /* hash of its node's name; 0: of no recorded node */
     bool is_node, is_alias;
     bool other; /* of another node than the recording's */
 };
@@ -83,9 +83,9 @@ struct es_merge_rec {
     uint64_t done;    /* sequence number up to which all was copied */
     size_t block, at; /* where copying is */
     struct es_block *held;
-    int64_t next_time; /* of the event there, as in the result */
+    int64_t next_time;                                       /* of the event there, as in the result */
     size_t next_send, next_delivery, end_send, end_delivery; /* places among the crosses */
-    uint64_t damaged, to_paired, to_all; /* deliveries to it from other nodes */
+    uint64_t damaged, to_paired, to_all;                     /* deliveries to it from other nodes */
 };
 
 struct es_merge {
@@ -140,14 +140,15 @@ const struct es_process *es_merge_process(const struct es_merge_rec *rec, es_ref
 
 /* ---- messages between the nodes ---- */
 int es_merge_collect(struct es_merge *merge, struct es_merge_rec *rec);
-int es_merge_pair(struct es_merge *merge);    /* with the clocks as they are known so far */
-int es_merge_clocks(struct es_merge *merge);  /* from the pairs */
-int es_merge_exits(struct es_merge *merge);   /* deliveries that exits caused; correlations. Once, at the end */
+int es_merge_pair(struct es_merge *merge);   /* with the clocks as they are known so far */
+int es_merge_clocks(struct es_merge *merge); /* from the pairs */
+int es_merge_exits(struct es_merge *merge);  /* deliveries that exits caused; correlations. Once, at the end */
 static inline int64_t es_merge_time(const struct es_merge *merge, const struct es_cross *cross)
 {
     return es_clock_map(&merge->recs[cross->rec].fit, cross->time);
 }
-unsigned es_merge_cause(const struct es_merge *merge, const struct es_cross *delivery); /* enum es_cause, of one without partner */
+unsigned es_merge_cause(const struct es_merge *merge,
+                        const struct es_cross *delivery); /* enum es_cause, of one without partner */
 
 /* ---- writing ---- */
 int es_merge_copy(struct es_merge *merge);

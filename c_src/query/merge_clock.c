@@ -128,8 +128,8 @@ static double extreme_at(const struct band *band, double t, double from, double 
 {
     for (int i = 0; i < STEPS; i++) {
         double a = from + (to - from) / 3, b = to - (to - from) / 3;
-        bool rises = sign > 0 ? ceiling_at(band, a, t) < ceiling_at(band, b, t)
-                              : floor_at(band, a, t) > floor_at(band, b, t);
+        bool rises =
+            sign > 0 ? ceiling_at(band, a, t) < ceiling_at(band, b, t) : floor_at(band, a, t) > floor_at(band, b, t);
         if (rises)
             from = a;
         else
@@ -275,7 +275,8 @@ static void solve_one_way(const struct es_clock_bound *bounds, size_t n, const s
     fit->uncertainty = -1;
 }
 
-int es_clock_solve(struct es_clock_bound *bounds, size_t n, const struct es_clock_hint *hint, struct es_clock_fit *ret_fit)
+int es_clock_solve(struct es_clock_bound *bounds, size_t n, const struct es_clock_hint *hint,
+                   struct es_clock_fit *ret_fit)
 {
     uint64_t sides[2] = {0, 0};
     int rc = 0;

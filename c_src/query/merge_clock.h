@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 struct es_clock_bound {
-    int64_t at;     /* on the node's own clock */
-    int64_t offset; /* at that time the offset is at least this (from a message to the node), or at most (from one of it) */
+    int64_t at; /* on the node's own clock */
+    int64_t
+        offset; /* at that time the offset is at least this (from a message to the node), or at most (from one of it) */
     bool most;
 };
 
@@ -34,10 +35,10 @@ struct es_clock_piece {
 struct es_clock_fit {
     struct es_clock_piece pieces[ES_CLOCK_PIECES];
     size_t n;
-    uint8_t how;              /* enum es_clock_how */
-    int64_t uncertainty;      /* half of the band that all bounds leave, where it is widest; -1: unknown */
-    uint64_t bounds[2];       /* how many of either side: [0] at least, [1] at most */
-    uint64_t contradictions;  /* bounds that do not hold */
+    uint8_t how;             /* enum es_clock_how */
+    int64_t uncertainty;     /* half of the band that all bounds leave, where it is widest; -1: unknown */
+    uint64_t bounds[2];      /* how many of either side: [0] at least, [1] at most */
+    uint64_t contradictions; /* bounds that do not hold */
 };
 
 /* What is known without messages. */
@@ -48,7 +49,8 @@ struct es_clock_hint {
 
 /* Finds the offset from `n` bounds, which are put in order of time. One offset, where one holds for all of them; else one line, up to a
  * change of 1.1 % as an emulator makes it at most; else as few lines as hold, one after the other. -ENOMEM. */
-int es_clock_solve(struct es_clock_bound *bounds, size_t n, const struct es_clock_hint *hint, struct es_clock_fit *ret_fit);
+int es_clock_solve(struct es_clock_bound *bounds, size_t n, const struct es_clock_hint *hint,
+                   struct es_clock_fit *ret_fit);
 /* One that is known. */
 void es_clock_fixed(int64_t offset, enum es_clock_how how, struct es_clock_fit *ret_fit);
 

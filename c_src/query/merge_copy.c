@@ -192,9 +192,8 @@ static int map_refs(struct es_merge *merge, struct es_merge_rec *rec, struct es_
 static void set_time(struct es_merge *merge, const struct es_merge_rec *rec, struct es_event *event)
 {
     int64_t stored = es_clock_map(&rec->fit, event->time), least = merge->last_time;
-    int64_t stamp = event->flags & ES_E_MOVED
-                        ? es_clock_map(&rec->fit, minus(event->time, (int64_t)event->moved))
-                        : stored;
+    int64_t stamp =
+        event->flags & ES_E_MOVED ? es_clock_map(&rec->fit, minus(event->time, (int64_t)event->moved)) : stored;
     if (event->cause && least < INT64_MAX)
         least++;
     event->time = merge->next == 1 || stored > least ? stored : least;
@@ -208,9 +207,8 @@ static void set_time(struct es_merge *merge, const struct es_merge_rec *rec, str
 static int make_event(struct es_merge *merge, struct es_merge_rec *rec, struct es_event *event)
 {
     struct es_cross *delivery = event->kind == ES_K_DELIVER ? delivery_of(merge, rec, event->seq) : NULL;
-    struct es_cross *send = event->kind == ES_K_SEND
-                                ? cross_at(&merge->sends, &rec->next_send, rec->end_send, event->seq)
-                                : NULL;
+    struct es_cross *send =
+        event->kind == ES_K_SEND ? cross_at(&merge->sends, &rec->next_send, rec->end_send, event->seq) : NULL;
     const struct es_merge_address *address = send && send->pair_seq ? es_merge_address(merge, rec, event->peer) : NULL;
     es_ref receiver = address && address->is_alias ? merge->deliveries.list[send->partner].who : ES_REF_NONE;
     const uint64_t *corr = es_refmap_find(&rec->corrs, event->corr);
@@ -302,8 +300,8 @@ int es_merge_copy(struct es_merge *merge)
 {
     struct es_merge_rec *rec;
     int rc = 0;
-    es_world_init(&merge->world, &(struct es_world_text){
-                                     .atom = es_merge_text, .context = merge, .node_of = es_merge_node_of});
+    es_world_init(&merge->world,
+                  &(struct es_world_text){.atom = es_merge_text, .context = merge, .node_of = es_merge_node_of});
     find_ends(merge);
     for (size_t k = 0; rc == 0 && k < merge->n; k++)
         rc = set_head(merge, &merge->recs[k]);

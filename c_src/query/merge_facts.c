@@ -11,12 +11,14 @@
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
 
 /* The same process in another recording of its node: before this one, or behind it. */
-static const struct es_process *again(const struct es_merge *merge, const struct es_merge_rec *rec, es_ref pid, bool behind)
+static const struct es_process *again(const struct es_merge *merge, const struct es_merge_rec *rec, es_ref pid,
+                                      bool behind)
 {
     const struct es_process *found = NULL;
     for (size_t k = 0; k < merge->n && !found; k++) {
         const struct es_merge_rec *other = &merge->recs[k];
-        if (other != rec && other->number == rec->number && (behind ? other->first > rec->first : other->first < rec->first))
+        if (other != rec && other->number == rec->number &&
+            (behind ? other->first > rec->first : other->first < rec->first))
             found = es_merge_process(other, pid);
     }
     return found;
@@ -27,7 +29,8 @@ static int64_t map_time(const struct es_merge_rec *rec, int64_t time)
     return time == INT64_MIN || time == INT64_MAX ? time : es_clock_map(&rec->fit, time);
 }
 
-static int map_fact(struct es_merge *merge, struct es_merge_rec *rec, struct es_buf *buf, const uint8_t **bytes, uint32_t *len)
+static int map_fact(struct es_merge *merge, struct es_merge_rec *rec, struct es_buf *buf, const uint8_t **bytes,
+                    uint32_t *len)
 {
     return *bytes ? es_merge_term(merge, rec, buf, bytes, len) : 0;
 }
@@ -108,8 +111,8 @@ struct metas {
 /* All that a recording says of itself under its number; what the first says, as the whole's too, but for what a store says of its file. */
 static int copy_meta(const char *key, const char *value, void *context)
 {
-    static const char *const own[] = {"writer",  "session",    "closed", "created", "ended",
-                                      "end",     "end_reason", "kinds",  "warning", "duration_ns"};
+    static const char *const own[] = {"writer", "session",    "closed", "created", "ended",
+                                      "end",    "end_reason", "kinds",  "warning", "duration_ns"};
     struct metas *metas = context;
     char name[128];
     bool kept = true;

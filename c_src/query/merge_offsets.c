@@ -30,8 +30,8 @@ static void gather(const struct es_merge *merge, const bool *in, const struct es
         if (!is_good(merge, delivery, all))
             continue;
         if (delivery->rec == rec->rec && in[send->rec])
-            ret->list[ret->n++] = (struct es_clock_bound){
-                delivery->time, minus(es_merge_time(merge, send), delivery->time) + 1, false};
+            ret->list[ret->n++] =
+                (struct es_clock_bound){delivery->time, minus(es_merge_time(merge, send), delivery->time) + 1, false};
         else if (send->rec == rec->rec && in[delivery->rec])
             ret->list[ret->n++] =
                 (struct es_clock_bound){send->time, minus(es_merge_time(merge, delivery), send->time) - 1, true};

@@ -358,8 +358,8 @@ static bool is_covered(const struct es_merge *merge, const struct es_cross *deli
     int64_t time = es_merge_time(merge, delivery);
     for (size_t k = 0; k < merge->n; k++) {
         const struct es_merge_rec *rec = &merge->recs[k];
-        if (rec->number != merge->recs[delivery->rec].number && rec->sends && time >= es_clock_map(&rec->fit, rec->first) &&
-            time <= es_clock_map(&rec->fit, rec->last))
+        if (rec->number != merge->recs[delivery->rec].number && rec->sends &&
+            time >= es_clock_map(&rec->fit, rec->first) && time <= es_clock_map(&rec->fit, rec->last))
             return true;
     }
     return false;

@@ -114,10 +114,10 @@ es_ref es_merge_atom(const struct es_merge_rec *rec, es_ref atom)
 static const uint8_t *atom_text(const struct es_merge_rec *rec, const struct es_token *token, size_t *ret_len)
 {
     *ret_len = token->len;
-    return token->type == ES_TOK_ATOM       ? token->bytes
-           : token->type == ES_TOK_ATOM_REF ? es_recording_define(rec->query->recording,
-                                                                  es_ref_make(ES_REF_ATOM, token->word), ret_len)
-                                            : NULL;
+    return token->type == ES_TOK_ATOM ? token->bytes
+           : token->type == ES_TOK_ATOM_REF
+               ? es_recording_define(rec->query->recording, es_ref_make(ES_REF_ATOM, token->word), ret_len)
+               : NULL;
 }
 
 static struct es_token node_token(const struct es_token *token)
@@ -129,7 +129,8 @@ static struct es_token node_token(const struct es_token *token)
 }
 
 /* The first recording of the node with this name, and this creation where that is not 0; NULL: there is none. */
-static const struct es_merge_rec *rec_of(const struct es_merge *merge, const uint8_t *name, size_t len, uint32_t creation)
+static const struct es_merge_rec *rec_of(const struct es_merge *merge, const uint8_t *name, size_t len,
+                                         uint32_t creation)
 {
     for (size_t k = 0; name && k < merge->n; k++) {
         const struct es_merge_rec *rec = &merge->recs[k];
@@ -176,6 +177,34 @@ int es_merge_node_of(const struct es_token *token, void *context)
     return of ? (int)of->number : -1;
 }
 
+/* The reference of an atom that stands in a term, as in the result; ES_REF_NONE: it cannot be told, or -ENOMEM. */
+static int ref_of_atom(struct es_merge *merge, struct es_merge_rec *rec, const struct es_token *token, es_ref *ret)
+{
+    *ret = ES_REF_NONE;
+    if (token->type == ES_TOK_ATOM_REF)
+        return map_atom(merge, rec, es_ref_make(ES_REF_ATOM, token->word), ret);
+    if (token->type != ES_TOK_ATOM)
+        return 0;
+    for (size_t i = 0; i < token->len && token->latin1; i++)
+        if (token->bytes[i] >= 0x80)
+            return 0;
+    struct es_merge_atom *atom = atom_of(&merge->atoms, token->bytes, token->len);
+    if (!atom)
+        return -ENOMEM;
+    if (!atom->ref) {
+        atom->ref = fresh_atom(&merge->atoms);
+        uint64_t *taken = es_refmap_place(&merge->atoms.taken, atom->ref);
+        if (!taken)
+            return -ENOMEM;
+        *taken = (uint64_t)(atom - merge->atoms.list) + 1;
+        int rc = es_store_define(merge->store, atom->ref, atom->text, atom->len);
+        if (rc < 0)
+            return rc;
+    }
+    *ret = atom->ref;
+    return 0;
+}
+
 /* How many nodes have this name? */
 static unsigned nodes_called(const struct es_merge *merge, const struct es_merge_rec *rec)
 {
@@ -189,8 +218,9 @@ static unsigned nodes_called(const struct es_merge *merge, const struct es_merge
     return n;
 }
 
-static void read_address(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref, struct es_merge_address *ret)
+static int read_address(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref, struct es_merge_address *ret)
 {
+    int rc = 0;
     size_t len = 0, name_len = 0;
     const uint8_t *bytes = es_recording_define(rec->query->recording, ref, &len), *name;
     struct es_reader r;
@@ -198,7 +228,7 @@ static void read_address(struct es_merge *merge, struct es_merge_rec *rec, es_re
     const struct es_merge_rec *of = NULL;
     es_reader_init(&r, bytes, bytes ? len : 0);
     if (!bytes || es_token_next(&r, &token) < 0)
-        return;
+        return 0;
     if (token.type == ES_TOK_ATOM || token.type == ES_TOK_ATOM_REF) {
         name = atom_text(rec, &token, &name_len);
         of = rec_of(merge, name, name_len, 0);
@@ -209,8 +239,7 @@ static void read_address(struct es_merge *merge, struct es_merge_rec *rec, es_re
         ret->to = token.type == ES_TOK_PID ? es_merge_pid(merge, rec, &token) : ES_REF_NONE;
     } else if (token.type == ES_TOK_TUPLE && token.count == 2 && es_token_next(&r, &first) == 0 &&
                es_token_next(&r, &node) == 0) {
-        if (first.type == ES_TOK_ATOM_REF)
-            ret->name = es_merge_atom(rec, es_ref_make(ES_REF_ATOM, first.word));
+        rc = ref_of_atom(merge, rec, &first, &ret->name);
         name = atom_text(rec, &node, &name_len);
         of = rec_of(merge, name, name_len, 0);
     }
@@ -218,6 +247,7 @@ static void read_address(struct es_merge *merge, struct es_merge_rec *rec, es_re
         ret->node = of->node_hash;
         ret->other = of->number != rec->number;
     }
+    return rc;
 }
 
 const struct es_merge_address *es_merge_address(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref)
@@ -235,7 +265,8 @@ const struct es_merge_address *es_merge_address(struct es_merge *merge, struct e
             rec->addresses_room = room;
         }
         rec->addresses[rec->n_addresses] = (struct es_merge_address){0};
-        read_address(merge, rec, ref, &rec->addresses[rec->n_addresses]);
+        if (read_address(merge, rec, ref, &rec->addresses[rec->n_addresses]) < 0)
+            return NULL;
         *place = ++rec->n_addresses;
     }
     return &rec->addresses[*place - 1];
@@ -244,20 +275,24 @@ const struct es_merge_address *es_merge_address(struct es_merge *merge, struct e
 /* ---- other references ---------------------------------------------------------------------------------------------- */
 
 /* {Name, Node} of a recorded node that is alone in having its name: the name, or the reference that stands for it. */
-static es_ref name_address(struct es_merge *merge, struct es_merge_rec *rec, const uint8_t *bytes, size_t len)
+static int name_address(struct es_merge *merge, struct es_merge_rec *rec, const uint8_t *bytes, size_t len, es_ref *ret)
 {
     struct es_reader r;
     struct es_token pair, name, node;
     size_t node_len = 0;
-    es_ref ref = ES_REF_NONE;
+    es_ref ref;
+    *ret = ES_REF_NONE;
     es_reader_init(&r, bytes, len);
     if (es_token_next(&r, &pair) < 0 || pair.type != ES_TOK_TUPLE || pair.count != 2 || es_token_next(&r, &name) < 0 ||
-        es_token_next(&r, &node) < 0 || name.type != ES_TOK_ATOM_REF)
-        return ES_REF_NONE;
-    const struct es_merge_rec *of = rec_of(merge, atom_text(rec, &node, &node_len), node_len, 0);
-    if (!of || nodes_called(merge, of) != 1 || map_atom(merge, rec, es_ref_make(ES_REF_ATOM, name.word), &ref) < 0)
-        return ES_REF_NONE;
-    return es_nodes_address(ref, of->number);
+        es_token_next(&r, &node) < 0)
+        return 0;
+    const uint8_t *node_name = atom_text(rec, &node, &node_len);
+    const struct es_merge_rec *of = rec_of(merge, node_name, node_len, 0);
+    if (!of || nodes_called(merge, of) != 1)
+        return 0;
+    int rc = ref_of_atom(merge, rec, &name, &ref);
+    *ret = rc == 0 && ref ? es_nodes_address(ref, of->number) : ES_REF_NONE;
+    return rc;
 }
 
 static int define_other(struct es_merge *merge, es_ref ref, const uint8_t *bytes, size_t len)
@@ -277,14 +312,15 @@ int es_merge_own_name(struct es_merge *merge, struct es_merge_rec *rec, es_ref n
     struct es_writer w;
     if (nodes_called(merge, rec) != 1)
         return 0;
-    const struct es_merge_atom *node =
-        atom_of(&merge->atoms, (const uint8_t *)rec->node, strlen(rec->node)); /* its own name is among its atoms */
-    if (!node || !node->ref)
-        return node ? 0 : es_fail(-ENOMEM, "no memory for the atoms");
+    struct es_token token = {.type = ES_TOK_ATOM, .bytes = (const uint8_t *)rec->node, .len = strlen(rec->node)};
+    es_ref node;
+    int rc = ref_of_atom(merge, rec, &token, &node);
+    if (rc < 0)
+        return es_fail(rc, "no memory for the atoms");
     es_writer_init(&w, bytes, sizeof bytes);
     es_write_tuple(&w, 2);
     es_write_atom_ref(&w, name);
-    es_write_atom_ref(&w, node->ref);
+    es_write_atom_ref(&w, node);
     *ret = es_nodes_address(name, rec->number);
     return define_other(merge, *ret, bytes, (size_t)(w.at - bytes));
 }
@@ -305,8 +341,10 @@ static int map_other(struct es_merge *merge, struct es_merge_rec *rec, es_ref re
         return 0;
     }
     uint32_t term_len = (uint32_t)len;
-    es_ref named = name_address(merge, rec, bytes, len);
-    int rc = es_merge_term(merge, rec, &merge->fact, &bytes, &term_len);
+    es_ref named;
+    int rc = name_address(merge, rec, bytes, len, &named);
+    if (rc == 0)
+        rc = es_merge_term(merge, rec, &merge->fact, &bytes, &term_len);
     if (rc < 0)
         return rc;
     *ret = named ? named : es_ref_make(ES_REF_OTHER, es_hash_bytes(bytes, term_len, 1) | 1);

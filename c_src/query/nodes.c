@@ -113,8 +113,9 @@ int es_query_node_by_name(const struct es_query *query, const char *name)
 static const uint8_t *node_name(const struct es_query *query, const struct es_token *token, size_t *ret_len)
 {
     *ret_len = token->node.len;
-    return token->node.text ? token->node.text
-                            : es_recording_define(query->recording, es_ref_make(ES_REF_ATOM, token->node.word), ret_len);
+    return token->node.text
+               ? token->node.text
+               : es_recording_define(query->recording, es_ref_make(ES_REF_ATOM, token->node.word), ret_len);
 }
 
 int es_nodes_of(const struct es_token *token, void *context)
@@ -129,8 +130,7 @@ int es_nodes_of(const struct es_token *token, void *context)
 es_ref es_nodes_pid(const struct es_query *query, const struct es_token *token)
 {
     int node = query->n_nodes > 0 ? es_nodes_of(token, (void *)(uintptr_t)query) : 0;
-    return node < 0 ? ES_REF_NONE
-                    : es_ref_on_node(es_ref_pid((uint32_t)token->number, token->serial), (unsigned)node);
+    return node < 0 ? ES_REF_NONE : es_ref_on_node(es_ref_pid((uint32_t)token->number, token->serial), (unsigned)node);
 }
 
 es_ref es_nodes_address(es_ref name, unsigned node)

@@ -54,6 +54,7 @@ int es_query_node_by_name(const struct es_query *query, const char *name); /* -E
 struct es_filter {
     const es_ref *pids;
     size_t n_pids;                  /* any of these; 0 = all */
+    unsigned node;                  /* processes of the node with this number less 1; 0 = all */
     uint64_t kinds;                 /* set of 1 << es_kind, 0 = all */
     const char *module;             /* "MyApp.Cart", "my_mod", with a final '*' a prefix; NULL = all */
     int64_t since, until;           /* [since, until); INT64_MIN, INT64_MAX = no bound */
