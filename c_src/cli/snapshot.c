@@ -400,7 +400,8 @@ static int take_option(struct es_snapshot *view, struct request *request, int op
     case OPT_STATE: view->state = true; break;
     case OPT_SORT: request->sort = optarg; break;
     case ES_OPT_PID:
-    case ES_OPT_NAME: rc = es_cli_filter_option(&request->who, option, optarg); break;
+    case ES_OPT_NAME:
+    case ES_OPT_NODE: rc = es_cli_filter_option(&request->who, option, optarg); break;
     case ES_OPT_LIMIT: rc = es_cli_parse_count(optarg, &view->limit); break;
     case ES_OPT_NOTATION: rc = es_cli_parse_notation(optarg, &view->erlang); break;
     case ES_OPT_JSON: request->json = true; break;
