@@ -129,6 +129,8 @@ int es_merge_gap(struct es_merge *merge, struct es_merge_rec *rec, struct es_eve
 int es_merge_own_name(struct es_merge *merge, struct es_merge_rec *rec, es_ref name, es_ref *ret);
 const struct es_merge_address *es_merge_address(struct es_merge *merge, struct es_merge_rec *rec, es_ref ref);
 es_ref es_merge_atom(const struct es_merge_rec *rec, es_ref atom); /* one that is defined */
+/* Any: one without a definition gets a number of its own. */
+int es_merge_map_atom(struct es_merge *merge, struct es_merge_rec *rec, es_ref atom, es_ref *ret);
 es_ref es_merge_pid(const struct es_merge *merge, const struct es_merge_rec *rec, const struct es_token *token);
 
 /* Of the result, for es_world_text; `context` is the merge. */
@@ -147,6 +149,8 @@ static inline int64_t es_merge_time(const struct es_merge *merge, const struct e
 {
     return es_clock_map(&merge->recs[cross->rec].fit, cross->time);
 }
+/* How far the times of two events in different recordings may be wrong. */
+int64_t es_merge_slack(const struct es_merge *merge, const struct es_cross *a, unsigned rec);
 unsigned es_merge_cause(const struct es_merge *merge,
                         const struct es_cross *delivery); /* enum es_cause, of one without partner */
 

@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 
-#define DRIFT_MAX 0.011
+#define DRIFT_MAX 0.011    /* of an emulator that corrects its clock */
+#define DRIFT_USUAL 0.0005 /* of a machine's clock that is corrected by the system */
 #define STEPS 200
 
 const char *const es_clock_how_names[ES_CLOCK_HOW_MAX] = {"same clock", "given", "messages", "wall clocks",
@@ -263,6 +264,32 @@ static int solve_pieces(const struct es_clock_bound *bounds, size_t n, struct es
     return 0;
 }
 
+/* All bounds hold for one line, with no more drift than is usual. */
+static int solve_plain(const struct es_clock_bound *bounds, size_t n, struct es_clock_fit *fit, bool *ret_done)
+{
+    struct line line;
+    int rc = try_line(bounds, n, &line, &fit->pieces[0]);
+    *ret_done = rc == 0 && line.holds && fabs(line.drift) <= DRIFT_USUAL;
+    fit->n = *ret_done;
+    fit->uncertainty = (int64_t)ceil(line.doubt);
+    return rc;
+}
+
+static int solve_both_ways(const struct es_clock_bound *bounds, size_t n, struct es_clock_fit *fit)
+{
+    bool done;
+    size_t n_kept = 0;
+    int rc = solve_plain(bounds, n, fit, &done);
+    if (rc < 0 || done)
+        return rc;
+    struct es_clock_bound *kept = malloc((n + 1) * sizeof *kept);
+    rc = kept ? es_clock_believe(bounds, n, kept, &n_kept) : -ENOMEM;
+    if (rc == 0)
+        rc = solve_pieces(kept, n_kept, fit);
+    free(kept);
+    return rc;
+}
+
 /* Messages of one direction, or none: the wall clocks as far as these allow. */
 static void solve_one_way(const struct es_clock_bound *bounds, size_t n, const struct es_clock_hint *hint,
                           struct es_clock_fit *fit)
@@ -288,7 +315,7 @@ int es_clock_solve(struct es_clock_bound *bounds, size_t n, const struct es_cloc
     if (sides[0] == 0 || sides[1] == 0)
         solve_one_way(bounds, n, hint, ret_fit);
     else
-        rc = solve_pieces(bounds, n, ret_fit);
+        rc = solve_both_ways(bounds, n, ret_fit);
     ret_fit->bounds[0] = sides[0];
     ret_fit->bounds[1] = sides[1];
     if (rc < 0)

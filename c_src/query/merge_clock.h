@@ -47,10 +47,13 @@ struct es_clock_hint {
     bool has_wall;
 };
 
-/* Finds the offset from `n` bounds, which are put in order of time. One offset, where one holds for all of them; else one line, up to a
- * change of 1.1 % as an emulator makes it at most; else as few lines as hold, one after the other. -ENOMEM. */
+/* Finds the offset from `n` bounds, which are put in order of time. One offset, where one holds for all of them; else one line, as clocks
+ * drift. Else the few bounds that contradict many others are left out, and it is an offset, a line, up to a change of 1.1 % as an emulator makes
+ * it at most, or as few lines as hold, one after the other. -ENOMEM. */
 int es_clock_solve(struct es_clock_bound *bounds, size_t n, const struct es_clock_hint *hint,
                    struct es_clock_fit *ret_fit);
+/* Of bounds in order of time those that can be believed; `kept` has room for all. -ENOMEM. */
+int es_clock_believe(const struct es_clock_bound *bounds, size_t n, struct es_clock_bound *kept, size_t *ret_n);
 /* One that is known. */
 void es_clock_fixed(int64_t offset, enum es_clock_how how, struct es_clock_fit *ret_fit);
 

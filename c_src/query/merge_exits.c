@@ -35,9 +35,7 @@ static int take_exit(struct es_merge *merge, struct es_cross *delivery)
     }
     int64_t exited = es_clock_map(&rec->fit, exit->time);
     int rc = es_content_read(merge, rec, exit, &reason);
-    int64_t slack = rec->fit.uncertainty < 0 || merge->recs[delivery->rec].fit.uncertainty < 0
-                        ? INT64_C(1000000000)
-                        : 2 * (rec->fit.uncertainty + merge->recs[delivery->rec].fit.uncertainty) + 1000;
+    int64_t slack = es_merge_slack(merge, delivery, rec->rec);
     if (rc < 0 || reason.hash == 0 || reason.hash != delivery->head || exited > es_merge_time(merge, delivery) + slack)
         return rc;
     delivery->flags |= ES_X_EXIT;

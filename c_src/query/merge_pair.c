@@ -11,6 +11,7 @@
 
 #define GRACE_NS INT64_C(2000000000)      /* a message is not longer under way */
 #define WALL_SLACK_NS INT64_C(1000000000) /* what wall clocks may be wrong by */
+#define LATE_NS INT64_C(10000000)         /* a send may be stamped so long after it left */
 #define SHIFTS_MAX 64u                    /* ways to lay two rows side by side that are tried */
 
 struct group { /* messages of one content, of which one may be another's; in the order of their recordings */
@@ -71,14 +72,15 @@ static void doubt(const struct group *g)
 
 /* ---- two rows side by side ----------------------------------------------------------------------------------------- */
 
+int64_t es_merge_slack(const struct es_merge *merge, const struct es_cross *a, unsigned rec)
+{
+    int64_t x = merge->recs[a->rec].fit.uncertainty, y = merge->recs[rec].fit.uncertainty;
+    return x < 0 || y < 0 ? WALL_SLACK_NS : 2 * (x + y) + LATE_NS;
+}
+
 static int64_t slack(const struct es_merge *merge, const struct es_cross *a, const struct es_cross *b)
 {
-    int64_t x = merge->recs[a->rec].fit.uncertainty, y = merge->recs[b->rec].fit.uncertainty;
-    if (merge->recs[a->rec].rec == 0)
-        x = 0;
-    if (merge->recs[b->rec].rec == 0)
-        y = 0;
-    return x < 0 || y < 0 ? WALL_SLACK_NS : 2 * (x + y) + 1000;
+    return es_merge_slack(merge, a, b->rec);
 }
 
 /* From when on, in common time, what this process does is recorded. */

@@ -121,6 +121,29 @@ static void adjusted_clock(void **state)
     assert_all_hold(&fit);
 }
 
+/* A few sends are written down up to 5 ms after they left, when their deliveries are there already. */
+static void late_sends(void **state)
+{
+    for (int drift = 0; drift < 2; drift++) {
+        reset(state);
+        int late = 0;
+        for (int i = 0; i < N; i++) {
+            int64_t at = i * SECOND / 100;
+            bool is_late = i % 250 == 17;
+            late += is_late;
+            add(BASE + at, 5000000 + drift * at / 20000,
+                is_late ? -500000 - (int64_t)number(4500000) : 30000 + (int64_t)number(200000), i % 2);
+        }
+        struct es_clock_fit fit = solve(NULL);
+        assert_int_equal(fit.n, 1);
+        assert_int_equal(fit.contradictions, late);
+        for (int i = 0; i < N; i += 100)
+            assert_near(offset_at(&fit, BASE + i * SECOND / 100), 5000000 + drift * (i * SECOND / 100 / 20000),
+                        fit.uncertainty + 1);
+        assert_near(fit.uncertainty, 35000, 30000);
+    }
+}
+
 /* Bounds that no clock satisfies: said, and not an endless search. */
 static void nonsense(void **state)
 {
@@ -202,8 +225,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(one_offset, reset),     cmocka_unit_test_setup(drifting_clock, reset),
-        cmocka_unit_test_setup(adjusted_clock, reset), cmocka_unit_test_setup(nonsense, reset),
-        cmocka_unit_test_setup(one_direction, reset),  cmocka_unit_test_setup(no_messages, reset),
-        cmocka_unit_test_setup(extremes, reset),       cmocka_unit_test_setup(small_bands, reset)};
+        cmocka_unit_test_setup(adjusted_clock, reset), cmocka_unit_test_setup(late_sends, reset),
+        cmocka_unit_test_setup(nonsense, reset),       cmocka_unit_test_setup(one_direction, reset),
+        cmocka_unit_test_setup(no_messages, reset),    cmocka_unit_test_setup(extremes, reset),
+        cmocka_unit_test_setup(small_bands, reset)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
