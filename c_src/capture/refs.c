@@ -31,7 +31,7 @@ static es_ref parse_local(ERL_NIF_TERM term, bool port)
     if (n <= 0 || (size_t)n >= sizeof text)
         return 0;
     if (port)
-        return parse(&at, "#Port<0.", &number) ? es_ref_make(ES_REF_PORT, number) : 0;
+        return parse(&at, "#Port<0.", &number) && number <= ES_REF_PORT_MASK ? es_ref_make(ES_REF_PORT, number) : 0;
     if (!parse(&at, "<0.", &number) || !parse(&at, ".", &serial) || number >> 28 || serial > ES_REF_SERIAL_MAX)
         return 0;
     return es_ref_pid((uint32_t)number, (uint32_t)serial);

@@ -16,6 +16,7 @@ const char *const es_clock_how_names[ES_CLOCK_HOW_MAX] = {"same clock", "given",
                                                           "wall clocks and messages one way"};
 
 static int64_t minus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+static int64_t plus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
 
 /* ---- the bounds that count: corners of a hull ---------------------------------------------------------------------- */
 
@@ -188,7 +189,7 @@ static int try_line(const struct es_clock_bound *bounds, size_t n, struct line *
     if (rc == 0) {
         find_line(&band, (double)minus(bounds[n - 1].at, bounds[0].at), ret);
         *ret_piece = (struct es_clock_piece){
-            .from = band.t0, .offset = band.v0 + (int64_t)llround(ret->holds ? ret->at_begin : 0), .drift = ret->drift};
+            .from = band.t0, .offset = plus(band.v0, llround(ret->holds ? ret->at_begin : 0)), .drift = ret->drift};
     }
     band_fini(&band);
     return rc;
@@ -241,8 +242,8 @@ static void give_up(const struct es_clock_bound *bounds, size_t n, struct es_clo
             least = bounds[i].offset;
     }
     fit->n = 1;
-    fit->pieces[0] = (struct es_clock_piece){.from = bounds[0].at, .offset = most + minus(least, most) / 2};
-    fit->uncertainty = minus(least, most) / 2 + 1;
+    fit->pieces[0] = (struct es_clock_piece){.from = bounds[0].at, .offset = plus(most, minus(least, most) / 2)};
+    fit->uncertainty = plus(minus(least, most) / 2, 1);
 }
 
 static int solve_pieces(const struct es_clock_bound *bounds, size_t n, struct es_clock_fit *fit)
@@ -336,6 +337,6 @@ int64_t es_clock_map(const struct es_clock_fit *fit, int64_t time)
     while (i > 0 && fit->pieces[i].from > time)
         i--;
     const struct es_clock_piece *piece = &fit->pieces[i];
-    int64_t drifted = piece->drift != 0 ? (int64_t)llround(piece->drift * (double)minus(time, piece->from)) : 0;
-    return (int64_t)((uint64_t)time + (uint64_t)piece->offset + (uint64_t)drifted);
+    int64_t drifted = piece->drift != 0 ? llround(piece->drift * (double)minus(time, piece->from)) : 0;
+    return plus(plus(time, piece->offset), drifted);
 }
