@@ -71,7 +71,8 @@ messages_test_() -> ?T(begin
     Self = self(),
     Dead = spawn(fun() -> ok end),
     wait(Dead),
-    register(nif_tests_server, Echo = spawn(fun() -> receive {From, M} -> From ! {echo, M} end end)),
+    Echo = spawn(fun() -> receive {From, M} -> From ! {echo, M} end end),
+    register(nif_tests_server, Echo),
     Records = record(fun() ->
         nif_session:receive_pattern(),
         Pid = spawn(fun() ->
