@@ -72,3 +72,11 @@ uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM f
     uint64_t hash = by_server(d, function, a.at, a.n - 1);
     return hash || a.n < 3 ? hash : by_statem(d, a.at[0], a.at[1]);
 }
+
+uint64_t es_timer_hash(struct es_draft *d, ERL_NIF_TERM function, ERL_NIF_TERM arguments)
+{
+    if (function != es_am.send_after || !arguments)
+        return 0;
+    struct arguments a = take(d->env, arguments);
+    return a.n >= 3 ? es_hash_term(d, a.at[2]) : 0;
+}

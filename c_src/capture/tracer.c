@@ -148,6 +148,8 @@ static void trace_receive(struct es_trace *c)
     }
     if (ES_UNLIKELY(es_gate_excludes(sender)) || !message_kept(c, sender))
         return;
+    if (result && !sender && node == es_am.clock_service)
+        sender = node; /* a timer's */
     struct es_budget budget = es_budget_now(d, false);
     bool with_payload = atomic_load_explicit(&d->s->arena.head->limits.deliver_payload, memory_order_relaxed) != 0;
     if (!with_payload && sender && es_ref_of_local(d->env, d->t, sender))
@@ -178,7 +180,9 @@ static void trace_call(struct es_trace *c)
     if (!begin(c, &budget))
         return;
     put_function(&c->d, &mfa);
-    es_draft_word(&c->d, of_callback ? es_handled_hash(&c->d, mfa.module, mfa.function, of_callback) : 0);
+    es_draft_word(&c->d, of_callback                  ? es_handled_hash(&c->d, mfa.module, mfa.function, of_callback)
+                         : mfa.module == es_am.erlang ? es_timer_hash(&c->d, mfa.function, mfa.arguments)
+                                                      : 0);
     if (of_callback)
         c->d.record->flags |= ES_R_CALLBACK;
     end(c, arguments, &budget);
