@@ -26,7 +26,7 @@
     A(handle_continue, "handle_continue") A(handle_event, "handle_event") A(terminate, "terminate")                         \
     A(code_change, "code_change") A(payload_bytes, "payload_bytes") A(state_bytes, "state_bytes") A(max_depth, "max_depth") \
     A(max_elements, "max_elements") A(work, "work") A(sample, "sample") A(deliver_payload, "deliver_payload")               \
-    A(events, "events") A(nanos, "nanos") A(threads, "threads") A(full, "full")
+    A(events, "events") A(nanos, "nanos") A(threads, "threads") A(full, "full") A(terms, "terms") A(read, "read") A(asked, "asked")
 /* clang-format on */
 
 #define A(name, text) ERL_NIF_TERM name;
