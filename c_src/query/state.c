@@ -122,6 +122,36 @@ static int copy_bytes(struct es_query *query, const struct es_version_info *list
     return 0;
 }
 
+/* The last version at or before an event. */
+static size_t version_after(const struct es_version_info *list, size_t n, uint64_t seq)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list[middle].seq <= seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* `state` has pid, time and the number of its version. */
+static int fill(struct es_query *query, const struct es_version_info *list, struct es_state *state)
+{
+    const struct es_process *process = es_query_process(query, state->pid);
+    state->version = list[state->number - 1];
+    state->since = state->version.time;
+    state->exited = process && process->exited <= state->at ? process->exited : INT64_MAX;
+    judge(query, state);
+    int rc = copy_bytes(query, list, state);
+    if (rc == 0)
+        rc = es_query_version_cause(query, &state->version, &state->cause);
+    if (rc < 0)
+        es_state_fini(state);
+    return rc;
+}
+
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state)
 {
     const struct es_version_info *list = NULL;
@@ -129,27 +159,35 @@ int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_sta
     int rc = es_query_versions(query, pid, &list, &n);
     if (rc < 0)
         return rc;
-    size_t number = version_at(list, n, at);
-    const struct es_process *process = es_query_process(query, pid);
-    if (number == 0)
+    struct es_state state = {.pid = pid, .at = at, .number = version_at(list, n, at), .of = n};
+    if (state.number == 0)
         return es_state_unknown(query, pid, at);
-    struct es_state state = {.pid = pid,
-                             .at = at,
-                             .since = list[number - 1].time,
-                             .number = number,
-                             .of = n,
-                             .version = list[number - 1],
-                             .exited = process && process->exited <= at ? process->exited : INT64_MAX};
-    judge(query, &state);
-    rc = copy_bytes(query, list, &state);
+    rc = fill(query, list, &state);
     if (rc == 0)
-        rc = es_query_version_cause(query, &state.version, &state.cause);
-    if (rc < 0) {
-        es_state_fini(&state);
+        *ret_state = state;
+    return rc;
+}
+
+int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
+{
+    const struct es_version_info *list = NULL;
+    const struct es_event *event;
+    size_t n = 0;
+    int rc = es_query_stored(query, seq, &event);
+    if (rc < 0)
+        return es_fail(rc, "event %llu cannot be read", (unsigned long long)seq);
+    struct es_state state = {.pid = pid, .at = event->time};
+    rc = es_query_versions(query, pid, &list, &n);
+    if (rc < 0)
         return rc;
-    }
-    *ret_state = state;
-    return 0;
+    state.of = n;
+    state.number = version_after(list, n, seq);
+    if (state.number == 0)
+        return es_state_unknown(query, pid, state.at);
+    rc = fill(query, list, &state);
+    if (rc == 0)
+        *ret_state = state;
+    return rc;
 }
 
 void es_state_fini(struct es_state *state)
