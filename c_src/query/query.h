@@ -70,7 +70,7 @@ int es_query_refresh(struct es_query *query);
 /* The event with this sequence number; -ENOENT. Valid until the next call. */
 int es_query_event(struct es_query *query, uint64_t seq, const struct es_event **ret_event);
 
-/* ---- steps ----------------------------------------------------------------------------------------------------------- */
+/* ---- walking -------------------------------------------------------------------------------------------------------- */
 /* For those who walk through a recording event by event. */
 
 /* As es_query_event(), but of a state only the length of its bytes, which costs nothing. -ENOENT, -EBADMSG (its block is
@@ -79,16 +79,16 @@ int es_query_peek(struct es_query *query, uint64_t seq, struct es_event *ret_eve
 /* First and last event of the block that an event is in; false where there is none. */
 bool es_query_block_around(struct es_query *query, uint64_t seq, uint64_t *ret_first, uint64_t *ret_last);
 
-struct es_step {
+struct es_walk {
     uint64_t seq; /* from this event */
     bool back;
     es_ref pid;     /* to one of this process; ES_REF_NONE: of any */
     uint64_t kinds; /* set of 1 << es_kind, 0: any */
 };
 /* The nearest such event; *ret_seq 0: there is none. Damaged blocks are passed over. */
-int es_query_step(struct es_query *query, const struct es_step *step, uint64_t *ret_seq);
+int es_query_walk(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq);
 /* The nearest event that changed the state of `pid`; `kinds` is not used. */
-int es_query_state_step(struct es_query *query, const struct es_step *step, uint64_t *ret_seq);
+int es_query_walk_state(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq);
 
 /* ---- film ------------------------------------------------------------------------------------------------------------ */
 /* The whole recording, from its first event to its last, as a strip of cells of equal time. Filled step by step: a step reads at
@@ -344,6 +344,10 @@ struct es_state {
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state);
 /* The same right after event `seq`, of which `at` is the time. */
 int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state);
+/* How many versions there are; quick, as no event is read. */
+int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n);
+/* Version `number` of a process, from 1. -ENOENT. */
+int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info);
 void es_state_fini(struct es_state *state);
 
 /* Which of several processes (of one name, over time) is meant by a time: that which lived then, else the last one

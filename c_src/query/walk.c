@@ -28,22 +28,22 @@ bool es_query_block_around(struct es_query *query, uint64_t seq, uint64_t *ret_f
     return true;
 }
 
-int es_query_step(struct es_query *query, const struct es_step *step, uint64_t *ret_seq)
+int es_query_walk(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq)
 {
-    struct es_filter filter = {.pids = &step->pid,
-                               .n_pids = step->pid != ES_REF_NONE,
-                               .kinds = step->kinds,
+    struct es_filter filter = {.pids = &walk->pid,
+                               .n_pids = walk->pid != ES_REF_NONE,
+                               .kinds = walk->kinds,
                                .since = INT64_MIN,
                                .until = INT64_MAX,
-                               .after_seq = step->back ? 0 : step->seq,
-                               .before_seq = step->back ? step->seq : 0,
-                               .reverse = step->back,
+                               .after_seq = walk->back ? 0 : walk->seq,
+                               .before_seq = walk->back ? walk->seq : 0,
+                               .reverse = walk->back,
                                .no_payload = true,
                                .fields = ES_NO_FIELDS};
     struct es_cursor *cursor;
     const struct es_event *event;
     *ret_seq = 0;
-    if (step->back && step->seq <= 1)
+    if (walk->back && walk->seq <= 1)
         return 0;
     int rc = es_cursor_open(query, &filter, &cursor);
     if (rc < 0)
@@ -55,17 +55,17 @@ int es_query_step(struct es_query *query, const struct es_step *step, uint64_t *
     return rc < 0 ? rc : 0;
 }
 
-int es_query_state_step(struct es_query *query, const struct es_step *step, uint64_t *ret_seq)
+int es_query_walk_state(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq)
 {
-    struct es_state_at at = {.seq = step->seq};
+    struct es_state_at at = {.seq = walk->seq};
     int rc = 0;
     *ret_seq = 0;
     do {
-        if (step->back && at.seq <= 1)
+        if (walk->back && at.seq <= 1)
             return 0;
-        rc = step->back
-                 ? es_recording_state_find(query->recording, step->pid, (struct es_seq_range){1, at.seq - 1}, &at)
-                 : es_recording_state_next(query->recording, step->pid, (struct es_seq_range){at.seq + 1, UINT64_MAX},
+        rc = walk->back
+                 ? es_recording_state_find(query->recording, walk->pid, (struct es_seq_range){1, at.seq - 1}, &at)
+                 : es_recording_state_next(query->recording, walk->pid, (struct es_seq_range){at.seq + 1, UINT64_MAX},
                                            &at);
     } while (rc == 0 && (at.flags & ES_E_STATE_SAME));
     if (rc == 0)
