@@ -150,6 +150,7 @@ void es_replay_move(struct es_replay *replay, long by);
 #define ES_STYLED "\xff"
 const char *es_replay_style(enum es_style style);
 void es_replay_who(struct es_replay *replay, es_ref pid, int64_t time, struct es_text *out); /* name, else pid */
+const char *es_replay_kind(unsigned kind); /* short enough for a column */
 /* A row of the list: kind is not in it. */
 void es_replay_row_text(struct es_replay *replay, const struct es_event *event, struct es_text *out);
 void es_replay_event_text(struct es_replay *replay, struct es_text *out); /* all of the current one, several lines */

@@ -8,7 +8,8 @@
 #include "base/error.h"
 #include "cli/replay_grid.h"
 
-#define WIDE 72      /* columns from which on the panes stand beside the events */
+#define WIDE 100     /* columns from which on the panes stand beside the events; */
+#define HALF 72      /* and beside each other below them */
 #define TALL 14      /* lines from which on state and process have a pane each */
 #define ROWS_MAX 400 /* rows of the list */
 #define DETAIL 6     /* lines of the current event below the list */
@@ -144,20 +145,24 @@ struct columns {
     int time, kind, who;
 };
 
-static struct columns columns_of(int width)
+static struct columns columns_of(const struct es_replay *r, int width)
 {
-    return (struct columns){.time = width >= 56 ? 12 : 10,
-                            .kind = width >= 50 ? 9 : 7,
-                            .who = width >= 90   ? 26
-                                   : width >= 56 ? 18
-                                                 : 12};
+    struct columns c = {.time = 9,
+                        .kind = width >= 50 ? 9 : 7,
+                        .who = width >= 90   ? 24
+                               : width >= 60 ? 18
+                               : width >= 50 ? 16
+                                             : 11};
+    for (int64_t s = (r->end - r->start) / 1000000000; s >= 10; s /= 10)
+        c.time++;
+    return c;
 }
 
 static void draw_event(struct es_replay_scene *s, struct rect line, const struct es_event *event)
 {
     struct es_replay *r = s->replay;
     struct es_text text = {0};
-    struct columns c = columns_of(line.width);
+    struct columns c = columns_of(r, line.width);
     int64_t since = event->time - r->start;
     unsigned base = event->seq == r->seq ? ES_GRID_REVERSE : 0;
     int x = line.x, end = line.x + line.width;
@@ -167,7 +172,7 @@ static void draw_event(struct es_replay_scene *s, struct rect line, const struct
     es_text_printf(&text, "+%" PRId64 ".%06" PRId64, since / 1000000000, since % 1000000000 / 1000);
     es_grid_text(s->grid, at_of(line.y, x, c.time, base | ES_STYLE_DIM), text.bytes ? text.bytes : "", text.len);
     x += c.time + 1;
-    es_grid_puts(s->grid, at_of(line.y, x, c.kind, base | es_cli_family(event->kind)), es_kind_table[event->kind].name);
+    es_grid_puts(s->grid, at_of(line.y, x, c.kind, base | es_cli_family(event->kind)), es_replay_kind(event->kind));
     x += c.kind + 1;
     es_text_clear(&text);
     if (event->pid != ES_REF_NONE)
@@ -178,8 +183,10 @@ static void draw_event(struct es_replay_scene *s, struct rect line, const struct
     x += c.who + 1;
     es_text_clear(&text);
     es_replay_row_text(r, event, &text);
+    bool faint = es_cli_family(event->kind) == ES_STYLE_DIM;
     if (x < end)
-        es_grid_text(s->grid, at_of(line.y, x, end - x, base), text.bytes ? text.bytes : "", text.len);
+        es_grid_text(s->grid, at_of(line.y, x, end - x, base | (faint ? ES_STYLE_DIM : 0)),
+                     text.bytes ? text.bytes : "", text.len);
     es_text_fini(&text);
 }
 
@@ -214,6 +221,15 @@ static void draw_events(struct es_replay_scene *s, struct rect list)
         draw_row(s, (struct rect){list.y + (int)i, list.x, list.width, 1}, &rows[i]);
 }
 
+/* At the end of a line: so many are out of sight. */
+static void draw_more(struct es_grid *grid, struct rect line, size_t n, const char *where)
+{
+    char text[48];
+    int len = snprintf(text, sizeof text, " %zu %s ", n, where);
+    if (len < line.width)
+        es_grid_puts(grid, at_of(line.y, line.x + line.width - len, len, ES_STYLE_DIM | ES_GRID_REVERSE), text);
+}
+
 static void draw_page(struct es_grid *grid, struct rect to, struct es_replay_page *page)
 {
     if (page->scroll >= page->n_lines)
@@ -227,14 +243,12 @@ static void draw_page(struct es_grid *grid, struct rect to, struct es_replay_pag
         es_grid_text(grid, at_of(to.y + i, to.x, to.width, 0), text.bytes ? text.bytes : "", text.len);
         es_text_fini(&text);
     }
-    if (to.height > 0 && page->scroll + (size_t)to.height < page->n_lines) {
-        char more[48];
-        snprintf(more, sizeof more, " %zu more lines ", page->n_lines - page->scroll - (size_t)to.height);
-        int n = (int)strlen(more);
-        if (n < to.width)
-            es_grid_puts(grid, at_of(to.y + to.height - 1, to.x + to.width - n, n, ES_STYLE_DIM | ES_GRID_REVERSE),
-                         more);
-    }
+    size_t below =
+        page->n_lines - page->scroll > (size_t)to.height ? page->n_lines - page->scroll - (size_t)to.height : 0;
+    if (to.height > 0 && below)
+        draw_more(grid, (struct rect){to.y + to.height - 1, to.x, to.width, 1}, below, "below");
+    if (to.height > 1 && page->scroll)
+        draw_more(grid, (struct rect){to.y, to.x, to.width, 1}, page->scroll, "above");
 }
 
 static void draw_detail(struct es_replay_scene *s, struct rect to)
@@ -275,15 +289,14 @@ static void draw_state(struct es_replay_scene *s, struct rect to)
 {
     struct es_replay *r = s->replay;
     struct es_text title = {0};
-    struct es_cli_buf number, of, size;
+    struct es_cli_buf number, of;
     es_replay_state_pages(r, to.width > 1 ? (unsigned)to.width : 1);
-    es_text_puts(&title, r->diff ? " Changes of " : " State of ");
+    es_text_puts(&title, r->diff ? " Changes: " : " State: ");
     if (r->pid)
         es_replay_who(r, r->pid, r->event.time, &title);
     if (r->has_state)
-        es_text_printf(&title, "%s version %s of %s, %s", es_replay_style(ES_STYLE_NONE),
-                       es_cli_count(r->state.number, &number), es_cli_count(r->state.of, &of),
-                       es_cli_bytes(r->state.len, &size));
+        es_text_printf(&title, ", version %s of %s", es_cli_count(r->state.number, &number),
+                       es_cli_count(r->state.of, &of));
     es_text_puts(&title, " ");
     draw_rule(s, (struct rect){to.y, to.x, to.width, 1}, r->pid ? title.bytes : " State ", r->focus == ES_PANE_STATE);
     es_text_fini(&title);
@@ -308,33 +321,52 @@ static void draw_process(struct es_replay_scene *s, struct rect to)
     draw_page(s->grid, (struct rect){to.y + 1, to.x, to.width, to.height - 1}, &r->process);
 }
 
-static void place(const struct es_replay *r, struct rect body, struct places *p)
+/* Beside the events: one above the other, or only one of them. */
+static void place_wide(struct rect body, enum es_replay_pane one, struct places *p)
 {
-    *p = (struct places){.list = body};
-    bool wide = body.width >= WIDE;
-    enum es_replay_pane one = r->focus == ES_PANE_PROCESS ? ES_PANE_PROCESS : ES_PANE_STATE;
-    struct rect panes = body;
-    if (wide) {
-        p->list.width = body.width * 11 / 20;
-        panes.x = p->list.width + 1;
-        panes.width = body.width - panes.x;
-    } else if (body.height >= 8) {
-        p->list.height = body.height / 2;
-        panes.y += p->list.height;
-        panes.height -= p->list.height;
-    } else {
-        panes.height = 0;
+    p->list.width = body.width * 3 / 5;
+    struct rect side = {body.y, p->list.width + 1, body.width - p->list.width - 1, body.height};
+    int state = body.height >= TALL ? side.height * 11 / 20 : 0;
+    p->panes[one] = side;
+    if (state) {
+        p->panes[ES_PANE_STATE] = (struct rect){side.y, side.x, side.width, state};
+        p->panes[ES_PANE_PROCESS] = (struct rect){side.y + state, side.x, side.width, side.height - state};
     }
-    p->panes[one] = panes;
-    if (wide && body.height >= TALL) {
-        int state = panes.height * 11 / 20;
-        p->panes[ES_PANE_STATE] = (struct rect){panes.y, panes.x, panes.width, state};
-        p->panes[ES_PANE_PROCESS] = (struct rect){panes.y + state, panes.x, panes.width, panes.height - state};
-    }
-    if (wide && p->list.height >= TALL + 2) {
+    if (body.height >= TALL + 2) {
         p->list.height -= DETAIL;
         p->detail = (struct rect){p->list.y + p->list.height, 0, p->list.width, DETAIL};
     }
+}
+
+/* Below them: one beside the other, or only one of them. */
+static void place_below(struct rect body, enum es_replay_pane one, struct places *p)
+{
+    if (body.height < 8)
+        return;
+    p->list.height = body.height / 2;
+    int y = body.y + p->list.height, height = body.height - p->list.height, left = body.width / 2;
+    p->panes[one] = (struct rect){y, 0, body.width, height};
+    if (body.width >= HALF) {
+        p->panes[ES_PANE_STATE] = (struct rect){y, 0, left, height};
+        p->panes[ES_PANE_PROCESS] = (struct rect){y, left + 1, body.width - left - 1, height};
+    }
+}
+
+static void place(const struct es_replay *r, struct rect body, struct places *p)
+{
+    enum es_replay_pane one = r->focus == ES_PANE_PROCESS ? ES_PANE_PROCESS : ES_PANE_STATE;
+    *p = (struct places){.list = body};
+    if (body.width >= WIDE)
+        place_wide(body, one, p);
+    else
+        place_below(body, one, p);
+}
+
+/* A line down, beside a pane. */
+static void draw_border(struct es_grid *grid, struct rect pane)
+{
+    for (int i = 0; pane.x > 0 && i < pane.height; i++)
+        es_grid_fill(grid, at_of(pane.y + i, pane.x - 1, 1, ES_STYLE_DIM), line_sign(grid, L'│', L'|'));
 }
 
 static void draw_body(struct es_replay_scene *s, int y, int height)
@@ -352,8 +384,8 @@ static void draw_body(struct es_replay_scene *s, int y, int height)
         draw_rule(s, (struct rect){p.detail.y, 0, p.detail.width, 1}, title, false);
         draw_detail(s, (struct rect){p.detail.y + 1, 1, p.detail.width - 2, p.detail.height - 1});
     }
-    for (int i = 0; p.list.width < s->grid->width && i < height; i++)
-        es_grid_fill(s->grid, at_of(y + i, p.list.width, 1, ES_STYLE_DIM), line_sign(s->grid, L'│', L'|'));
+    draw_border(s->grid, p.panes[ES_PANE_STATE]);
+    draw_border(s->grid, p.panes[ES_PANE_PROCESS]);
     if (s->rows_only)
         return;
     if (p.panes[ES_PANE_STATE].height > 1)

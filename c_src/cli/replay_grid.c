@@ -185,28 +185,43 @@ static bool add_line(struct es_replay_page *page, struct es_replay_line line)
     return true;
 }
 
+/* Where a line that is too long ends: behind its last blank, if that leaves half of it; else here. */
+static size_t break_at(const char *bytes, size_t from, size_t here)
+{
+    for (size_t at = here; at > from + (here - from) / 2; at--)
+        if (bytes[at - 1] == ' ')
+            return at;
+    return here;
+}
+
+static uint8_t style_at(const char *bytes, size_t from, size_t to, uint8_t style)
+{
+    for (; from + 1 < to; from++)
+        if ((unsigned char)bytes[from] == 0xff)
+            style = (uint8_t)(bytes[from + 1] - 'A');
+    return style;
+}
+
 void es_replay_wrap(struct es_replay_page *page, int width)
 {
     const char *bytes = page->text.bytes;
     size_t len = page->text.len, at = 0;
     struct es_replay_line line = {0};
-    uint8_t style = ES_STYLE_NONE;
     int used = 0;
     page->n_lines = 0;
     while (at < len) {
         struct character c = next_character(bytes + at, len - at);
-        bool ends = bytes[at] == '\n';
-        if (ends || (c.columns > 0 && used > 0 && used + c.columns > width)) {
-            line.end = at;
+        bool ends = bytes[at] == '\n', full = !ends && c.columns > 0 && used > 0 && used + c.columns > width;
+        if (ends || full) {
+            line.end = ends ? at : break_at(bytes, line.at, at);
             if (!add_line(page, line))
                 return;
-            line = (struct es_replay_line){.at = at + ends, .style = style};
+            line.style = style_at(bytes, line.at, line.end, line.style);
+            line.at = at = line.end + ends;
             used = 0;
+            continue;
         }
-        if (c.columns == -1)
-            style = (uint8_t)c.point;
-        if (!ends && c.columns > 0)
-            used += c.columns;
+        used += c.columns > 0 ? c.columns : 0;
         at += c.len;
     }
     line.end = len;

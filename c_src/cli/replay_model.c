@@ -226,6 +226,30 @@ void es_replay_state_step(struct es_replay *r, bool back)
 
 /* ---- jumps --------------------------------------------------------------------------------------------------------- */
 
+static const char *way_of(enum es_edge_kind edge, bool forward)
+{
+    static const char *const back[] = {[ES_EDGE_PROGRAM] = "what this process had done before",
+                                       [ES_EDGE_MESSAGE] = "the message was sent here",
+                                       [ES_EDGE_HANDLING] = "the message that it handled",
+                                       [ES_EDGE_SPAWN] = "the process was started here",
+                                       [ES_EDGE_EXIT] = "the exit that it was told of",
+                                       [ES_EDGE_TIMER] = "the timer was set here",
+                                       [ES_EDGE_REPLY] = "the callback that answered",
+                                       [ES_EDGE_CALL] = "the call that it was done in",
+                                       [ES_EDGE_WAITING] = "what it waited for"};
+    static const char *const ahead[] = {[ES_EDGE_PROGRAM] = "what this process did next",
+                                        [ES_EDGE_MESSAGE] = "where the message arrived",
+                                        [ES_EDGE_HANDLING] = "the callback that handled it",
+                                        [ES_EDGE_SPAWN] = "the process that was started",
+                                        [ES_EDGE_EXIT] = "who was told of the exit",
+                                        [ES_EDGE_TIMER] = "the message of the timer",
+                                        [ES_EDGE_REPLY] = "the answer",
+                                        [ES_EDGE_CALL] = "what was done in this call",
+                                        [ES_EDGE_WAITING] = "who waited for it"};
+    const char *way = edge <= ES_EDGE_WAITING ? (forward ? ahead : back)[edge] : NULL;
+    return way ? way : "";
+}
+
 void es_replay_cause(struct es_replay *r, bool forward)
 {
     struct es_cone_request request = {
@@ -243,11 +267,9 @@ void es_replay_cause(struct es_replay *r, bool forward)
                       state && !forward ? ": " : "", state && !forward ? state : "");
     } else {
         es_replay_jump(r, events[1].seq);
-        es_replay_say(r, "%s%s%s", events[1].maybe ? "possibly: " : "",
-                      forward ? "what it led to, by way of " : "what led to it, by way of ",
-                      es_edge_names[events[1].edge]);
-        if (forward && n > 2)
-            es_replay_say(r, "the first of %zu%s that it led to: W shows them", n - 1, cut ? " or more" : "");
+        const char *way = way_of(events[1].edge, forward), *maybe = events[1].maybe ? "possibly: " : "";
+        es_replay_say(r, forward && n > 2 ? "%s%s; the first of %zu%s, W shows them" : "%s%s", maybe, way, n - 1,
+                      cut ? " or more" : "");
     }
     free(events);
 }

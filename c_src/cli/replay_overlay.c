@@ -38,7 +38,7 @@ static void add_status(struct es_replay *r, const struct es_moment_row *row, str
         es_replay_who(r, row->waits_for, r->event.time, out);
     }
     if (row->mail_known && row->proc && es_world_mail_count(row->proc))
-        es_text_printf(out, ", %s%" PRIu64 " in mailbox", row->mail_at_most ? "at most " : "",
+        es_text_printf(out, "%s%s%" PRIu64 " in mailbox", out->len ? ", " : "", row->mail_at_most ? "at most " : "",
                        es_world_mail_count(row->proc));
     if (call.module) {
         es_text_puts(out, out->len ? ", in " : "in ");

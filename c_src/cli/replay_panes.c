@@ -32,11 +32,14 @@ static struct es_state_view view_of(struct es_replay *r, unsigned width)
 static void add_head(struct es_replay *r, struct es_text *out)
 {
     struct es_state_view view = view_of(r, 0);
-    struct es_cli_buf age;
+    struct es_cli_buf age, size;
     const struct es_state *state = &r->state;
-    es_text_printf(out, "%ssince ", style(ES_STYLE_DIM));
-    es_state_print_time(&view, state->since, out);
-    es_text_printf(out, ", for %s, by ", es_cli_duration(r->event.time - state->since, &age));
+    es_text_puts(out, style(ES_STYLE_DIM));
+    if (state->version.seq == r->seq)
+        es_text_puts(out, "new with this event");
+    else
+        es_text_printf(out, "since %s ago", es_cli_duration(r->event.time - state->since, &age));
+    es_text_printf(out, ", %s, by ", es_cli_bytes(state->len, &size));
     es_state_print_cause(&view, &state->version, &state->cause, out);
     es_text_printf(out, "%s\n", style(ES_STYLE_NONE));
 }
@@ -238,17 +241,15 @@ static void add_label(const char *label, struct es_text *out)
 
 static void add_status(struct es_replay *r, const struct es_moment_row *row, struct es_text *out)
 {
-    static const char *const how[] = {[ES_AT_UNKNOWN] = "",
-                                      [ES_AT_SCHEDULED] = "",
-                                      [ES_AT_CALL] = "",
-                                      [ES_AT_INITIAL] = " (it began there; nothing else is known)"};
-    add_label("status", out);
-    es_text_puts(out, es_status_names[row->status] ? es_status_names[row->status] : "unknown");
-    if (row->inside.module) {
-        es_text_puts(out, ", in ");
-        add_fun(r, &row->inside, out);
-        es_text_puts(out, how[row->inside_by]);
+    const char *status = es_status_names[row->status];
+    if (status) {
+        add_label("status", out);
+        es_text_printf(out, "%s\n", status);
     }
+    if (!row->inside.module)
+        return;
+    add_label(row->inside_by == ES_AT_INITIAL ? "runs" : "in", out);
+    add_fun(r, &row->inside, out);
     es_text_puts(out, "\n");
 }
 
@@ -304,7 +305,7 @@ static void add_mailbox(struct es_replay *r, const struct es_moment_row *row, st
     uint64_t n = proc ? es_world_mail_count(proc) : 0;
     add_label("mailbox", out);
     if (!proc || (!row->mail_known && n > 0)) {
-        es_text_printf(out, "%snot known: what it handles was not recorded%s\n", style(ES_STYLE_DIM),
+        es_text_printf(out, "%snot known: what it handles is not recorded%s\n", style(ES_STYLE_DIM),
                        style(ES_STYLE_NONE));
         return;
     }

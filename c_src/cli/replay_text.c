@@ -61,6 +61,34 @@ static bool add_request(struct es_replay *r, const struct es_event *event, struc
            es_tell_wrapped(&teller, event, out);
 }
 
+/* A process that has the name of its module needs it only once in a row. */
+static void add_fun(struct es_replay *r, const struct es_event *event, struct es_text *out)
+{
+    struct es_text module = {0}, fun = {0}, who = {0};
+    if (event->pid)
+        es_replay_who(r, event->pid, event->time, &who);
+    es_query_print_ref(r->query, event->module, r->erlang, &module);
+    es_query_print_fun(r->query, event, r->erlang, &fun);
+    bool known = event->function && who.len && who.len == module.len && memcmp(who.bytes, module.bytes, who.len) == 0 &&
+                 fun.len > module.len + 1;
+    if (known)
+        es_text_add(out, fun.bytes + module.len + 1, fun.len - module.len - 1);
+    else
+        es_text_add(out, fun.bytes ? fun.bytes : "", fun.len);
+    es_text_puts(out, " ");
+    es_text_fini(&module);
+    es_text_fini(&fun);
+    es_text_fini(&who);
+}
+
+static void add_collection(const struct es_event *event, struct es_text *out)
+{
+    bool begins = event->kind == ES_K_GC_MINOR_START || event->kind == ES_K_GC_MAJOR_START;
+    es_text_puts(out, begins ? "begins: " : "ends: ");
+    for (unsigned i = 0; i < ES_NUMS; i++)
+        es_text_printf(out, "%s%s %" PRIu64, i ? ", " : "", es_gc_num_names[i], event->num[i]);
+}
+
 static void add_gap(struct es_replay *r, const struct es_event *event, struct es_text *out)
 {
     es_text_puts(out, "events were lost here: ");
@@ -78,17 +106,30 @@ void es_replay_row_text(struct es_replay *r, const struct es_event *event, struc
         es_replay_who(r, event->peer, event->time, out);
         es_text_puts(out, " ");
     }
-    if (event->module != ES_REF_NONE) {
-        es_query_print_fun(r->query, event, r->erlang, out);
-        es_text_puts(out, " ");
-    }
+    if (event->module != ES_REF_NONE && event->kind != ES_K_STATE)
+        add_fun(r, event, out);
     if (event->kind == ES_K_STATE)
         add_state(r, event, ROW_BYTES, out);
+    else if (es_kind_table[event->kind].fields & ES_F_NUM)
+        add_collection(event, out);
     else if (!add_request(r, event, out))
         print_bounded(r, event, ROW_BYTES, out);
-    if (es_kind_table[event->kind].fields & ES_F_NUM)
-        for (unsigned i = 0; i < ES_NUMS; i++)
-            es_text_printf(out, "%s%s %" PRIu64, i ? ", " : "", es_gc_num_names[i], event->num[i]);
+}
+
+const char *es_replay_kind(unsigned kind)
+{
+    switch (kind) { /* those that are too long for a column, and told apart by what follows */
+    case ES_K_GC_MINOR_START:
+    case ES_K_GC_MINOR_END: return "gc_minor";
+    case ES_K_GC_MAJOR_START:
+    case ES_K_GC_MAJOR_END: return "gc_major";
+    case ES_K_GETTING_LINKED: return "linked";
+    case ES_K_GETTING_UNLINKED: return "unlinked";
+    case ES_K_UNREGISTER: return "unregist.";
+    case ES_K_LONG_SCHEDULE: return "long_run";
+    case ES_K_BUSY_DIST_PORT: return "busy_dist";
+    default: return es_kind_table[kind].name;
+    }
 }
 
 /* ---- the current event --------------------------------------------------------------------------------------------- */
@@ -144,9 +185,11 @@ void es_replay_event_text(struct es_replay *r, struct es_text *out)
                        es_replay_style(ES_STYLE_NONE));
         return;
     }
-    if (event->pid != ES_REF_NONE)
+    if (event->pid != ES_REF_NONE) {
         add_who(r, event->pid, out);
-    es_text_printf(out, " %s%s%s ", es_replay_style(es_cli_family(event->kind)), es_kind_table[event->kind].name,
+        es_text_puts(out, " ");
+    }
+    es_text_printf(out, "%s%s%s ", es_replay_style(es_cli_family(event->kind)), es_kind_table[event->kind].name,
                    es_replay_style(ES_STYLE_NONE));
     if (event->peer != ES_REF_NONE) {
         es_text_puts(out, es_cli_arrow(event->kind));
@@ -159,6 +202,8 @@ void es_replay_event_text(struct es_replay *r, struct es_text *out)
     add_flags(event, out);
     if (event->kind == ES_K_STATE)
         add_state(r, event, EVENT_BYTES, out);
+    else if (es_kind_table[event->kind].fields & ES_F_NUM)
+        add_collection(event, out);
     else
         print_bounded(r, event, EVENT_BYTES, out);
 }
