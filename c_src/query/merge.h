@@ -145,6 +145,8 @@ int es_merge_collect(struct es_merge *merge, struct es_merge_rec *rec);
 int es_merge_pair(struct es_merge *merge);   /* with the clocks as they are known so far */
 int es_merge_clocks(struct es_merge *merge); /* from the pairs */
 int es_merge_exits(struct es_merge *merge);  /* deliveries that exits caused; correlations. Once, at the end */
+/* A time so much later; times of hostile files end where numbers do. */
+static inline int64_t es_merge_later(int64_t time, int64_t ns) { return time > INT64_MAX - ns ? INT64_MAX : time + ns; }
 static inline int64_t es_merge_time(const struct es_merge *merge, const struct es_cross *cross)
 {
     return es_clock_map(&merge->recs[cross->rec].fit, cross->time);

@@ -75,7 +75,8 @@ static void doubt(const struct group *g)
 int64_t es_merge_slack(const struct es_merge *merge, const struct es_cross *a, unsigned rec)
 {
     int64_t x = merge->recs[a->rec].fit.uncertainty, y = merge->recs[rec].fit.uncertainty;
-    return x < 0 || y < 0 ? WALL_SLACK_NS : 2 * (x + y) + LATE_NS;
+    bool known = x >= 0 && y >= 0 && x < WALL_SLACK_NS / 4 && y < WALL_SLACK_NS / 4;
+    return known ? 2 * (x + y) + LATE_NS : WALL_SLACK_NS;
 }
 
 static int64_t slack(const struct es_merge *merge, const struct es_cross *a, const struct es_cross *b)
@@ -98,7 +99,8 @@ static size_t unseen_sends(const struct es_merge *merge, const struct group *g)
     bool born;
     int64_t from = covered_from(merge, g->deliveries[0], &born);
     size_t n = 0;
-    while (n < g->n_sends && es_merge_time(merge, g->sends[n]) <= from + slack(merge, g->sends[n], g->deliveries[0]))
+    while (n < g->n_sends &&
+           es_merge_time(merge, g->sends[n]) <= es_merge_later(from, slack(merge, g->sends[n], g->deliveries[0])))
         n++;
     return born ? 0 : n;
 }
@@ -109,7 +111,7 @@ static size_t unsent_deliveries(const struct es_merge *merge, const struct group
     bool born;
     int64_t from = covered_from(merge, g->sends[0], &born);
     size_t n = 0;
-    while (n < g->n_deliveries && es_merge_time(merge, g->deliveries[n]) <= from + GRACE_NS)
+    while (n < g->n_deliveries && es_merge_time(merge, g->deliveries[n]) <= es_merge_later(from, GRACE_NS))
         n++;
     return born ? 0 : n;
 }
@@ -137,7 +139,7 @@ static bool must_arrive(const struct es_merge *merge, const struct group *g, con
     const uint64_t *heard = es_refmap_find(&rec->heard, es_ref_on_node(g->deliveries[0]->who, 0));
     return heard && is_connected(merge, g) && has_address(merge, g, send) &&
            es_clock_map(&rec->fit, (int64_t)*heard) >
-               es_merge_time(merge, send) + GRACE_NS + slack(merge, send, g->deliveries[0]);
+               es_merge_later(es_merge_time(merge, send), GRACE_NS + slack(merge, send, g->deliveries[0]));
 }
 
 /* The first `skip_sends` sends were not seen to arrive, or the first `skip_deliveries` deliveries not seen to be sent. */
@@ -146,11 +148,11 @@ static bool is_possible(const struct es_merge *merge, const struct group *g, siz
     const struct es_merge_rec *rec = &merge->recs[g->sends[0]->rec];
     size_t s = skip_sends, d = skip_deliveries;
     for (; s < g->n_sends && d < g->n_deliveries; s++, d++)
-        if (es_merge_time(merge, g->deliveries[d]) + slack(merge, g->sends[s], g->deliveries[d]) <
+        if (es_merge_later(es_merge_time(merge, g->deliveries[d]), slack(merge, g->sends[s], g->deliveries[d])) <
             es_merge_time(merge, g->sends[s]))
             return false;
     for (; d < g->n_deliveries; d++) /* sent after the other recording had ended */
-        if (es_merge_time(merge, g->deliveries[d]) + slack(merge, g->sends[0], g->deliveries[d]) <
+        if (es_merge_later(es_merge_time(merge, g->deliveries[d]), slack(merge, g->sends[0], g->deliveries[d])) <
             es_clock_map(&rec->fit, rec->last))
             return false;
     return s >= g->n_sends || !must_arrive(merge, g, g->sends[s]); /* they rise, so the first tells */
