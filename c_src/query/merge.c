@@ -179,6 +179,7 @@ static void fini(struct es_merge *merge)
         free(rec->addresses);
         free(rec->holes);
         free(rec->seqs.runs);
+        es_merge_free(rec);
     }
     for (size_t i = 0; i < merge->atoms.n; i++)
         free(merge->atoms.list[i].text);
