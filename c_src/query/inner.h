@@ -46,6 +46,8 @@ struct es_query {
     struct es_recording *recording;
     struct es_print print[2]; /* [erlang] */
     char *path, *node;
+    struct es_print_node *nodes; /* of a merged recording (nodes.h) */
+    size_t n_nodes;
     bool has_wall;
     int64_t wall_offset; /* wall clock - monotonic, ns */
 

@@ -97,6 +97,9 @@ int es_recording_seq_at(struct es_recording *recording, int64_t time, uint64_t *
 
 /* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
 const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, size_t *ret_len);
+/* All of them, by reference; `visit` gives 0 or a negative errno to stop, and may not ask this recording for anything. */
+typedef int es_define_visit(es_ref ref, const uint8_t *bytes, size_t len, void *context);
+int es_recording_each_define(struct es_recording *recording, es_define_visit *visit, void *context);
 
 /* Processes and names, by time of spawn. Valid until refresh. */
 size_t es_recording_processes(struct es_recording *recording, const struct es_process **ret_processes);
