@@ -75,7 +75,7 @@ uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM f
 
 uint64_t es_timer_hash(struct es_draft *d, ERL_NIF_TERM function, ERL_NIF_TERM arguments)
 {
-    if (function != es_am.send_after || !arguments)
+    if ((function != es_am.send_after && function != es_am.start_timer) || !arguments)
         return 0;
     struct arguments a = take(d->env, arguments);
     return a.n >= 3 ? es_hash_term(d, a.at[2]) : 0;

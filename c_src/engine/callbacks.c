@@ -27,18 +27,46 @@ static int emit_state(struct es_core *core, struct es_proc *proc, const struct e
     return es_core_emit(core, proc, &state);
 }
 
-/* A callback without a content hash: whether it was called for a message all the same, of which nothing else is known. */
-static bool is_for_message(const struct es_core *core, const struct es_event *event, struct es_callback_of of)
+/* {timeout, Name} */
+static bool is_named_timeout(const struct es_names *names, struct es_reader r, const struct es_token *tuple)
+{
+    struct es_token token;
+    return tuple->type == ES_TOK_TUPLE && tuple->count == 2 && es_token_next(&r, &token) == 0 &&
+           es_names_token_word(names, &token) == ES_W_TIMEOUT;
+}
+
+/* A state machine's callback without a content hash: its event is a timeout, or it made the event itself. */
+static void find_timeout(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+                         struct es_finding *finding)
 {
     struct es_reader r;
     struct es_token token;
-    if (of.callback != ES_CB_HANDLE || of.behaviour != ES_B_STATEM)
-        return of.callback == ES_CB_HANDLE && es_names_word(&core->names, event->function) != ES_W_HANDLE_CONTINUE;
-    es_reader_init(&r, event->payload, event->payload_len);
-    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_LIST || es_token_next(&r, &token) < 0)
-        return true;
-    enum es_word type = es_names_token_word(&core->names, &token);
-    return type != ES_W_INTERNAL && type != ES_W_ENTER;
+    es_reader_init(&r, in->view.payload, in->view.payload_len);
+    finding->state = ES_CAUSE_UNKNOWN;
+    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_LIST || token.count == 0)
+        return;
+    const uint8_t *kind = r.at;
+    struct es_reader behind = r;
+    if (es_token_next(&r, &token) < 0 || es_term_skip(&behind) < 0)
+        return;
+    enum es_word word = es_names_token_word(&core->names, &token);
+    if (word == ES_W_INTERNAL || word == ES_W_ENTER)
+        finding->state = ES_CAUSE_NONE;
+    else if (word == ES_W_TIMEOUT || word == ES_W_STATE_TIMEOUT || is_named_timeout(&core->names, r, &token))
+        es_mail_timed(core, proc, in, es_timer_kind(kind, (size_t)(behind.at - kind)), finding);
+}
+
+/* Which message a callback was called for, if it was for any. */
+static void find_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+                         struct es_callback_of of, struct es_finding *finding)
+{
+    *finding = (struct es_finding){.state = ES_CAUSE_NONE};
+    if (in->view.hash)
+        es_mail_handled(core, proc, in, of.behaviour, finding);
+    else if (of.callback == ES_CB_HANDLE && of.behaviour == ES_B_STATEM)
+        find_timeout(core, proc, in, finding);
+    else if (of.callback == ES_CB_HANDLE && es_names_word(&core->names, in->view.function) != ES_W_HANDLE_CONTINUE)
+        finding->state = ES_CAUSE_UNKNOWN;
 }
 
 /* A callback begins: the message that it handles caused it. */
@@ -47,14 +75,11 @@ static int take_callback(struct es_core *core, struct es_proc *proc, const struc
     struct es_event event;
     es_take_event(in, &event);
     struct es_callback_of of = es_states_callback(&core->states, &core->names, &event);
-    struct es_finding finding = {.state = ES_CAUSE_NONE};
+    struct es_finding finding;
     core->mails.handles = true;
     if (!proc->callback)
         proc->callback = event.module;
-    if (event.hash)
-        es_mail_handled(core, proc, in, of.behaviour, &finding);
-    else if (is_for_message(core, &event, of))
-        finding.state = ES_CAUSE_UNKNOWN;
+    find_handled(core, proc, in, of, &finding);
     event.cause_state = finding.state;
     event.cause = finding.cause;
     core->handled[finding.state]++;
@@ -69,11 +94,11 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
     struct es_version version = {.what = ES_V_NONE};
     struct es_callback_of of = es_states_callback(&core->states, &core->names, &event);
     event.flags &= (uint8_t)~ES_E_CALLBACK;
-    enum es_postponed postponed = ES_POSTPONED_NOT;
+    struct es_actions actions = {.postponed = ES_POSTPONED_NOT};
     if (of.callback != ES_CB_NONE) {
         event.flags |= ES_E_CALLBACK;
         if (of.behaviour == ES_B_STATEM)
-            postponed = es_states_postponed(&core->names, &event);
+            es_actions_read(&core->names, &event, &actions);
         int r =
             in->view.kind == ES_K_RETURN ? es_states_read(&core->states, &core->names, proc, &event, of, &version) : 0;
         if (r < 0)
@@ -83,23 +108,28 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
         event.payload = version.value;
         event.payload_len = version.value_len;
     }
-    int r = es_mail_ended(&core->mails, proc, &event, postponed);
+    es_mail_timers(proc, &actions, core->next_seq);
+    int r = es_mail_ended(&core->mails, proc, &event, actions.postponed);
     if (r == 0)
         r = es_core_emit(core, proc, &event);
     return r < 0 || version.what == ES_V_NONE ? r : emit_state(core, proc, &event, &version);
 }
 
-/* No callback, or the end of one that answers what none does. */
+/* No callback, or the end of one that answers what none does; a timer that was started. */
 static int take_plain_call(struct es_core *core, struct es_proc *proc, struct es_input *in)
 {
-    if (in->view.kind != ES_K_CALL && proc->mailbox.handled.open) {
-        struct es_event event;
-        es_take_event(in, &event);
-        int r = es_mail_ended(&core->mails, proc, &event, ES_POSTPONED_UNKNOWN);
-        if (r < 0)
-            return r;
-    }
-    return es_take_other(core, proc, in);
+    struct es_event event;
+    es_take_event(in, &event);
+    int r = 0;
+    if (in->view.kind != ES_K_CALL && proc->mailbox.handled.open)
+        r = es_mail_ended(&core->mails, proc, &event, ES_POSTPONED_UNKNOWN);
+    if (r == 0)
+        r = es_core_emit(core, proc, &event);
+    if (r < 0)
+        return r;
+    if (in->view.kind == ES_K_CALL)
+        return event.hash ? es_timers_set(core, proc, &event) : 0;
+    return proc->timer_seq ? es_timers_started(core, proc, &event) : 0;
 }
 
 /* Calls, returns and exceptions of all functions. The input stays as it is: whoever holds it frees its payload. */

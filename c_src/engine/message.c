@@ -186,8 +186,8 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     bool anonymous = core->by_content && in->view.peer == 0;
     *ret_waits = false;
     if (in->view.peer && in->view.peer == core->names.word_ref[ES_W_CLOCK_SERVICE]) {
-        es_timers_fired(core, in, ret_finding);
-        core->fired[ret_finding->state]++;
+        *ret_waits = !es_timers_fired(core, in, ret_finding) && !last;
+        core->fired[ret_finding->state] += !*ret_waits;
         return 0;
     }
     if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)

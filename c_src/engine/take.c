@@ -120,7 +120,6 @@ int es_take_note(struct es_core *core, const struct es_event *event, bool has_pr
     case ES_K_UNLINK:
     case ES_K_GETTING_LINKED:
     case ES_K_GETTING_UNLINKED: return es_exit_links(core, event);
-    case ES_K_CALL: return event->hash && !(event->flags & ES_E_CALLBACK) ? es_timers_set(core, event) : 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
     case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
     case ES_K_CRASH: core->seen |= ES_ON_CRASH; return 0;
