@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A window of a timeline. Blocks are walked in order of time, as many at once as may be in memory; within these lane by lane, pixel by
- * pixel, with the largest sums that end before the pixel does. */
+/* A window of a timeline. Blocks are walked in order of time, as many at once as may be in memory. Where pixels begin is looked up once for
+ * each block, as places in it; then it is walked lane by lane, pixel by pixel. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "query/timeline_index.h"
+
+#define FEW 4u /* events that are added one by one */
 
 /* The pixel a lane is in, and what it has seen of it. */
 struct lane {
@@ -17,6 +19,12 @@ struct lane {
     uint8_t doing, before; /* in the pixel; when it began */
 };
 
+/* A block in the window. */
+struct view {
+    uint32_t px, n; /* its first pixel, and how many */
+    size_t starts;  /* n + 1: the places where they begin */
+};
+
 struct window {
     struct es_query *query;
     const struct es_timeline_request *request;
@@ -25,6 +33,9 @@ struct window {
     int64_t *edges; /* width + 1: where pixels begin */
     double scale;   /* pixels a nanosecond */
     struct lane *lanes;
+    struct view *views; /* of the blocks */
+    uint32_t *starts;   /* of the views */
+    size_t n_starts, starts_room;
     uint32_t *lane_of; /* of each run */
     size_t room;       /* for runs */
     size_t parts;      /* how often lanes began anew */
@@ -68,7 +79,7 @@ static uint8_t flags_of(uint8_t before, uint8_t doing)
 static void add_run(struct window *w, size_t lane, const struct lane *l, uint32_t width)
 {
     struct es_timeline *a = w->answer;
-    uint8_t flags = flags_of(l->before, l->doing), strongest = (uint8_t)es_kind_of_rank(l->rank);
+    uint8_t flags = flags_of(l->before, l->doing), strongest = es_ranks()[l->rank].kind;
     uint64_t seq = l->n == 1 ? l->seq : 0;
     size_t k = a->n_runs, last = k - 1;
     if (k > 0 && w->lane_of[last] == lane && a->at[last] + a->width[last] == l->px && a->flags[last] == flags &&
@@ -102,159 +113,192 @@ static void go_to(struct window *w, size_t lane, uint32_t px)
 
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 
-struct part { /* the events of one process in one block */
-    const struct es_lane_block *block;
-    const struct es_lane_node *nodes;
-    size_t first, n;
-};
+/* A number for each family: sums of events in front of one, or of a few. */
+typedef uint16_t counts __attribute__((vector_size(16)));
+_Static_assert(sizeof(counts) == ES_TL_FAMILIES * sizeof(uint16_t), "a number for each family");
 
-static void add_counts(struct lane *l, uint64_t counts)
+static inline counts load(const uint16_t *from)
 {
-    for (unsigned i = 0; i < ES_TL_FAMILIES; i++)
-        l->counts[i] += (uint32_t)((counts >> (8 * i)) & 255);
+    counts c;
+    memcpy(&c, from, sizeof c);
+    return c;
 }
 
-/* The largest sum that begins at event i and ends before `end`. */
-static const struct es_lane_node *node_at(const struct part *p, size_t i, uint64_t end, size_t *ret_n)
+static inline counts ones(counts c)
 {
-    if (i % ES_LEAF_EVENTS)
-        return NULL;
-    size_t leaf = i / ES_LEAF_EVENTS, leaves = p->n / ES_LEAF_EVENTS, branch = i / ES_BRANCH_EVENTS;
-    if (leaf >= leaves || p->nodes[leaf].last >= end)
-        return NULL;
-    const struct es_lane_node *node = &p->nodes[leaves + branch];
-    bool large = i % ES_BRANCH_EVENTS == 0 && branch < p->n / ES_BRANCH_EVENTS && node->last < end;
-    *ret_n = large ? ES_BRANCH_EVENTS : ES_LEAF_EVENTS;
-    return large ? node : &p->nodes[leaf];
+    c -= (c >> 1) & 0x5555;
+    c = (c & 0x3333) + ((c >> 2) & 0x3333);
+    c = (c + (c >> 4)) & 0x0f0f;
+    return (c + (c >> 8)) & 0x1f;
 }
 
-/* Adds events from i on that lie before `end`; gives the first that does not. */
-static size_t add_until(const struct part *p, size_t i, uint64_t end, struct lane *l)
+static inline counts counts_before(const struct es_lane_part *part, uint32_t i)
 {
-    const struct es_kind_sum *sums = es_kind_sums();
-    const struct es_lane_block *block = p->block;
-    uint64_t counts = 0;
-    unsigned pending = 0, rank = l->rank;
-    size_t from = i, n = 0;
-    if (l->n == 0)
-        l->seq = block->first_seq + block->places[p->first + i];
-    while (i < p->n) {
-        const struct es_lane_node *node = node_at(p, i, end, &n);
-        uint64_t more;
-        unsigned other;
-        uint8_t doing;
-        if (node) {
-            more = node->counts;
-            other = node->rank;
-            doing = node->doing;
-        } else {
-            if (es_lane_time(block, p->first + i) >= end)
-                break;
-            const struct es_kind_sum *sum = &sums[block->kinds[p->first + i]];
-            n = 1;
-            more = sum->counts;
-            other = sum->rank;
-            doing = sum->doing;
-        }
-        if (pending + n > 255) { /* a byte a family */
-            add_counts(l, counts);
-            counts = pending = 0;
-        }
-        counts += more;
-        pending += (unsigned)n;
-        rank = other > rank ? other : rank;
-        if (doing)
-            l->doing = es_doing_then(l->doing, doing);
-        i += n;
+    const struct es_leaf *leaf = &part->leaves[i / ES_LEAF_EVENTS];
+    uint16_t those = (uint16_t)((1u << i % ES_LEAF_EVENTS) - 1);
+    return load(leaf->before) + ones(load(leaf->members) & those);
+}
+
+/* Adds events one by one. */
+static void add_few(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
+{
+    const struct es_rank *ranks = es_ranks();
+    for (; i < end; i++) {
+        uint8_t rank = part->ranks[i];
+        l->counts[ranks[rank].family]++;
+        l->rank = rank > l->rank ? rank : l->rank;
+        l->doing = es_doing_then(l->doing, ranks[rank].doing);
     }
-    add_counts(l, counts);
-    l->rank = rank;
-    l->n += (uint32_t)(i - from);
-    return i;
 }
 
-static uint32_t pixel_of(const struct window *w, int64_t time, uint32_t from)
+/* What events of one leaf, of which some are meant, may add to rank and doing. */
+static void add_inner(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
 {
-    uint32_t width = w->request->width;
-    uint32_t px = from;
-    if (from + 1 < width && time >= w->edges[from + 1]) {
-        double guess = (double)((uint64_t)time - (uint64_t)w->since) * w->scale;
-        px = guess < width ? (uint32_t)guess : width - 1;
+    const struct es_leaf *leaf = &part->leaves[i / ES_LEAF_EVENTS];
+    if (leaf->rank <= l->rank && !leaf->doing)
+        return;
+    const struct es_rank *ranks = es_ranks();
+    for (; i < end; i++) {
+        uint8_t rank = part->ranks[i];
+        l->rank = rank > l->rank ? rank : l->rank;
+        l->doing = es_doing_then(l->doing, ranks[rank].doing);
     }
-    while (px > from && w->edges[px] > time)
+}
+
+/* Rank and doing of the events i to end, with those of whole leaves where these are in between. */
+static void add_strength(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
+{
+    uint32_t first = (i + ES_LEAF_EVENTS - 1) / ES_LEAF_EVENTS, last = end / ES_LEAF_EVENTS;
+    if (i == 0 && end == part->n) {
+        l->rank = part->rank > l->rank ? part->rank : l->rank;
+        l->doing = es_doing_then(l->doing, part->doing);
+        return;
+    }
+    if (first > last) {
+        add_inner(part, i, end, l);
+        return;
+    }
+    unsigned strongest = l->rank;
+    bool did = false;
+    for (uint32_t leaf = first; leaf < last; leaf++) {
+        strongest = part->leaves[leaf].rank > strongest ? part->leaves[leaf].rank : strongest;
+        did |= part->leaves[leaf].doing != 0;
+    }
+    l->rank = strongest;
+    if (i < first * ES_LEAF_EVENTS)
+        add_inner(part, i, first * ES_LEAF_EVENTS, l);
+    for (uint32_t leaf = first; did && leaf < last; leaf++)
+        l->doing = es_doing_then(l->doing, part->leaves[leaf].doing);
+    if (last * ES_LEAF_EVENTS < end)
+        add_inner(part, last * ES_LEAF_EVENTS, end, l);
+}
+
+/* Adds the events i to end of the part to the pixel. */
+static void add_events(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
+{
+    uint32_t n = end - i;
+    if (n < FEW || !part->leaves) {
+        add_few(part, i, end, l);
+    } else if (n > UINT16_MAX) { /* sums are modulo that */
+        add_events(part, i, i + n / 2, l);
+        add_events(part, i + n / 2, end, l);
+        return;
+    } else {
+        counts c = counts_before(part, end) - counts_before(part, i);
+        for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
+            l->counts[f] += c[f];
+        add_strength(part, i, end, l);
+    }
+    l->n += n;
+}
+
+/* The pixel of the view, from k on, that this place is in. */
+static uint32_t pixel_of(const uint32_t *starts, uint32_t k, uint32_t n, uint32_t place)
+{
+    uint32_t step = 1, high = k + 1; /* pixel k begins at or before it */
+    while (high < n && starts[high] <= place) {
+        k = high;
+        high += step;
+        step *= 2;
+    }
+    high = high < n ? high : n;
+    while (k + 1 < high) {
+        uint32_t middle = k + (high - k) / 2;
+        if (starts[middle] <= place)
+            k = middle;
+        else
+            high = middle;
+    }
+    return k;
+}
+
+static void walk(struct window *w, size_t lane, const struct es_lane_part *part, const struct view *view)
+{
+    const uint32_t *starts = w->starts + view->starts;
+    uint64_t first_seq = w->query->lanes->blocks[view - w->views].first_seq;
+    struct lane *l = &w->lanes[lane];
+    uint32_t i = starts[0] > 0 ? es_lane_until(part, 0, starts[0]) : 0, k = 0;
+    if (i > 0) { /* only what it was doing matters of the time before the window */
+        struct lane past = {0};
+        if (part->doing && part->leaves)
+            add_strength(part, 0, i, &past);
+        else if (part->doing)
+            add_few(part, 0, i, &past);
+        l->before = es_doing_then(l->before, past.doing) & (ES_DO_MASK | ES_DO_GC_MASK);
+    }
+    while (i < part->n && part->places[i] < starts[view->n]) {
+        k = pixel_of(starts, k, view->n, part->places[i]);
+        if (view->px + k != l->px)
+            go_to(w, lane, view->px + k);
+        uint32_t end = es_lane_until(part, i, starts[k + 1]);
+        if (l->n == 0)
+            l->seq = first_seq + part->places[i];
+        add_events(part, i, end, l);
+        i = end;
+    }
+}
+
+/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+
+static bool is_touched(const struct window *w, const struct es_block_info *block)
+{
+    return block->last_time >= w->since && block->first_time < w->until;
+}
+
+static uint32_t pixel_at(const struct window *w, int64_t time)
+{
+    uint32_t width = w->request->width, px = 0;
+    double guess = (double)((uint64_t)time - (uint64_t)w->since) * w->scale;
+    px = guess < width ? (uint32_t)guess : width - 1;
+    while (px > 0 && w->edges[px] > time)
         px--;
     while (px + 1 < width && w->edges[px + 1] <= time)
         px++;
     return px;
 }
 
-/* The first event at or after `since`. */
-static size_t find_start(const struct part *p, uint64_t since)
+/* Which pixels the block is in, and where they begin in it. */
+static int make_view(struct window *w, size_t at, const struct es_block_info *info)
 {
-    size_t from = 0, to = p->n;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (es_lane_time(p->block, p->first + middle) < since)
-            from = middle + 1;
-        else
-            to = middle;
+    const struct es_lane_block *block = &w->query->lanes->blocks[at];
+    int64_t first = info->first_time > w->since ? info->first_time : w->since,
+            last = info->last_time < w->until ? info->last_time : w->until - 1;
+    struct view view = {.px = pixel_at(w, first), .starts = w->n_starts};
+    view.n = pixel_at(w, last) - view.px + 1;
+    if (w->n_starts + view.n + 1 > w->starts_room) {
+        size_t room = (w->n_starts + view.n + 1) * 2;
+        if (!grow(&w->starts, room, sizeof *w->starts))
+            return es_fail(-ENOMEM, "no memory for a timeline");
+        w->starts_room = room;
     }
-    return from;
-}
-
-static uint64_t since_base(const struct es_lane_block *block, int64_t time)
-{
-    return time > block->base ? (uint64_t)time - (uint64_t)block->base : 0;
-}
-
-static void walk(struct window *w, size_t lane, const struct part *p)
-{
-    const struct es_lane_block *block = p->block;
-    uint64_t until = since_base(block, w->until);
-    struct lane *l = &w->lanes[lane];
-    size_t i = block->base < w->since ? find_start(p, since_base(block, w->since)) : 0;
-    if (i > 0) { /* only what it was doing matters of the time before the window */
-        struct lane past = {0};
-        struct part all = *p;
-        all.n = i;
-        add_until(&all, 0, UINT64_MAX, &past);
-        l->before = es_doing_then(l->before, past.doing) & (ES_DO_MASK | ES_DO_GC_MASK);
+    for (uint32_t k = 0; k <= view.n; k++) {
+        int64_t edge = w->edges[view.px + k];
+        uint32_t place =
+            edge > info->first_time ? es_lane_block_at(block, (uint64_t)edge - (uint64_t)info->first_time) : 0;
+        w->starts[w->n_starts++] = place;
     }
-    while (i < p->n && es_lane_time(block, p->first + i) < until) {
-        int64_t time = (int64_t)((uint64_t)block->base + es_lane_time(block, p->first + i));
-        uint32_t px = pixel_of(w, time, l->px);
-        if (px != l->px)
-            go_to(w, lane, px);
-        uint64_t end = since_base(block, w->edges[px + 1]);
-        size_t next = add_until(p, i, end, l);
-        if (next == i) /* a file that lies about times */
-            break;
-        i = next;
-    }
-}
-
-/* ---- blocks -------------------------------------------------------------------------------------------------------- */
-
-static bool find_part(const struct es_lane_block *block, es_ref pid, struct part *ret)
-{
-    size_t from = 0, n = block->n_pids;
-    if (n == 0)
-        return false;
-    while (n > 1) {
-        size_t half = n / 2;
-        from = block->pids[from + half] <= pid ? from + half : from;
-        n -= half;
-    }
-    if (block->pids[from] != pid)
-        return false;
-    const struct es_lane_start *start = &block->starts[from];
-    *ret = (struct part){block, block->nodes + start->node, start->event, start[1].event - start->event};
-    return true;
-}
-
-static bool is_touched(const struct window *w, const struct es_block_info *block)
-{
-    return block->last_time >= w->since && block->first_time < w->until;
+    w->views[at] = view;
+    return 0;
 }
 
 /* Blocks `from` to `to`; `last`: the window ends with them. */
@@ -263,25 +307,28 @@ static int walk_blocks(struct window *w, size_t from, size_t to, bool last)
     const struct es_lane_index *index = w->query->lanes;
     const struct es_timeline_request *request = w->request;
     const struct es_block_info *infos = NULL;
+    int rc = 0;
     es_recording_blocks(w->query->recording, &infos);
     w->parts++;
-    for (size_t lane = 0; lane < request->n_lanes; lane++) {
-        int rc = reserve(w, 2);
+    w->n_starts = 0;
+    for (size_t b = from; rc == 0 && b < to; b++)
+        if (is_touched(w, &infos[b]) && index->blocks[b].times)
+            rc = make_view(w, b, &infos[b]);
+    for (size_t lane = 0; rc == 0 && lane < request->n_lanes; lane++) {
+        rc = reserve(w, 2);
         for (size_t b = from; rc == 0 && b < to; b++) {
-            struct part part;
-            if (!is_touched(w, &infos[b]) || !find_part(&index->blocks[b], request->lanes[lane], &part))
-                continue;
-            size_t pixels = part.n < request->width ? part.n : request->width;
-            rc = reserve(w, 2 * pixels + 2);
-            if (rc == 0)
-                walk(w, lane, &part);
+            const struct view *view = &w->views[b];
+            const struct es_lane_part *part =
+                view->n > 0 ? es_lanes_find(&index->blocks[b], request->lanes[lane]) : NULL;
+            if (part)
+                rc = reserve(w, 2 * (size_t)(part->n < view->n ? part->n : view->n) + 2);
+            if (rc == 0 && part)
+                walk(w, lane, part, view);
         }
-        if (rc < 0)
-            return rc;
-        if (last)
+        if (rc == 0 && last)
             go_to(w, lane, request->width);
     }
-    return 0;
+    return rc;
 }
 
 static int add_hole(struct window *w, const struct es_block_info *block)
@@ -303,7 +350,7 @@ static int walk_all(struct window *w)
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (!is_touched(w, &infos[i]))
             continue;
-        rc = es_lanes_need(w->query, i);
+        rc = es_lanes_need(w->query, i, (struct es_lane_pids){w->request->lanes, w->request->n_lanes});
         if (rc == 0 && index->blocks[i].damaged)
             rc = add_hole(w, &infos[i]);
         if (rc == 0 && !es_lanes_fit(index, clock)) {
@@ -389,6 +436,12 @@ static int make_edges(struct window *w)
     return 0;
 }
 
+static int make_views(struct window *w)
+{
+    w->views = calloc(w->query->lanes->n + 1, sizeof *w->views);
+    return w->views ? 0 : es_fail(-ENOMEM, "no memory for a timeline");
+}
+
 int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
                       struct es_timeline **ret_timeline)
 {
@@ -399,12 +452,16 @@ int es_query_timeline(struct es_query *query, const struct es_timeline_request *
     if (rc == 0)
         rc = es_lanes_align(query);
     if (rc == 0)
+        rc = make_views(&w);
+    if (rc == 0)
         rc = walk_all(&w);
     if (rc == 0)
         rc = order_runs(&w);
     free(w.edges);
     free(w.lanes);
     free(w.lane_of);
+    free(w.views);
+    free(w.starts);
     if (rc < 0) {
         es_timeline_free(w.answer);
         return rc;

@@ -7,8 +7,6 @@
 
 #include "base/error.h"
 
-#define TIME_BITS 48
-
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 
 /* The strongest first: what went wrong, ends and beginnings, what the recorder says of itself, then the everyday. */
@@ -75,147 +73,257 @@ static uint8_t doing_of(unsigned kind)
     }
 }
 
-const struct es_kind_sum *es_kind_sums(void)
+const struct es_rank *es_ranks(void)
 {
-    static _Thread_local struct es_kind_sum sums[ES_KIND_MAX];
-    if (sums[0].counts)
-        return sums;
-    for (unsigned kind = 0; kind < ES_KIND_MAX; kind++)
-        sums[kind] = (struct es_kind_sum){.counts = UINT64_C(1) << (8 * families[es_kind_table[kind].family]),
-                                          .doing = doing_of(kind)};
-    for (unsigned i = 0; i < N_RANKS; i++)
-        sums[by_strength[i]].rank = (uint8_t)(N_RANKS - i);
-    return sums;
+    static _Thread_local struct es_rank ranks[ES_RANKS];
+    for (unsigned i = 0; ranks[0].family == 0 && i < N_RANKS; i++) {
+        unsigned kind = by_strength[i];
+        ranks[N_RANKS - i] = (struct es_rank){(uint8_t)kind, families[es_kind_table[kind].family], doing_of(kind)};
+    }
+    ranks[0].family = ES_TL_OTHER;
+    return ranks;
 }
 
-unsigned es_kind_of_rank(unsigned rank) { return rank > 0 && rank <= N_RANKS ? by_strength[N_RANKS - rank] : 0; }
+/* Ranks of all kinds; 0 of those without one. */
+static void make_rank_of(uint8_t ret_ranks[ES_KIND_MAX])
+{
+    memset(ret_ranks, 0, ES_KIND_MAX);
+    for (unsigned i = 0; i < N_RANKS; i++)
+        ret_ranks[by_strength[i]] = (uint8_t)(N_RANKS - i);
+}
 
-/* ---- the tree of a block ------------------------------------------------------------------------------------------- */
+/* ---- the lanes of a block ------------------------------------------------------------------------------------------ */
 
 static void drop(struct es_lane_index *index, struct es_lane_block *block)
 {
     index->bytes -= block->bytes;
-    free(block->pids);
-    free(block->starts);
-    free(block->times.wide);
-    free(block->places);
-    free(block->kinds);
-    free(block->nodes);
+    free(block->times);
+    free(block->lanes);
+    for (struct es_lane_chunk *chunk = block->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
     *block = (struct es_lane_block){
-        .first_seq = block->first_seq, .last_seq = block->last_seq, .damaged = block->damaged, .ready = block->damaged};
+        .first_seq = block->first_seq, .last_seq = block->last_seq, .damaged = block->damaged, .n = block->n};
 }
 
-static size_t nodes_of(size_t events) { return events / ES_LEAF_EVENTS + events / ES_BRANCH_EVENTS; }
-
-static int make_room(struct es_lane_block *block, const struct es_block_lanes *lanes)
+static struct es_lane_part *lane_place(const struct es_lane_block *block, es_ref pid)
 {
-    size_t nodes = 0, time = block->wide ? sizeof(uint64_t) : sizeof(uint32_t);
-    for (size_t i = 0; i < lanes->n_pids; i++)
-        nodes += nodes_of(lanes->pids[i].events);
-    block->pids = malloc((lanes->n_pids + 1) * sizeof *block->pids);
-    block->starts = malloc((lanes->n_pids + 1) * sizeof *block->starts);
-    block->times.wide = malloc((lanes->n + 1) * time);
-    block->places = malloc((lanes->n + 1) * sizeof *block->places);
-    block->nodes = malloc((nodes + 1) * sizeof *block->nodes);
-    block->bytes = (lanes->n_pids + 1) * (sizeof *block->pids + sizeof *block->starts) +
-                   (nodes + 1) * sizeof *block->nodes + (lanes->n + 1) * (time + sizeof *block->places + 1);
-    return block->pids && block->starts && block->times.wide && block->places && block->nodes
-               ? 0
-               : es_fail(-ENOMEM, "no memory for a timeline");
+    uint32_t mask = block->room - 1, at = (uint32_t)((pid * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & mask;
+    while (block->lanes[at].known && block->lanes[at].pid != pid)
+        at = (at + 1) & mask;
+    return &block->lanes[at];
 }
 
-static void sum_events(const struct es_lane_block *block, size_t from, size_t n, struct es_lane_node *ret)
+const struct es_lane_part *es_lanes_find(const struct es_lane_block *block, es_ref pid)
 {
-    const struct es_kind_sum *sums = es_kind_sums();
-    uint64_t counts = 0;
-    unsigned rank = 0;
-    uint8_t doing = 0;
-    for (size_t i = from; i < from + n; i++) {
-        const struct es_kind_sum *sum = &sums[block->kinds[i]];
-        counts += sum->counts;
-        rank = sum->rank > rank ? sum->rank : rank;
-        doing = es_doing_then(doing, sum->doing);
+    const struct es_lane_part *lane = block->room ? lane_place(block, pid) : NULL;
+    return lane && lane->n > 0 ? lane : NULL;
+}
+
+static int make_room(struct es_lane_index *index, struct es_lane_block *block, size_t more)
+{
+    uint32_t room = 16;
+    while (room < 2 * (block->n_lanes + more))
+        room *= 2;
+    if (room <= block->room)
+        return 0;
+    struct es_lane_block bigger = {.lanes = calloc(room, sizeof *bigger.lanes), .room = room};
+    if (!bigger.lanes)
+        return es_fail(-ENOMEM, "no memory for a timeline");
+    for (uint32_t i = 0; i < block->room; i++)
+        if (block->lanes[i].known)
+            *lane_place(&bigger, block->lanes[i].pid) = block->lanes[i];
+    block->bytes += (room - block->room) * sizeof *block->lanes;
+    index->bytes += (room - block->room) * sizeof *block->lanes;
+    free(block->lanes);
+    block->lanes = bigger.lanes;
+    block->room = room;
+    return 0;
+}
+
+static void sum_leaf(const struct es_lane_part *lane, uint32_t number, const struct es_rank *ranks)
+{
+    struct es_leaf *leaf = &lane->leaves[number];
+    uint32_t from = number * ES_LEAF_EVENTS, n = lane->n - from;
+    n = n < ES_LEAF_EVENTS ? n : ES_LEAF_EVENTS;
+    memset(leaf->members, 0, sizeof leaf->members);
+    leaf->rank = leaf->doing = 0;
+    leaf->last = n ? lane->places[from + n - 1] : UINT16_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t rank = lane->ranks[from + i];
+        leaf->members[ranks[rank].family] |= (uint16_t)(1u << i);
+        leaf->rank = rank > leaf->rank ? rank : leaf->rank;
+        leaf->doing = es_doing_then(leaf->doing, ranks[rank].doing);
     }
-    *ret = (struct es_lane_node){counts, es_lane_time(block, from + n - 1) & ((UINT64_C(1) << TIME_BITS) - 1),
-                                 (uint8_t)rank, doing};
 }
 
-/* Events `from` to `from + n`, of one process. */
-static void sum_lane(struct es_lane_block *block, size_t from, size_t n, struct es_lane_node *nodes)
+static void sum_lane(struct es_lane_part *lane)
 {
-    size_t leaves = n / ES_LEAF_EVENTS;
-    for (size_t i = 0; i < leaves; i++)
-        sum_events(block, from + i * ES_LEAF_EVENTS, ES_LEAF_EVENTS, &nodes[i]);
-    for (size_t i = 0; i < n / ES_BRANCH_EVENTS; i++)
-        sum_events(block, from + i * ES_BRANCH_EVENTS, ES_BRANCH_EVENTS, &nodes[leaves + i]);
+    const struct es_rank *ranks = es_ranks();
+    uint16_t before[ES_TL_FAMILIES] = {0};
+    for (uint32_t i = 0; !lane->leaves && i < lane->n; i++) {
+        lane->rank = lane->ranks[i] > lane->rank ? lane->ranks[i] : lane->rank;
+        lane->doing = es_doing_then(lane->doing, ranks[lane->ranks[i]].doing);
+    }
+    for (uint32_t number = 0; lane->leaves && number <= lane->n / ES_LEAF_EVENTS; number++) {
+        struct es_leaf *leaf = &lane->leaves[number];
+        sum_leaf(lane, number, ranks);
+        memcpy(leaf->before, before, sizeof before);
+        for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
+            before[f] = (uint16_t)(before[f] + (unsigned)__builtin_popcount(leaf->members[f]));
+        lane->rank = leaf->rank > lane->rank ? leaf->rank : lane->rank;
+        lane->doing = es_doing_then(lane->doing, leaf->doing);
+    }
 }
 
-static void fill(struct es_lane_block *block, struct es_block_lanes *lanes)
+static size_t padded(size_t events) { return (events + ES_LEAF_EVENTS - 1) / ES_LEAF_EVENTS * ES_LEAF_EVENTS; }
+static size_t leaves_of(size_t events) { return events < ES_LEAF_EVENTS ? 0 : events / ES_LEAF_EVENTS + 1; }
+
+/* The lanes that were read, cut out of one piece of memory. */
+static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, struct es_lane_pids pids,
+                     const struct es_block_lanes *read)
 {
-    uint32_t event = 0, node = 0;
-    for (size_t i = 0; i < lanes->n; i++) {
-        uint64_t since = (uint64_t)lanes->times[i] - (uint64_t)block->base;
-        if (block->wide)
-            block->times.wide[i] = since;
-        else
-            block->times.narrow[i] = (uint32_t)since;
-        block->places[i] = (uint16_t)lanes->places[i];
+    size_t events = 0, leaves = 0;
+    for (size_t i = 0; i < pids.n; i++) {
+        size_t n = read->starts[i + 1] - read->starts[i];
+        events += padded(n);
+        leaves += leaves_of(n);
     }
-    block->kinds = lanes->kinds;
-    lanes->kinds = NULL;
-    for (size_t i = 0; i < lanes->n_pids; i++) {
-        block->pids[i] = lanes->pids[i].pid;
-        block->starts[i] = (struct es_lane_start){event, node};
-        sum_lane(block, event, lanes->pids[i].events, &block->nodes[node]);
-        event += lanes->pids[i].events;
-        node += (uint32_t)nodes_of(lanes->pids[i].events);
+    size_t bytes = sizeof(struct es_lane_chunk) + leaves * sizeof(struct es_leaf) + events * (sizeof *read->places + 1);
+    struct es_lane_chunk *chunk = malloc(bytes);
+    if (!chunk || make_room(index, block, pids.n) < 0) {
+        free(chunk);
+        return es_fail(-ENOMEM, "no memory for a timeline");
     }
-    block->starts[lanes->n_pids] = (struct es_lane_start){event, node};
-    block->n = lanes->n;
-    block->n_pids = lanes->n_pids;
+    chunk->next = block->chunks;
+    block->chunks = chunk;
+    block->bytes += bytes;
+    index->bytes += bytes;
+    struct es_leaf *leaf = (struct es_leaf *)(void *)(chunk + 1);
+    uint16_t *places = (uint16_t *)(void *)(leaf + leaves);
+    uint8_t rank_of[ES_KIND_MAX], *ranks = (uint8_t *)(places + events);
+    make_rank_of(rank_of);
+    for (size_t i = 0; i < pids.n; i++) {
+        uint32_t first = read->starts[i], n = read->starts[i + 1] - first;
+        struct es_lane_part *lane = lane_place(block, pids.pids[i]);
+        *lane = (struct es_lane_part){.pid = pids.pids[i],
+                                      .known = true,
+                                      .n = n,
+                                      .places = places,
+                                      .ranks = ranks,
+                                      .leaves = leaves_of(n) ? leaf : NULL};
+        memset(places, 0xff, padded(n) * sizeof *places);
+        memcpy(places, read->places + first, n * sizeof *places);
+        for (uint32_t k = 0; k < n; k++)
+            ranks[k] = rank_of[read->kinds[first + k]];
+        sum_lane(lane);
+        leaf += leaves_of(n);
+        places += padded(n);
+        ranks += padded(n);
+        block->n_lanes++;
+    }
+    return 0;
 }
 
-/* Times of a file that lies may go backwards: they are since the earliest. */
-static int build(struct es_lane_block *block, struct es_block_lanes *lanes)
-{
-    int64_t first = lanes->n ? lanes->times[0] : 0, last = first;
-    for (size_t i = 1; i < lanes->n; i++) {
-        first = lanes->times[i] < first ? lanes->times[i] : first;
-        last = lanes->times[i] > last ? lanes->times[i] : last;
-    }
-    uint64_t span = (uint64_t)last - (uint64_t)first;
-    if (span >= UINT64_C(1) << TIME_BITS)
-        return es_fail(-EBADMSG, "a block spans more than three days");
-    block->base = first;
-    block->wide = span > UINT32_MAX;
-    int rc = make_room(block, lanes);
-    if (rc == 0)
-        fill(block, lanes);
-    return rc;
-}
-
-int es_lanes_need(struct es_query *query, size_t at)
+static int read_lanes(struct es_query *query, size_t at, struct es_lane_pids pids)
 {
     struct es_lane_index *index = query->lanes;
     struct es_lane_block *block = &index->blocks[at];
-    struct es_block_lanes lanes = {0};
-    block->used = ++index->clock;
-    if (block->ready)
-        return 0;
-    int rc = es_recording_block_lanes(query->recording, at, &lanes);
+    struct es_lanes_request request = {pids.pids, pids.n, !block->times};
+    struct es_block_lanes read = {0};
+    int rc = es_recording_block_lanes(query->recording, at, &request, &read);
     if (rc == 0)
-        rc = build(block, &lanes);
-    es_block_lanes_fini(&lanes);
-    index->bytes += block->bytes;
-    if (rc == 0 || rc == -EBADMSG || rc == -ENOENT) { /* damaged, or dropped since */
-        block->damaged = rc < 0;
-        block->ready = true;
-        if (rc < 0)
-            es_error_clear();
-        return 0;
+        rc = add_lanes(index, block, pids, &read);
+    if (rc == 0 && read.times) {
+        size_t bytes = block->n * (read.wide ? sizeof(uint64_t) : sizeof(uint32_t));
+        block->times = read.times;
+        block->wide = read.wide;
+        block->bytes += bytes;
+        index->bytes += bytes;
+        read.times = NULL;
     }
-    drop(index, block);
+    es_block_lanes_fini(&read);
     return rc;
+}
+
+int es_lanes_need(struct es_query *query, size_t at, struct es_lane_pids pids)
+{
+    struct es_lane_index *index = query->lanes;
+    struct es_lane_block *block = &index->blocks[at];
+    block->used = ++index->clock;
+    if (block->damaged)
+        return 0;
+    es_ref *missing = malloc((pids.n + 1) * sizeof *missing);
+    struct es_lane_pids wanted = {missing, 0};
+    if (!missing)
+        return es_fail(-ENOMEM, "no memory for a timeline");
+    for (size_t i = 0; i < pids.n; i++)
+        if (!block->room || !lane_place(block, pids.pids[i])->known)
+            missing[wanted.n++] = pids.pids[i];
+    int rc = wanted.n || !block->times ? read_lanes(query, at, wanted) : 0;
+    free(missing);
+    if (rc == -EBADMSG || rc == -ENOENT) { /* damaged, or dropped since */
+        block->damaged = true;
+        es_error_clear();
+        rc = 0;
+    }
+    if (rc < 0 || block->damaged)
+        drop(index, block);
+    return rc;
+}
+
+/* ---- looking up ---------------------------------------------------------------------------------------------------- */
+
+/* The first leaf from `from` on that does not end before the place; farther and farther, and back. */
+static uint32_t find_leaf(const struct es_lane_part *lane, uint32_t from, uint32_t place)
+{
+    uint32_t full = lane->n / ES_LEAF_EVENTS, low = from, high = from, step = 1;
+    while (high < full && lane->leaves[high].last < place) {
+        low = high + 1;
+        high += step;
+        step *= 2;
+    }
+    high = high < full ? high : full;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (lane->leaves[middle].last < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t es_lane_until(const struct es_lane_part *lane, uint32_t i, uint32_t place)
+{
+    uint32_t n = (lane->leaves ? find_leaf(lane, i / ES_LEAF_EVENTS, place) : 0) * ES_LEAF_EVENTS;
+    if (place > UINT16_MAX || n >= lane->n)
+        return lane->n;
+    const uint16_t *places = lane->places + n, until = (uint16_t)place;
+    uint32_t before = 0;
+    for (uint32_t k = 0; k < ES_LEAF_EVENTS; k++)
+        before += places[k] < until;
+    return n + before < lane->n ? n + before : lane->n;
+}
+
+static inline __attribute__((always_inline)) uint32_t find_time(const void *times, bool wide, uint32_t n, uint64_t time)
+{
+    uint32_t from = 0;
+    while (from < n) {
+        uint32_t middle = from + (n - from) / 2;
+        if ((wide ? ((const uint64_t *)times)[middle] : ((const uint32_t *)times)[middle]) < time)
+            from = middle + 1;
+        else
+            n = middle;
+    }
+    return from;
+}
+
+uint32_t es_lane_block_at(const struct es_lane_block *block, uint64_t time)
+{
+    return block->wide ? find_time(block->times, true, (uint32_t)block->n, time)
+                       : find_time(block->times, false, (uint32_t)block->n, time);
 }
 
 /* ---- all blocks ---------------------------------------------------------------------------------------------------- */
@@ -279,6 +387,7 @@ int es_lanes_align(struct es_query *query)
             blocks[i] = index->blocks[old++];
         else
             blocks[i] = (struct es_lane_block){.first_seq = infos[i].first_seq, .last_seq = infos[i].last_seq};
+        blocks[i].n = infos[i].events;
     }
     while (old < index->n)
         drop(index, &index->blocks[old++]);

@@ -49,6 +49,7 @@ struct es_encoder {
     struct es_row *rows;       /* in order of process */
     struct es_predict predict; /* of the process whose rows are being written */
     uint64_t nums[ES_NUMS];    /* its last numbers */
+    uint32_t place;            /* of its last event */
     size_t payload_len;        /* bytes of payloads, without states */
     struct es_batch *batch;
     struct es_range range;
@@ -57,7 +58,7 @@ struct es_encoder {
 /* Fills `ref_number`, `fun_number`, `starts` and the columns REFS, COUNTS and FUNS, and counts the events of each kind. -ENOMEM */
 int es_encode_tables(struct es_encoder *encoder, uint64_t ret_kinds[ES_KIND_MAX]);
 
-/* In order of time: fills `rows` and the columns of times, threads and pids, which have room. */
+/* In order of time: fills `rows` and the columns of times and threads, which have room. */
 void es_encode_rows(struct es_encoder *encoder);
 
 /* Compresses the payloads of all but states, in order of process, without gathering more than a piece first: they may be 8 MiB. */

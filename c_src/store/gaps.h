@@ -65,4 +65,40 @@ static inline int64_t es_gap_get(struct es_gap_reader *r)
     return (int64_t)v;
 }
 
+/* All gaps of a column at once: several times as fast, as it looks ahead. */
+struct es_gap_columns {
+    const uint8_t *classes, *bits;
+    size_t n_classes, n_bits; /* bytes */
+    struct es_reader rare;
+};
+/* The sum of the gaps up to each, as 32 or (`wide`) 64 bits, of the first `n`. False where they are incomplete. `wide` is to be a constant. */
+static inline __attribute__((always_inline)) bool es_gap_sums(struct es_gap_columns c, uint32_t n, bool wide, void *to)
+{
+    uint64_t at = 0, sum = 0; /* at: bit */
+    if (c.n_classes < n)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned size = c.classes[i], power = size >> 3, normal = power > 0, low = power - normal;
+        uint64_t value;
+        if (size == ES_GAP_RARE) {
+            value = (uint64_t)es_unzigzag(es_reader_varint(&c.rare));
+        } else {
+            uint64_t window = 0;
+            if (at / 8 + sizeof window <= c.n_bits)
+                window = es_get_le64(c.bits + at / 8);
+            else
+                for (size_t byte = at / 8; byte < c.n_bits; byte++)
+                    window |= (uint64_t)c.bits[byte] << (8 * (byte - at / 8));
+            value = (uint64_t)(normal << 3 | (size & 7)) << low | (window >> (at & 7) & (((uint64_t)1 << low) - 1));
+            at += low;
+        }
+        sum += value;
+        if (wide)
+            ((uint64_t *)to)[i] = sum;
+        else
+            ((uint32_t *)to)[i] = (uint32_t)sum;
+    }
+    return !c.rare.bad && at <= (uint64_t)c.n_bits * 8;
+}
+
 #endif
