@@ -61,12 +61,10 @@ static int time_window(struct es_query *query, const struct target *target, unsi
     struct es_timeline_request request = {.lanes = target->lanes, .n_lanes = target->n_lanes, .width = WIDTH};
     request.since = target->info.first_time + (int64_t)(pick(span - part + 1) - 1);
     request.until = request.since + (int64_t)part;
-    struct es_timeline *answer;
+    const struct es_timeline *answer;
     uint64_t before = es_clock_os();
     int rc = es_query_timeline(query, &request, &answer);
     *ret_ms = (double)(es_clock_os() - before) / 1e6;
-    if (rc == 0)
-        es_timeline_free(answer);
     return rc;
 }
 

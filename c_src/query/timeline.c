@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A window of a timeline. Blocks are walked in order of time, as many at once as may be in memory. Where pixels begin is looked up once for
- * each block, as places in it; then it is walked lane by lane, pixel by pixel. */
+/* A window of a timeline. Blocks are walked in order of time, as many at once as may be in memory; within these lane by lane, pixel by
+ * pixel. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,30 +15,21 @@ struct lane {
     uint32_t px, n; /* n: events in it */
     uint32_t counts[ES_TL_FAMILIES];
     uint64_t seq;
+    const struct es_rank *ranks;
     unsigned rank;
     uint8_t doing, before; /* in the pixel; when it began */
-};
-
-/* A block in the window. */
-struct view {
-    uint32_t px, n; /* its first pixel, and how many */
-    size_t starts;  /* n + 1: the places where they begin */
 };
 
 struct window {
     struct es_query *query;
     const struct es_timeline_request *request;
-    struct es_timeline *answer;
+    struct es_lane_index *index;
+    struct es_timeline *answer; /* in the index */
     int64_t since, until;
     int64_t *edges; /* width + 1: where pixels begin */
     double scale;   /* pixels a nanosecond */
     struct lane *lanes;
-    struct view *views; /* of the blocks */
-    uint32_t *starts;   /* of the views */
-    size_t n_starts, starts_room;
-    uint32_t *lane_of; /* of each run */
-    size_t room;       /* for runs */
-    size_t parts;      /* how often lanes began anew */
+    size_t parts; /* how often lanes began anew */
 };
 
 /* ---- runs ---------------------------------------------------------------------------------------------------------- */
@@ -54,13 +45,14 @@ static bool grow(void *array, size_t room, size_t size)
 static int reserve(struct window *w, size_t more)
 {
     struct es_timeline *a = w->answer;
-    if (a->n_runs + more <= w->room)
+    if (a->n_runs + more <= w->index->room)
         return 0;
     size_t room = (a->n_runs + more) * 2;
     bool ok = grow(&a->at, room, sizeof *a->at) && grow(&a->width, room, sizeof *a->width) &&
               grow(&a->counts, room, sizeof *a->counts) && grow(&a->seq, room, sizeof *a->seq) &&
-              grow(&a->strongest, room, 1) && grow(&a->flags, room, 1) && grow(&w->lane_of, room, sizeof *w->lane_of);
-    w->room = ok ? room : w->room;
+              grow(&a->strongest, room, 1) && grow(&a->flags, room, 1) &&
+              grow(&w->index->lane_of, room, sizeof *w->index->lane_of);
+    w->index->room = ok ? room : w->index->room;
     return ok ? 0 : es_fail(-ENOMEM, "no memory for a timeline");
 }
 
@@ -76,25 +68,40 @@ static uint8_t flags_of(uint8_t before, uint8_t doing)
     return (uint8_t)flags;
 }
 
+static inline bool is_same(const uint32_t *a, const uint32_t *b)
+{
+    uint32_t differ = 0;
+    for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
+        differ |= a[f] ^ b[f];
+    return differ == 0;
+}
+
+/* Is the run like the last one, which ends where it begins? */
+static inline bool goes_on(const struct window *w, size_t lane, const struct lane *l, uint8_t flags)
+{
+    const struct es_timeline *a = w->answer;
+    size_t last = a->n_runs - 1;
+    return a->n_runs > 0 && a->at[last] + a->width[last] == l->px && w->index->lane_of[last] == lane &&
+           a->flags[last] == flags && a->strongest[last] == l->ranks[l->rank].kind && l->n != 1 && !a->seq[last] &&
+           is_same(a->counts[last], l->counts);
+}
+
 static void add_run(struct window *w, size_t lane, const struct lane *l, uint32_t width)
 {
     struct es_timeline *a = w->answer;
-    uint8_t flags = flags_of(l->before, l->doing), strongest = es_ranks()[l->rank].kind;
-    uint64_t seq = l->n == 1 ? l->seq : 0;
-    size_t k = a->n_runs, last = k - 1;
-    if (k > 0 && w->lane_of[last] == lane && a->at[last] + a->width[last] == l->px && a->flags[last] == flags &&
-        a->strongest[last] == strongest && !seq && !a->seq[last] &&
-        memcmp(a->counts[last], l->counts, sizeof l->counts) == 0) {
-        a->width[last] += width;
+    uint8_t flags = flags_of(l->before, l->doing);
+    size_t k = a->n_runs;
+    if (goes_on(w, lane, l, flags)) {
+        a->width[k - 1] += width;
         return;
     }
     a->at[k] = l->px;
     a->width[k] = width;
     a->flags[k] = flags;
-    a->strongest[k] = strongest;
-    a->seq[k] = seq;
+    a->strongest[k] = l->ranks[l->rank].kind;
+    a->seq[k] = l->n == 1 ? l->seq : 0;
     memcpy(a->counts[k], l->counts, sizeof l->counts);
-    w->lane_of[k] = (uint32_t)lane;
+    w->index->lane_of[k] = (uint32_t)lane;
     a->n_runs = k + 1;
 }
 
@@ -105,7 +112,8 @@ static void go_to(struct window *w, size_t lane, uint32_t px)
     uint32_t next = l->px + 1;
     if (l->n > 0 || flags_of(l->before, 0))
         add_run(w, lane, l, 1);
-    *l = (struct lane){.px = next, .before = es_doing_then(l->before, l->doing) & (ES_DO_MASK | ES_DO_GC_MASK)};
+    *l = (struct lane){
+        .px = next, .ranks = l->ranks, .before = es_doing_then(l->before, l->doing) & (ES_DO_MASK | ES_DO_GC_MASK)};
     if (px > next && flags_of(l->before, 0))
         add_run(w, lane, l, px - next);
     l->px = px;
@@ -113,56 +121,35 @@ static void go_to(struct window *w, size_t lane, uint32_t px)
 
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 
-/* A number for each family: sums of events in front of one, or of a few. */
-typedef uint16_t counts __attribute__((vector_size(16)));
-_Static_assert(sizeof(counts) == ES_TL_FAMILIES * sizeof(uint16_t), "a number for each family");
-
-static inline counts load(const uint16_t *from)
-{
-    counts c;
-    memcpy(&c, from, sizeof c);
-    return c;
-}
-
-static inline counts ones(counts c)
-{
-    c -= (c >> 1) & 0x5555;
-    c = (c & 0x3333) + ((c >> 2) & 0x3333);
-    c = (c + (c >> 4)) & 0x0f0f;
-    return (c + (c >> 8)) & 0x1f;
-}
-
-static inline counts counts_before(const struct es_lane_part *part, uint32_t i)
+static inline es_counts counts_before(const struct es_lane_part *part, uint32_t i)
 {
     const struct es_leaf *leaf = &part->leaves[i / ES_LEAF_EVENTS];
     uint16_t those = (uint16_t)((1u << i % ES_LEAF_EVENTS) - 1);
-    return load(leaf->before) + ones(load(leaf->members) & those);
+    return es_counts_load(leaf->before) + es_counts_ones(es_counts_load(leaf->members) & those);
 }
 
 /* Adds events one by one. */
 static void add_few(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
 {
-    const struct es_rank *ranks = es_ranks();
     for (; i < end; i++) {
         uint8_t rank = part->ranks[i];
-        l->counts[ranks[rank].family]++;
+        l->counts[l->ranks[rank].family]++;
         l->rank = rank > l->rank ? rank : l->rank;
-        l->doing = es_doing_then(l->doing, ranks[rank].doing);
+        l->doing = es_doing_then(l->doing, l->ranks[rank].doing);
     }
 }
 
 /* What events of one leaf, of which some are meant, may add to rank and doing. */
 static void add_inner(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
 {
-    const struct es_leaf *leaf = &part->leaves[i / ES_LEAF_EVENTS];
-    if (leaf->rank <= l->rank && !leaf->doing)
-        return;
-    const struct es_rank *ranks = es_ranks();
-    for (; i < end; i++) {
-        uint8_t rank = part->ranks[i];
-        l->rank = rank > l->rank ? rank : l->rank;
-        l->doing = es_doing_then(l->doing, ranks[rank].doing);
-    }
+    const struct es_tip *leaf = &part->tips[i / ES_LEAF_EVENTS];
+    const uint8_t *ranks = part->ranks;
+    unsigned strongest = l->rank;
+    for (uint32_t k = i; k < end && strongest < leaf->rank; k++)
+        strongest = ranks[k] > strongest ? ranks[k] : strongest;
+    l->rank = strongest;
+    for (uint32_t k = i; leaf->doing && k < end; k++)
+        l->doing = es_doing_then(l->doing, l->ranks[ranks[k]].doing);
 }
 
 /* Rank and doing of the events i to end, with those of whole leaves where these are in between. */
@@ -181,14 +168,14 @@ static void add_strength(const struct es_lane_part *part, uint32_t i, uint32_t e
     unsigned strongest = l->rank;
     bool did = false;
     for (uint32_t leaf = first; leaf < last; leaf++) {
-        strongest = part->leaves[leaf].rank > strongest ? part->leaves[leaf].rank : strongest;
-        did |= part->leaves[leaf].doing != 0;
+        strongest = part->tips[leaf].rank > strongest ? part->tips[leaf].rank : strongest;
+        did |= part->tips[leaf].doing != 0;
     }
     l->rank = strongest;
     if (i < first * ES_LEAF_EVENTS)
         add_inner(part, i, first * ES_LEAF_EVENTS, l);
     for (uint32_t leaf = first; did && leaf < last; leaf++)
-        l->doing = es_doing_then(l->doing, part->leaves[leaf].doing);
+        l->doing = es_doing_then(l->doing, part->tips[leaf].doing);
     if (last * ES_LEAF_EVENTS < end)
         add_inner(part, last * ES_LEAF_EVENTS, end, l);
 }
@@ -204,7 +191,7 @@ static void add_events(const struct es_lane_part *part, uint32_t i, uint32_t end
         add_events(part, i + n / 2, end, l);
         return;
     } else {
-        counts c = counts_before(part, end) - counts_before(part, i);
+        es_counts c = counts_before(part, end) - counts_before(part, i);
         for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
             l->counts[f] += c[f];
         add_strength(part, i, end, l);
@@ -212,47 +199,49 @@ static void add_events(const struct es_lane_part *part, uint32_t i, uint32_t end
     l->n += n;
 }
 
-/* The pixel of the view, from k on, that this place is in. */
-static uint32_t pixel_of(const uint32_t *starts, uint32_t k, uint32_t n, uint32_t place)
+static uint32_t pixel_of(const struct window *w, int64_t time, uint32_t from)
 {
-    uint32_t step = 1, high = k + 1; /* pixel k begins at or before it */
-    while (high < n && starts[high] <= place) {
-        k = high;
-        high += step;
-        step *= 2;
+    uint32_t width = w->request->width;
+    uint32_t px = from;
+    if (from + 1 < width && time >= w->edges[from + 1]) {
+        double guess = (double)((uint64_t)time - (uint64_t)w->since) * w->scale;
+        px = guess < width ? (uint32_t)guess : width - 1;
     }
-    high = high < n ? high : n;
-    while (k + 1 < high) {
-        uint32_t middle = k + (high - k) / 2;
-        if (starts[middle] <= place)
-            k = middle;
-        else
-            high = middle;
-    }
-    return k;
+    while (px > from && w->edges[px] > time)
+        px--;
+    while (px + 1 < width && w->edges[px + 1] <= time)
+        px++;
+    return px;
 }
 
-static void walk(struct window *w, size_t lane, const struct es_lane_part *part, const struct view *view)
+static uint64_t since_first(const struct es_block_info *block, int64_t time)
 {
-    const uint32_t *starts = w->starts + view->starts;
-    uint64_t first_seq = w->query->lanes->blocks[view - w->views].first_seq;
+    return time > block->first_time ? (uint64_t)time - (uint64_t)block->first_time : 0;
+}
+
+static void walk(struct window *w, size_t lane, const struct es_lane_part *part, const struct es_block_info *block)
+{
     struct lane *l = &w->lanes[lane];
-    uint32_t i = starts[0] > 0 ? es_lane_until(part, 0, starts[0]) : 0, k = 0;
+    uint32_t i = block->first_time < w->since ? es_lane_until(part, 0, since_first(block, w->since)) : 0,
+             n = block->last_time < w->until ? part->n : es_lane_until(part, i, since_first(block, w->until));
     if (i > 0) { /* only what it was doing matters of the time before the window */
-        struct lane past = {0};
+        struct lane past = {.ranks = l->ranks};
         if (part->doing && part->leaves)
             add_strength(part, 0, i, &past);
         else if (part->doing)
             add_few(part, 0, i, &past);
         l->before = es_doing_then(l->before, past.doing) & (ES_DO_MASK | ES_DO_GC_MASK);
     }
-    while (i < part->n && part->places[i] < starts[view->n]) {
-        k = pixel_of(starts, k, view->n, part->places[i]);
-        if (view->px + k != l->px)
-            go_to(w, lane, view->px + k);
-        uint32_t end = es_lane_until(part, i, starts[k + 1]);
+    while (i < n) {
+        int64_t time = (int64_t)((uint64_t)block->first_time + es_lane_time(part, i));
+        uint32_t px = pixel_of(w, time, l->px);
+        if (px != l->px)
+            go_to(w, lane, px);
+        uint32_t end = es_lane_until(part, i, since_first(block, w->edges[px + 1]));
+        if (end == i) /* a file that lies about times */
+            break;
         if (l->n == 0)
-            l->seq = first_seq + part->places[i];
+            l->seq = block->first_seq + part->places[i];
         add_events(part, i, end, l);
         i = end;
     }
@@ -265,42 +254,6 @@ static bool is_touched(const struct window *w, const struct es_block_info *block
     return block->last_time >= w->since && block->first_time < w->until;
 }
 
-static uint32_t pixel_at(const struct window *w, int64_t time)
-{
-    uint32_t width = w->request->width, px = 0;
-    double guess = (double)((uint64_t)time - (uint64_t)w->since) * w->scale;
-    px = guess < width ? (uint32_t)guess : width - 1;
-    while (px > 0 && w->edges[px] > time)
-        px--;
-    while (px + 1 < width && w->edges[px + 1] <= time)
-        px++;
-    return px;
-}
-
-/* Which pixels the block is in, and where they begin in it. */
-static int make_view(struct window *w, size_t at, const struct es_block_info *info)
-{
-    const struct es_lane_block *block = &w->query->lanes->blocks[at];
-    int64_t first = info->first_time > w->since ? info->first_time : w->since,
-            last = info->last_time < w->until ? info->last_time : w->until - 1;
-    struct view view = {.px = pixel_at(w, first), .starts = w->n_starts};
-    view.n = pixel_at(w, last) - view.px + 1;
-    if (w->n_starts + view.n + 1 > w->starts_room) {
-        size_t room = (w->n_starts + view.n + 1) * 2;
-        if (!grow(&w->starts, room, sizeof *w->starts))
-            return es_fail(-ENOMEM, "no memory for a timeline");
-        w->starts_room = room;
-    }
-    for (uint32_t k = 0; k <= view.n; k++) {
-        int64_t edge = w->edges[view.px + k];
-        uint32_t place =
-            edge > info->first_time ? es_lane_block_at(block, (uint64_t)edge - (uint64_t)info->first_time) : 0;
-        w->starts[w->n_starts++] = place;
-    }
-    w->views[at] = view;
-    return 0;
-}
-
 /* Blocks `from` to `to`; `last`: the window ends with them. */
 static int walk_blocks(struct window *w, size_t from, size_t to, bool last)
 {
@@ -310,20 +263,15 @@ static int walk_blocks(struct window *w, size_t from, size_t to, bool last)
     int rc = 0;
     es_recording_blocks(w->query->recording, &infos);
     w->parts++;
-    w->n_starts = 0;
-    for (size_t b = from; rc == 0 && b < to; b++)
-        if (is_touched(w, &infos[b]) && index->blocks[b].times)
-            rc = make_view(w, b, &infos[b]);
     for (size_t lane = 0; rc == 0 && lane < request->n_lanes; lane++) {
         rc = reserve(w, 2);
         for (size_t b = from; rc == 0 && b < to; b++) {
-            const struct view *view = &w->views[b];
             const struct es_lane_part *part =
-                view->n > 0 ? es_lanes_find(&index->blocks[b], request->lanes[lane]) : NULL;
+                is_touched(w, &infos[b]) ? es_lanes_find(&index->blocks[b], request->lanes[lane]) : NULL;
             if (part)
-                rc = reserve(w, 2 * (size_t)(part->n < view->n ? part->n : view->n) + 2);
+                rc = reserve(w, 2 * (size_t)(part->n < request->width ? part->n : request->width) + 2);
             if (rc == 0 && part)
-                walk(w, lane, part, view);
+                walk(w, lane, part, &infos[b]);
         }
         if (rc == 0 && last)
             go_to(w, lane, request->width);
@@ -367,13 +315,13 @@ static int walk_all(struct window *w)
 /* Elements to the places where their lanes have them. */
 static int reorder(void *array, size_t size, const uint32_t *places, size_t n)
 {
-    uint8_t *old = *(uint8_t **)array, *new = malloc((n + 1) * size);
-    if (!new)
+    uint8_t *elements = array, *ordered = malloc((n + 1) * size);
+    if (!ordered)
         return es_fail(-ENOMEM, "no memory for a timeline");
     for (size_t i = 0; i < n; i++)
-        memcpy(new + places[i] * size, old + i * size, size);
-    free(old);
-    *(uint8_t **)array = new;
+        memcpy(ordered + places[i] * size, elements + i * size, size);
+    memcpy(elements, ordered, n * size);
+    free(ordered);
     return 0;
 }
 
@@ -382,11 +330,11 @@ static int order_runs(struct window *w)
 {
     struct es_timeline *a = w->answer;
     size_t n = a->n_runs;
-    a->first = calloc(w->request->n_lanes + 2, sizeof *a->first);
-    if (!a->first)
+    if (!grow(&a->first, w->request->n_lanes + 2, sizeof *a->first))
         return es_fail(-ENOMEM, "no memory for a timeline");
+    memset(a->first, 0, (w->request->n_lanes + 2) * sizeof *a->first);
     for (size_t i = 0; i < n; i++)
-        a->first[w->lane_of[i] + 1]++;
+        a->first[w->index->lane_of[i] + 1]++;
     for (size_t lane = 0; lane < w->request->n_lanes; lane++)
         a->first[lane + 1] += a->first[lane];
     if (w->parts == 1)
@@ -396,10 +344,10 @@ static int order_runs(struct window *w)
     if (rc == 0) {
         memcpy(next, a->first, w->request->n_lanes * sizeof *next);
         for (size_t i = 0; i < n; i++)
-            places[i] = next[w->lane_of[i]]++;
-        if (reorder(&a->at, sizeof *a->at, places, n) < 0 || reorder(&a->width, sizeof *a->width, places, n) < 0 ||
-            reorder(&a->counts, sizeof *a->counts, places, n) < 0 || reorder(&a->seq, sizeof *a->seq, places, n) < 0 ||
-            reorder(&a->strongest, 1, places, n) < 0 || reorder(&a->flags, 1, places, n) < 0)
+            places[i] = next[w->index->lane_of[i]]++;
+        if (reorder(a->at, sizeof *a->at, places, n) < 0 || reorder(a->width, sizeof *a->width, places, n) < 0 ||
+            reorder(a->counts, sizeof *a->counts, places, n) < 0 || reorder(a->seq, sizeof *a->seq, places, n) < 0 ||
+            reorder(a->strongest, 1, places, n) < 0 || reorder(a->flags, 1, places, n) < 0)
             rc = -ENOMEM;
     }
     free(places);
@@ -431,59 +379,37 @@ static int make_edges(struct window *w)
     w->lanes = calloc(w->request->n_lanes, sizeof *w->lanes);
     if (!w->edges || !w->lanes)
         return es_fail(-ENOMEM, "no memory for a timeline");
+    for (size_t lane = 0; lane < w->request->n_lanes; lane++)
+        w->lanes[lane].ranks = es_ranks();
     for (uint32_t i = 0; i <= width; i++)
         w->edges[i] = (int64_t)((uint64_t)w->since + (uint64_t)((i * span + width - 1) / width));
     return 0;
 }
 
-static int make_views(struct window *w)
-{
-    w->views = calloc(w->query->lanes->n + 1, sizeof *w->views);
-    return w->views ? 0 : es_fail(-ENOMEM, "no memory for a timeline");
-}
-
 int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
-                      struct es_timeline **ret_timeline)
+                      const struct es_timeline **ret_timeline)
 {
-    struct window w = {.query = query, .request = request, .answer = calloc(1, sizeof *w.answer)};
-    int rc = w.answer ? set_window(&w) : es_fail(-ENOMEM, "no memory for a timeline");
+    struct window w = {.query = query, .request = request};
+    int rc = set_window(&w);
     if (rc == 0)
         rc = make_edges(&w);
     if (rc == 0)
         rc = es_lanes_align(query);
-    if (rc == 0)
-        rc = make_views(&w);
-    if (rc == 0)
+    if (rc == 0) {
+        w.index = query->lanes;
+        w.answer = &w.index->answer;
+        es_lanes_reset(w.index);
         rc = walk_all(&w);
+    }
     if (rc == 0)
         rc = order_runs(&w);
     free(w.edges);
     free(w.lanes);
-    free(w.lane_of);
-    free(w.views);
-    free(w.starts);
-    if (rc < 0) {
-        es_timeline_free(w.answer);
+    if (rc < 0)
         return rc;
-    }
     w.answer->since = w.since;
     w.answer->until = w.until;
     w.answer->n_lanes = request->n_lanes;
     *ret_timeline = w.answer;
     return 0;
-}
-
-void es_timeline_free(struct es_timeline *timeline)
-{
-    if (!timeline)
-        return;
-    free(timeline->first);
-    free(timeline->at);
-    free(timeline->width);
-    free(timeline->counts);
-    free(timeline->seq);
-    free(timeline->strongest);
-    free(timeline->flags);
-    free(timeline->holes);
-    free(timeline);
 }

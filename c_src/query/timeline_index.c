@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#define ROOM_KEPT (1u << 20) /* runs */
+
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 
 /* The strongest first: what went wrong, ends and beginnings, what the recorder says of itself, then the everyday. */
@@ -73,19 +75,24 @@ static uint8_t doing_of(unsigned kind)
     }
 }
 
+static struct es_rank rank_of(unsigned kind, unsigned family)
+{
+    struct es_rank rank = {(uint8_t)kind, (uint8_t)family, doing_of(kind), {0}};
+    rank.member[family / 4] = UINT64_C(1) << (family % 4 * 16);
+    return rank;
+}
+
 const struct es_rank *es_ranks(void)
 {
     static _Thread_local struct es_rank ranks[ES_RANKS];
-    for (unsigned i = 0; ranks[0].family == 0 && i < N_RANKS; i++) {
-        unsigned kind = by_strength[i];
-        ranks[N_RANKS - i] = (struct es_rank){(uint8_t)kind, families[es_kind_table[kind].family], doing_of(kind)};
-    }
-    ranks[0].family = ES_TL_OTHER;
+    for (unsigned i = 0; !ranks[0].family && i < N_RANKS; i++)
+        ranks[N_RANKS - i] = rank_of(by_strength[i], families[es_kind_table[by_strength[i]].family]);
+    ranks[0] = rank_of(ES_K_NONE, ES_TL_OTHER);
     return ranks;
 }
 
 /* Ranks of all kinds; 0 of those without one. */
-static void make_rank_of(uint8_t ret_ranks[ES_KIND_MAX])
+static void make_numbers(uint8_t ret_ranks[ES_KIND_MAX])
 {
     memset(ret_ranks, 0, ES_KIND_MAX);
     for (unsigned i = 0; i < N_RANKS; i++)
@@ -97,14 +104,13 @@ static void make_rank_of(uint8_t ret_ranks[ES_KIND_MAX])
 static void drop(struct es_lane_index *index, struct es_lane_block *block)
 {
     index->bytes -= block->bytes;
-    free(block->times);
     free(block->lanes);
     for (struct es_lane_chunk *chunk = block->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
-        free(chunk);
+        es_slabs_give(&index->slabs, chunk);
     }
-    *block = (struct es_lane_block){
-        .first_seq = block->first_seq, .last_seq = block->last_seq, .damaged = block->damaged, .n = block->n};
+    *block =
+        (struct es_lane_block){.first_seq = block->first_seq, .last_seq = block->last_seq, .damaged = block->damaged};
 }
 
 static struct es_lane_part *lane_place(const struct es_lane_block *block, es_ref pid)
@@ -142,26 +148,35 @@ static int make_room(struct es_lane_index *index, struct es_lane_block *block, s
     return 0;
 }
 
+/* Bits of the families of 16 events are gathered in registers, four families each, from the last event on. */
 static void sum_leaf(const struct es_lane_part *lane, uint32_t number, const struct es_rank *ranks)
 {
-    struct es_leaf *leaf = &lane->leaves[number];
-    uint32_t from = number * ES_LEAF_EVENTS, n = lane->n - from;
+    const uint8_t *events = lane->ranks + number * ES_LEAF_EVENTS;
+    uint32_t n = lane->n - number * ES_LEAF_EVENTS;
+    uint64_t low = 0, high = 0;
+    uint8_t strongest = 0, does = 0;
     n = n < ES_LEAF_EVENTS ? n : ES_LEAF_EVENTS;
-    memset(leaf->members, 0, sizeof leaf->members);
-    leaf->rank = leaf->doing = 0;
-    leaf->last = n ? lane->places[from + n - 1] : UINT16_MAX;
-    for (uint32_t i = 0; i < n; i++) {
-        uint8_t rank = lane->ranks[from + i];
-        leaf->members[ranks[rank].family] |= (uint16_t)(1u << i);
-        leaf->rank = rank > leaf->rank ? rank : leaf->rank;
-        leaf->doing = es_doing_then(leaf->doing, ranks[rank].doing);
+    for (uint32_t i = n; i > 0; i--) {
+        uint8_t event = events[i - 1];
+        const struct es_rank *rank = &ranks[event];
+        low = low << 1 | rank->member[0];
+        high = high << 1 | rank->member[1];
+        does |= rank->doing;
+        strongest = event > strongest ? event : strongest;
     }
+    struct es_tip tip = {.last = n ? es_lane_time(lane, number * ES_LEAF_EVENTS + n - 1) : UINT64_MAX,
+                         .rank = strongest};
+    for (uint32_t i = 0; does && i < n; i++)
+        tip.doing = es_doing_then(tip.doing, ranks[events[i]].doing);
+    lane->tips[number] = tip;
+    for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
+        lane->leaves[number].members[f] = (uint16_t)((f < 4 ? low : high) >> (f % 4 * 16));
 }
 
 static void sum_lane(struct es_lane_part *lane)
 {
     const struct es_rank *ranks = es_ranks();
-    uint16_t before[ES_TL_FAMILIES] = {0};
+    es_counts before = {0};
     for (uint32_t i = 0; !lane->leaves && i < lane->n; i++) {
         lane->rank = lane->ranks[i] > lane->rank ? lane->ranks[i] : lane->rank;
         lane->doing = es_doing_then(lane->doing, ranks[lane->ranks[i]].doing);
@@ -169,16 +184,33 @@ static void sum_lane(struct es_lane_part *lane)
     for (uint32_t number = 0; lane->leaves && number <= lane->n / ES_LEAF_EVENTS; number++) {
         struct es_leaf *leaf = &lane->leaves[number];
         sum_leaf(lane, number, ranks);
-        memcpy(leaf->before, before, sizeof before);
-        for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
-            before[f] = (uint16_t)(before[f] + (unsigned)__builtin_popcount(leaf->members[f]));
-        lane->rank = leaf->rank > lane->rank ? leaf->rank : lane->rank;
-        lane->doing = es_doing_then(lane->doing, leaf->doing);
+        memcpy(leaf->before, &before, sizeof before);
+        before += es_counts_ones(es_counts_load(leaf->members));
+        lane->rank = lane->tips[number].rank > lane->rank ? lane->tips[number].rank : lane->rank;
+        lane->doing = es_doing_then(lane->doing, lane->tips[number].doing);
     }
 }
 
 static size_t padded(size_t events) { return (events + ES_LEAF_EVENTS - 1) / ES_LEAF_EVENTS * ES_LEAF_EVENTS; }
 static size_t leaves_of(size_t events) { return events < ES_LEAF_EVENTS ? 0 : events / ES_LEAF_EVENTS + 1; }
+
+static void fill_lane(struct es_lane_part *lane, const struct es_block_lanes *read, uint32_t from)
+{
+    uint8_t numbers[ES_KIND_MAX];
+    uint32_t n = lane->n;
+    size_t time = lane->wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    make_numbers(numbers);
+    memcpy(lane->times, (const uint8_t *)read->times + from * time, n * time);
+    memset((uint8_t *)lane->times + n * time, 0xff, (padded(n) - n) * time);
+    memcpy(lane->places, read->places + from, n * sizeof *lane->places);
+    const uint8_t *kinds = read->kinds + from;
+    uint8_t *ranks = lane->ranks;
+    for (uint32_t k = 0; k < n; k++)
+        ranks[k] = numbers[kinds[k]];
+    if (!leaves_of(n))
+        lane->leaves = NULL;
+    sum_lane(lane);
+}
 
 /* The lanes that were read, cut out of one piece of memory. */
 static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, struct es_lane_pids pids,
@@ -190,37 +222,36 @@ static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, s
         events += padded(n);
         leaves += leaves_of(n);
     }
-    size_t bytes = sizeof(struct es_lane_chunk) + leaves * sizeof(struct es_leaf) + events * (sizeof *read->places + 1);
-    struct es_lane_chunk *chunk = malloc(bytes);
+    size_t time = read->wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    size_t bytes = sizeof(struct es_lane_chunk) + leaves * (sizeof(struct es_tip) + sizeof(struct es_leaf)) +
+                   events * (time + sizeof *read->places + 1);
+    struct es_lane_chunk *chunk = es_slabs_take(&index->slabs, bytes);
     if (!chunk || make_room(index, block, pids.n) < 0) {
-        free(chunk);
+        if (chunk)
+            es_slabs_give(&index->slabs, chunk);
         return es_fail(-ENOMEM, "no memory for a timeline");
     }
     chunk->next = block->chunks;
     block->chunks = chunk;
     block->bytes += bytes;
     index->bytes += bytes;
-    struct es_leaf *leaf = (struct es_leaf *)(void *)(chunk + 1);
-    uint16_t *places = (uint16_t *)(void *)(leaf + leaves);
-    uint8_t rank_of[ES_KIND_MAX], *ranks = (uint8_t *)(places + events);
-    make_rank_of(rank_of);
+    struct es_lane_part all = {.known = true, .wide = read->wide, .tips = (struct es_tip *)(void *)(chunk + 1)};
+    all.times = all.tips + leaves;
+    all.leaves = (struct es_leaf *)(void *)((uint8_t *)all.times + events * time);
+    all.places = (uint16_t *)(void *)(all.leaves + leaves);
+    all.ranks = (uint8_t *)(all.places + events);
     for (size_t i = 0; i < pids.n; i++) {
-        uint32_t first = read->starts[i], n = read->starts[i + 1] - first;
+        uint32_t n = read->starts[i + 1] - read->starts[i];
         struct es_lane_part *lane = lane_place(block, pids.pids[i]);
-        *lane = (struct es_lane_part){.pid = pids.pids[i],
-                                      .known = true,
-                                      .n = n,
-                                      .places = places,
-                                      .ranks = ranks,
-                                      .leaves = leaves_of(n) ? leaf : NULL};
-        memset(places, 0xff, padded(n) * sizeof *places);
-        memcpy(places, read->places + first, n * sizeof *places);
-        for (uint32_t k = 0; k < n; k++)
-            ranks[k] = rank_of[read->kinds[first + k]];
-        sum_lane(lane);
-        leaf += leaves_of(n);
-        places += padded(n);
-        ranks += padded(n);
+        *lane = all;
+        lane->pid = pids.pids[i];
+        lane->n = n;
+        fill_lane(lane, read, read->starts[i]);
+        all.times = (uint8_t *)all.times + padded(n) * time;
+        all.tips += leaves_of(n);
+        all.leaves += leaves_of(n);
+        all.places += padded(n);
+        all.ranks += padded(n);
         block->n_lanes++;
     }
     return 0;
@@ -230,20 +261,11 @@ static int read_lanes(struct es_query *query, size_t at, struct es_lane_pids pid
 {
     struct es_lane_index *index = query->lanes;
     struct es_lane_block *block = &index->blocks[at];
-    struct es_lanes_request request = {pids.pids, pids.n, !block->times};
+    struct es_lanes_request request = {pids.pids, pids.n};
     struct es_block_lanes read = {0};
     int rc = es_recording_block_lanes(query->recording, at, &request, &read);
     if (rc == 0)
         rc = add_lanes(index, block, pids, &read);
-    if (rc == 0 && read.times) {
-        size_t bytes = block->n * (read.wide ? sizeof(uint64_t) : sizeof(uint32_t));
-        block->times = read.times;
-        block->wide = read.wide;
-        block->bytes += bytes;
-        index->bytes += bytes;
-        read.times = NULL;
-    }
-    es_block_lanes_fini(&read);
     return rc;
 }
 
@@ -261,7 +283,7 @@ int es_lanes_need(struct es_query *query, size_t at, struct es_lane_pids pids)
     for (size_t i = 0; i < pids.n; i++)
         if (!block->room || !lane_place(block, pids.pids[i])->known)
             missing[wanted.n++] = pids.pids[i];
-    int rc = wanted.n || !block->times ? read_lanes(query, at, wanted) : 0;
+    int rc = wanted.n ? read_lanes(query, at, wanted) : 0;
     free(missing);
     if (rc == -EBADMSG || rc == -ENOENT) { /* damaged, or dropped since */
         block->damaged = true;
@@ -275,11 +297,35 @@ int es_lanes_need(struct es_query *query, size_t at, struct es_lane_pids pids)
 
 /* ---- looking up ---------------------------------------------------------------------------------------------------- */
 
-/* The first leaf from `from` on that does not end before the place; farther and farther, and back. */
-static uint32_t find_leaf(const struct es_lane_part *lane, uint32_t from, uint32_t place)
+/* Of the 16 times, how many are earlier: four at a time. */
+typedef uint32_t four __attribute__((vector_size(16)));
+static inline uint32_t count_narrow(const uint32_t *times, uint32_t time)
 {
-    uint32_t full = lane->n / ES_LEAF_EVENTS, low = from, high = from, step = 1;
-    while (high < full && lane->leaves[high].last < place) {
+    four sum = {0}, some, all = {time, time, time, time};
+    for (unsigned k = 0; k < ES_LEAF_EVENTS; k += 4) {
+        memcpy(&some, times + k, sizeof some);
+        sum -= (four)(some < all);
+    }
+    return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
+static inline uint32_t count_wide(const uint64_t *times, uint64_t time)
+{
+    uint32_t n = 0;
+    for (unsigned k = 0; k < ES_LEAF_EVENTS; k++)
+        n += times[k] < time;
+    return n;
+}
+
+/* The first leaf from `from` on that does not end before the time; farther and farther, and back. */
+static inline uint32_t find_leaf(const struct es_lane_part *lane, uint32_t from, uint64_t time)
+{
+    const struct es_tip *tips = lane->tips;
+    uint32_t full = lane->n / ES_LEAF_EVENTS, low = from, high, step = 4;
+    for (high = from + step; low < full && low < high; low++)
+        if (tips[low].last >= time)
+            return low;
+    while (high < full && tips[high].last < time) {
         low = high + 1;
         high += step;
         step *= 2;
@@ -287,7 +333,7 @@ static uint32_t find_leaf(const struct es_lane_part *lane, uint32_t from, uint32
     high = high < full ? high : full;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (lane->leaves[middle].last < place)
+        if (tips[middle].last < time)
             low = middle + 1;
         else
             high = middle;
@@ -295,35 +341,14 @@ static uint32_t find_leaf(const struct es_lane_part *lane, uint32_t from, uint32
     return low;
 }
 
-uint32_t es_lane_until(const struct es_lane_part *lane, uint32_t i, uint32_t place)
+uint32_t es_lane_until(const struct es_lane_part *lane, uint32_t i, uint64_t time)
 {
-    uint32_t n = (lane->leaves ? find_leaf(lane, i / ES_LEAF_EVENTS, place) : 0) * ES_LEAF_EVENTS;
-    if (place > UINT16_MAX || n >= lane->n)
+    uint32_t n = lane->leaves ? find_leaf(lane, i / ES_LEAF_EVENTS, time) * ES_LEAF_EVENTS : 0;
+    if (n >= lane->n || (!lane->wide && time > UINT32_MAX))
         return lane->n;
-    const uint16_t *places = lane->places + n, until = (uint16_t)place;
-    uint32_t before = 0;
-    for (uint32_t k = 0; k < ES_LEAF_EVENTS; k++)
-        before += places[k] < until;
-    return n + before < lane->n ? n + before : lane->n;
-}
-
-static inline __attribute__((always_inline)) uint32_t find_time(const void *times, bool wide, uint32_t n, uint64_t time)
-{
-    uint32_t from = 0;
-    while (from < n) {
-        uint32_t middle = from + (n - from) / 2;
-        if ((wide ? ((const uint64_t *)times)[middle] : ((const uint32_t *)times)[middle]) < time)
-            from = middle + 1;
-        else
-            n = middle;
-    }
-    return from;
-}
-
-uint32_t es_lane_block_at(const struct es_lane_block *block, uint64_t time)
-{
-    return block->wide ? find_time(block->times, true, (uint32_t)block->n, time)
-                       : find_time(block->times, false, (uint32_t)block->n, time);
+    n += lane->wide ? count_wide((const uint64_t *)lane->times + n, time)
+                    : count_narrow((const uint32_t *)lane->times + n, (uint32_t)time);
+    return n < lane->n ? n : lane->n;
 }
 
 /* ---- all blocks ---------------------------------------------------------------------------------------------------- */
@@ -344,17 +369,39 @@ bool es_lanes_fit(struct es_lane_index *index, uint64_t clock)
     return true;
 }
 
-static void drop_all(struct es_lane_index *index)
+static void free_answer(struct es_lane_index *index)
 {
-    for (size_t i = 0; i < index->n; i++)
-        drop(index, &index->blocks[i]);
-    free(index->blocks);
+    struct es_timeline *answer = &index->answer;
+    free(answer->first);
+    free(answer->at);
+    free(answer->width);
+    free(answer->counts);
+    free(answer->seq);
+    free(answer->strongest);
+    free(answer->flags);
+    free(answer->holes);
+    free(index->lane_of);
+    *answer = (struct es_timeline){0};
+    index->lane_of = NULL;
+    index->room = 0;
+}
+
+void es_lanes_reset(struct es_lane_index *index)
+{
+    if (index->room > ROOM_KEPT)
+        free_answer(index);
+    index->answer.n_runs = index->answer.n_holes = 0;
 }
 
 void es_lanes_free(struct es_lane_index *index)
 {
-    if (index)
-        drop_all(index);
+    if (!index)
+        return;
+    for (size_t i = 0; i < index->n; i++)
+        drop(index, &index->blocks[i]);
+    free(index->blocks);
+    es_slabs_fini(&index->slabs);
+    free_answer(index);
     free(index);
 }
 
@@ -387,7 +434,6 @@ int es_lanes_align(struct es_query *query)
             blocks[i] = index->blocks[old++];
         else
             blocks[i] = (struct es_lane_block){.first_seq = infos[i].first_seq, .last_seq = infos[i].last_seq};
-        blocks[i].n = infos[i].events;
     }
     while (old < index->n)
         drop(index, &index->blocks[old++]);

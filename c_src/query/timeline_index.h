@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Levels of detail of the blocks of a recording: of the processes that were asked for, their events (3 bytes each), and for each 16 of
+/* Levels of detail of the blocks of a recording: of the processes that were asked for, their events (7 bytes each), and for each 16 of
  * these a leaf with the sums of all events before it, so that any stretch of a process's events costs the same. Read when a window first touches a
  * block, kept within a bound of memory; the blocks not used for longest go first. */
 #ifndef ES_QUERY_TIMELINE_INDEX_H
 #define ES_QUERY_TIMELINE_INDEX_H
 
+#include <string.h>
+
 #include "query/inner.h"
+#include "query/slab.h"
 
 #define ES_LEAF_EVENTS 16u
 #define ES_LANES_BYTES ((size_t)160 << 20)
@@ -33,6 +36,7 @@ static inline uint8_t es_doing_then(uint8_t before, uint8_t after)
 /* Kinds by strength: errors, critical ones, the others; 0 is none. What a rank means: */
 struct es_rank {
     uint8_t kind, family, doing; /* family: enum es_timeline_family */
+    uint64_t member[2];          /* what such an event as the first of a leaf sets of its members */
 };
 #define ES_RANKS 64u
 const struct es_rank *es_ranks(void); /* [ES_RANKS] */
@@ -40,27 +44,47 @@ const struct es_rank *es_ranks(void); /* [ES_RANKS] */
 struct es_leaf {
     uint16_t before[ES_TL_FAMILIES];  /* events of the lane in front of it, by family, modulo 2^16 */
     uint16_t members[ES_TL_FAMILIES]; /* its own: bit i is set where its event i is of the family */
-    uint16_t last;                    /* place of its last event */
-    uint8_t rank, doing;              /* the highest; what they come to */
 };
+struct es_tip {          /* what is looked at of leaves that a stretch only passes */
+    uint64_t last;       /* time of its last event */
+    uint8_t rank, doing; /* the highest; what they come to */
+};
+
+/* A number for each family. */
+typedef uint16_t es_counts __attribute__((vector_size(16)));
+_Static_assert(sizeof(es_counts) == ES_TL_FAMILIES * sizeof(uint16_t), "a number for each family");
+static inline es_counts es_counts_load(const uint16_t *from)
+{
+    es_counts c;
+    memcpy(&c, from, sizeof c);
+    return c;
+}
+static inline es_counts es_counts_ones(es_counts c) /* of each, how many bits are set */
+{
+    c -= (c >> 1) & 0x5555;
+    c = (c & 0x3333) + ((c >> 2) & 0x3333);
+    c = (c + (c >> 4)) & 0x0f0f;
+    return (c + (c >> 8)) & 0x1f;
+}
 
 /* The events of one process in one block. */
 struct es_lane_part {
     es_ref pid;
-    bool known;             /* else the place in the table is free */
-    uint32_t n;             /* 0: none */
-    uint16_t *places;       /* with room for whole leaves */
-    uint8_t *ranks;         /* as long */
+    bool known;  /* else the place in the table is free */
+    bool wide;   /* times are 64 bits each, else 32 */
+    uint32_t n;  /* 0: none */
+    void *times; /* since the block's first event; with room for whole leaves, as the next two */
+    uint16_t *places;
+    uint8_t *ranks;
     struct es_leaf *leaves; /* n / 16 + 1; NULL where there would be one alone */
+    struct es_tip *tips;    /* as many */
     uint8_t rank, doing;    /* of all */
 };
 
 struct es_lane_block {
     uint64_t first_seq, last_seq, used;
     size_t bytes;
-    bool damaged, wide;
-    size_t n;
-    void *times;                /* of all events since the block's first, 32 or (`wide`) 64 bits each; NULL: not read */
+    bool damaged;
     struct es_lane_part *lanes; /* a hash table */
     uint32_t n_lanes, room;
     struct es_lane_chunk {
@@ -72,6 +96,10 @@ struct es_lane_index {
     struct es_lane_block *blocks; /* as the recording's index of blocks */
     size_t n, bytes, limit;
     uint64_t clock;
+    struct es_slabs slabs;     /* of the blocks' events */
+    struct es_timeline answer; /* the last one, */
+    uint32_t *lane_of;         /* the lane of each of its runs, */
+    size_t room;               /* and for how many runs there is room */
 };
 
 /* Makes the blocks those the recording has now; what is known of blocks that are still there is kept. */
@@ -85,13 +113,18 @@ int es_lanes_need(struct es_query *query, size_t block, struct es_lane_pids pids
 /* Forgets blocks that were not used since `clock`, the oldest first, until the rest fits. False where it does not. */
 bool es_lanes_fit(struct es_lane_index *index, uint64_t clock);
 void es_lanes_free(struct es_lane_index *index);
+/* Empties the answer; keeps its memory, unless that is much. */
+void es_lanes_reset(struct es_lane_index *index);
 
 /* NULL where the process has no event in the block. */
 const struct es_lane_part *es_lanes_find(const struct es_lane_block *block, es_ref pid);
 
-/* The first event at or behind place `place`, from event i on, which is in front of it. */
-uint32_t es_lane_until(const struct es_lane_part *lane, uint32_t i, uint32_t place);
-/* The first event of the block, by its place, that is not earlier than `time` ns since the first one. */
-uint32_t es_lane_block_at(const struct es_lane_block *block, uint64_t time);
+/* The first event, from event i on, that is not earlier than `time` ns since the block's first. */
+uint32_t es_lane_until(const struct es_lane_part *lane, uint32_t i, uint64_t time);
+
+static inline uint64_t es_lane_time(const struct es_lane_part *lane, uint32_t i)
+{
+    return lane->wide ? ((const uint64_t *)lane->times)[i] : ((const uint32_t *)lane->times)[i];
+}
 
 #endif

@@ -108,20 +108,23 @@ struct es_pids {
 };
 int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_pids *ret);
 
-/* Events `first` to `first + n` of a block by process, and their times; see es_recording_block_lanes(). */
+/* Columns of times, and those that lanes need. */
+#define ES_TIME_COLUMNS ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE)
+#define ES_LANE_COLUMNS                                                                                        \
+    (ES_TIME_COLUMNS | (uint64_t)1 << ES_C_STEPS | (uint64_t)1 << ES_C_STEPS_HIGH | (uint64_t)1 << ES_C_REFS | \
+     (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS)
+
+/* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
+int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
+                       uint32_t *ret_event);
+
+/* Events `first` to `first + n` of a block by process, see es_recording_block_lanes(). */
 struct es_block_part {
     uint32_t first, n;
 };
 int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored,
                           const struct es_lanes_request *request, struct es_block_part part,
                           struct es_block_lanes *ret);
-/* Which columns that needs. */
-uint64_t es_block_lane_columns(const struct es_lanes_request *request);
-
-/* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
-#define ES_TIME_COLUMNS ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE)
-int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
-                       uint32_t *ret_event);
 
 /* Most bytes that column `id` of a block of n events can have. */
 size_t es_column_cap(unsigned id, uint32_t n);

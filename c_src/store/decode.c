@@ -72,6 +72,7 @@ void es_decoder_free(struct es_decoder *d)
         es_buf_fini(&d->memory[i]);
     es_buf_fini(&d->arrays);
     es_buf_fini(&d->tables);
+    es_buf_fini(&d->lanes);
     free(d);
 }
 
@@ -124,7 +125,7 @@ int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, u
 }
 
 /* Cuts the arrays out of one piece of memory that is kept from block to block. */
-static int make_arrays(struct es_decoder *d)
+int es_decode_arrays(struct es_decoder *d)
 {
     uint32_t **words[] = {&d->order, &d->pid, &d->peer, &d->fun, &d->cause, &d->same_hash, &d->same_corr};
     size_t n_words = sizeof words / sizeof words[0], n = d->n;
@@ -261,7 +262,7 @@ static int write_events(struct es_decoder *d, unsigned fields)
 
 static int decode_all(struct es_decoder *d, unsigned fields)
 {
-    int r = make_arrays(d);
+    int r = es_decode_arrays(d);
     if (r == 0)
         r = make_tables(d);
     if (r == 0)
@@ -354,7 +355,7 @@ int es_block_find_time(struct es_decoder *d, const struct es_stored_block *store
 {
     int r = es_decode_load(d, stored, ES_TIME_COLUMNS);
     if (r == 0)
-        r = make_arrays(d);
+        r = es_decode_arrays(d);
     if (r == 0)
         r = es_decode_times(d, true, d->time);
     uint32_t found = ES_NOTHING;

@@ -18,6 +18,7 @@ struct es_decoder {
     ZSTD_DCtx *zstd;
     struct es_buf memory[ES_COLUMNS]; /* of decompressed columns, kept for the next block */
     struct es_buf arrays, tables;     /* of those below */
+    struct es_buf lanes;
 
     const struct es_block_info *info;
     struct es_raw column[ES_COLUMNS];
@@ -40,6 +41,8 @@ struct es_decoder {
 /* Decompresses the columns in `set`; and, where REFS and COUNTS are among them, reads the table of references. */
 int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
 int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
+/* Memory for the arrays of the block that was loaded. */
+int es_decode_arrays(struct es_decoder *d);
 /* Times of all events since first_time, in order of time, as numbers of 32 or (`wide`) 64 bits. */
 int es_decode_times(const struct es_decoder *d, bool wide, void *ret_times);
 

@@ -82,7 +82,7 @@ int es_recording_block_lanes(struct es_recording *rec, size_t block, const struc
     const struct es_block_info *info = NULL;
     int r = check_place(rec, block, &info);
     if (r == 0)
-        r = es_reader_load(rec, info, es_block_lane_columns(request));
+        r = es_reader_load(rec, info, ES_LANE_COLUMNS);
     if (r == 0) {
         struct es_block_part part = {(uint32_t)(info->first_seq - rec->stored.info.first_seq), info->events};
         r = es_block_decode_lanes(rec->decoder, &rec->stored, request, part, ret_lanes);
