@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How long a window of a timeline takes, 100 lanes of 2,000 pixels, at any zoom: cold, asked of a recording that was just opened, and warm, one
  * after the other as who zooms and scrolls asks for them. Lanes with the most events, and any.
- * Usage: bench_timeline FILE.scope; prints JSON lines {"name", "median", "p99", "max", "unit"}. */
+ * Usage: bench_timeline FILE.scope; prints JSON lines {"name", "median", "unit"}, where what is called median may be a p99: the name says it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,12 +46,14 @@ static int most_first(const void *a, const void *b)
 
 static void report(const struct target *target, const char *when, double *took, size_t n)
 {
-    double whole = took[0]; /* the first window is the whole recording */
     qsort(took, n, sizeof *took, by_value);
-    printf("{\"name\":\"timeline, %zu lanes of 2,000 pixels, %s, "
-           "%s\",\"median\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"whole\":%.3f,"
-           "\"unit\":\"ms\"}\n",
-           target->n_lanes, target->name, when, took[n / 2], took[n * 99 / 100], took[n - 1], whole);
+    const struct {
+        const char *name;
+        double ms;
+    } parts[] = {{"median", took[n / 2]}, {"p99", took[n * 99 / 100]}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        printf("{\"name\":\"timeline, %zu lanes of 2,000 pixels, %s, %s: %s\",\"median\":%.3f,\"unit\":\"ms\"}\n",
+               target->n_lanes, target->name, when, parts[i].name, parts[i].ms);
 }
 
 static int time_window(struct es_query *query, const struct target *target, unsigned zoom, double *ret_ms)

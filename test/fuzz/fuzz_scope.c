@@ -175,8 +175,26 @@ static size_t touch_events(const struct es_event *events, size_t n)
     return sum;
 }
 
+/* Processes that are there, and one that is not. */
+static struct es_lanes_request some_lanes(void)
+{
+    static es_ref pids[6];
+    for (size_t i = 0; i < sizeof pids / sizeof pids[0]; i++)
+        pids[i] = es_ref_pid((uint32_t)(i * i * i), 0);
+    return (struct es_lanes_request){pids, sizeof pids / sizeof pids[0]};
+}
+
+static size_t touch_lanes(const struct es_lanes_request *request, const struct es_block_lanes *lanes)
+{
+    size_t n = lanes->starts[request->n], time = lanes->wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    return touch(lanes->starts, (request->n + 1) * sizeof *lanes->starts) + touch(lanes->kinds, n) +
+           touch(lanes->places, n * sizeof *lanes->places) + touch(lanes->times, n * time);
+}
+
 static size_t read_blocks(struct es_recording *rec)
 {
+    struct es_lanes_request request = some_lanes();
+    struct es_block_lanes lanes;
     const struct es_block_info *blocks;
     size_t sum = 0, n = es_recording_blocks(rec, &blocks);
     for (size_t i = 0; i < n; i++) {
@@ -191,6 +209,8 @@ static size_t read_blocks(struct es_recording *rec)
             sum += touch(pids, n_pids * sizeof *pids);
             free(pids);
         }
+        if (es_recording_block_lanes(rec, i, &request, &lanes) == 0)
+            sum += touch_lanes(&request, &lanes);
     }
     return sum;
 }
@@ -341,6 +361,13 @@ static void read_changed_columns(const uint8_t *data, size_t size)
     (void)states;
     if (es_block_decode_pids(decoder, &stored, &pids) == 0)
         free(pids.pids);
+    struct es_lanes_request request = some_lanes();
+    struct es_block_part part = {fields % 5 ? fields * 9 : 0, fields % 5 ? fields * 7 : stored.info.events};
+    struct es_block_lanes lanes;
+    if (es_block_decode_lanes(decoder, &stored, &request, part, &lanes) == 0) {
+        volatile size_t touched = touch_lanes(&request, &lanes);
+        (void)touched;
+    }
     for (unsigned id = 1; id < ES_COLUMNS; id++)
         free(copies[id]);
 }
