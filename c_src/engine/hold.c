@@ -63,11 +63,26 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
     return es_ref_class_of(in->view.peer) == ES_REF_OTHER ? es_names_use(&core->names, in->view.peer) : 0;
 }
 
+bool es_hold_has_exit(const struct es_hold *hold, es_ref pid, int64_t time)
+{
+    for (uint32_t i = 0; i < hold->n; i++) {
+        const struct es_input *in = &hold->items[i].in;
+        if (in->view.pid == pid && in->view.kind == ES_K_EXIT && in->time <= time)
+            return true;
+    }
+    return false;
+}
+
 void es_hold_poke(struct es_core *core, es_ref from, es_ref to)
 {
     const struct es_proc *proc = to ? es_proc_find(&core->processes, to) : NULL;
     if (!to || (proc && proc->held > 0 && proc->waits_for == from))
         core->hold.next = 0;
+}
+
+static es_ref waits_for(const struct es_core *core, const struct es_input *in)
+{
+    return in->view.kind == ES_K_EXIT ? es_exit_waits_for(core, in->view.pid, in->time) : in->view.peer;
 }
 
 /* Whether it may wait no longer. Where what it waits for waits itself, it gets some more time. */
@@ -77,7 +92,7 @@ static bool is_over(const struct es_core *core, struct es_held *held, uint64_t k
         return true;
     if (key < held->due)
         return false;
-    const struct es_proc *sender = es_proc_find(&core->processes, held->in.view.peer);
+    const struct es_proc *sender = es_proc_find(&core->processes, waits_for(core, &held->in));
     if (!sender || sender->held == 0 || sender->pid == held->in.view.pid || held->postponed++ >= POSTPONED_MAX)
         return true;
     held->due += held->wait / 2 + 1;

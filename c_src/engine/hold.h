@@ -34,6 +34,9 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
 /* The order has come to `key`: lets go what has waited long enough, or finds now what it waited for. */
 int es_hold_release(struct es_core *core, uint64_t key);
 
+/* Whether this process's exit waits, and happened at or before this time. */
+bool es_hold_has_exit(const struct es_hold *hold, es_ref pid, int64_t time);
+
 /* `from` has sent something to `to` (0: to somebody): who waits for that is worth looking at. */
 void es_hold_poke(struct es_core *core, es_ref from, es_ref to);
 

@@ -121,10 +121,11 @@ static bool in_doubt(const struct es_core *core, int64_t time)
     return ES_IN_DOUBT(&core->pairs, time - core->pairs.paused);
 }
 
-/* The last thing that comes from a process: so nothing that it sent is still under way. */
+/* The last thing that comes from a process: so nothing that it sent is still under way. What it sent to names and aliases would have been
+ * found by its content. */
 static bool is_exit_signal(const struct es_core *core, const struct es_proc *sender, const struct es_input *in)
 {
-    return sender && (sender->flags & ES_P_DEAD) && sender->row.exit_seq && sender->contents == 0 &&
+    return sender && (sender->flags & ES_P_DEAD) && sender->row.exit_seq && !(sender->flags & ES_P_EVICTED) &&
            !es_lane_find(&core->pairs, sender->pid, in->view.pid);
 }
 
@@ -160,6 +161,11 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     *ret_finding = (struct es_finding){.state = ES_CAUSE_EXTERNAL, .sender = in->view.peer};
     bool anonymous = core->by_content && in->view.peer == 0;
     *ret_waits = false;
+    if (in->view.peer && in->view.peer == core->names.word_ref[ES_W_CLOCK_SERVICE]) {
+        es_timers_fired(core, in, ret_finding);
+        core->fired[ret_finding->state]++;
+        return 0;
+    }
     if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)
         return 0;
     struct es_proc *sender = es_proc_find(&core->processes, in->view.peer);
