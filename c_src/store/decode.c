@@ -21,7 +21,7 @@ static const uint8_t max_bytes[ES_COLUMNS] = {
     [ES_C_PEERS] = 5,       [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1,     [ES_C_CAUSE_BITS] = 4,
     [ES_C_CAUSE_RARE] = 10, [ES_C_MESSAGES] = 1,     [ES_C_HASHES] = 8,     [ES_C_CORRS] = 8,
     [ES_C_NUMS] = 60,       [ES_C_MOVED] = 5,        [ES_C_LENGTHS] = 5,    [ES_C_OWNERS] = 10,
-    [ES_C_VERSIONS] = 1,    [ES_C_PLACES] = 3,       [ES_C_SIZES] = 10,     [ES_C_STATE_HASHES] = 8,
+    [ES_C_VERSIONS] = 1,    [ES_C_PLACES] = 3,       [ES_C_SIZES] = 15,     [ES_C_STATE_HASHES] = 8,
 };
 
 size_t es_column_cap(unsigned id, uint32_t n)

@@ -45,6 +45,7 @@ struct es_encoder {
     struct es_buf chunk;
     struct es_buf states; /* uint32_t: rows that are states, n_states of them */
     uint32_t n_states;
+    struct es_buf state_of;    /* uint32_t: which of these a version of the batch is */
     struct es_buf chunk_raw;   /* bytes of states, up to a chunk */
     struct es_row *rows;       /* in order of process */
     struct es_predict predict; /* of the process whose rows are being written */

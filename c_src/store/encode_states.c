@@ -11,7 +11,7 @@
 #define CHUNK_LEAST (64u << 10) /* a chunk ends at the first whole version behind so many bytes */
 #define OWNER_MAX 10u           /* bytes */
 #define PLACE_MAX 3u
-#define SIZE_MAX_BYTES 10u
+#define SIZE_MAX_BYTES 15u
 
 static const struct es_row *row_of(const struct es_encoder *e, uint32_t i)
 {
@@ -20,7 +20,8 @@ static const struct es_row *row_of(const struct es_encoder *e, uint32_t i)
 
 struct stored {
     uint8_t form;
-    bool again; /* whole here, while in the batch it is a patch of one before the range */
+    bool again;   /* whole here, while in the batch it is a patch of one before the range */
+    bool borrows; /* it is a patch of another process's version */
     uint32_t len;
 };
 
@@ -31,8 +32,8 @@ static struct stored stored_of(const struct es_encoder *e, const struct es_row *
         return (struct stored){.form = ES_VERSION_NONE};
     const struct es_version *v = es_chains_version(chains, row->payload);
     if (v->form != ES_VERSION_WHOLE && es_chains_version(chains, v->before)->event < e->range.from)
-        return (struct stored){ES_VERSION_WHOLE, true, v->full};
-    return (struct stored){v->form, false, v->len};
+        return (struct stored){.form = ES_VERSION_WHOLE, .again = true, .len = v->full};
+    return (struct stored){.form = v->form, .borrows = es_chains_borrows(chains, v), .len = v->len};
 }
 
 /* ---- columns ------------------------------------------------------------------------------------------------------- */
@@ -93,6 +94,23 @@ static int put_versions(struct es_encoder *e)
     return 0;
 }
 
+static int number_states(struct es_encoder *e)
+{
+    e->state_of.len = 0;
+    if (es_buf_reserve(&e->state_of, ((size_t)e->batch->chains.n + 1) * sizeof(uint32_t)) < 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < e->n_states; i++)
+        if (row_of(e, i)->payload_len)
+            es_encode_u32(&e->state_of)[row_of(e, i)->payload] = i;
+    return 0;
+}
+
+/* Which state event has the version that this one is a patch of. */
+static uint32_t lender_of(const struct es_encoder *e, const struct es_row *row)
+{
+    return es_encode_u32(&e->state_of)[es_chains_version(&e->batch->chains, row->payload)->before];
+}
+
 static int put_sizes(struct es_encoder *e)
 {
     uint8_t *at = column(e, ES_C_SIZES, (size_t)e->n_states * SIZE_MAX_BYTES);
@@ -105,7 +123,9 @@ static int put_sizes(struct es_encoder *e)
         if (stored.form == ES_VERSION_NONE)
             continue;
         at = es_put_varint(at, stored.len);
-        if (stored.form == ES_VERSION_SPLICE)
+        if (stored.borrows)
+            at = es_put_varint(es_put_varint(at, row->payload_len), es_zigzag((int64_t)lender_of(e, row) - i));
+        else if (stored.form == ES_VERSION_SPLICE)
             at = es_put_varint(at, es_zigzag(row->payload_len - before));
         before = row->payload_len;
     }
@@ -115,7 +135,7 @@ static int put_sizes(struct es_encoder *e)
 
 int es_encode_versions(struct es_encoder *e)
 {
-    if (put_owners(e) < 0 || put_versions(e) < 0 || put_sizes(e) < 0)
+    if (number_states(e) < 0 || put_owners(e) < 0 || put_versions(e) < 0 || put_sizes(e) < 0)
         return -ENOMEM;
     return 0;
 }
@@ -171,7 +191,8 @@ int es_encode_chunks(struct es_encoder *e, struct es_image *image)
     for (uint32_t i = 0; r == 0 && i < e->n_states; i++) {
         const struct es_row *row = row_of(e, i);
         struct stored stored = stored_of(e, row);
-        if (stored.form == ES_VERSION_WHOLE && e->chunk_raw.len >= (least > CHUNK_LEAST ? least : CHUNK_LEAST))
+        if ((stored.form == ES_VERSION_WHOLE || stored.borrows) &&
+            e->chunk_raw.len >= (least > CHUNK_LEAST ? least : CHUNK_LEAST))
             r = end_chunk(e, number++, image);
         if (r == 0 && stored.form != ES_VERSION_NONE)
             r = add_bytes(e, row, stored);

@@ -289,6 +289,20 @@ static void read_changed_file(const uint8_t *data, size_t size)
     free(bytes);
 }
 
+static bool borrow(const struct es_stored_block *stored, const struct es_stored_states *states,
+                   const struct es_chain *chain, struct es_unfold *unfold)
+{
+    struct es_buf bytes = {0};
+    bool lent = false;
+    if (es_stored_states_chunk(decoder, stored, chain->lender_chunk, &bytes) == 0) {
+        uint32_t at = states->chunk_at[chain->lender_chunk];
+        struct es_chunk whole = {bytes.bytes, at, at + (uint32_t)bytes.len};
+        lent = es_unfold_lend(unfold, states, &whole, chain->lender) == 0;
+    }
+    es_buf_fini(&bytes);
+    return lent;
+}
+
 /* All versions of a block that is in memory, forwards and one by one. */
 static size_t unfold_states(const struct es_stored_block *stored)
 {
@@ -309,6 +323,8 @@ static size_t unfold_states(const struct es_stored_block *stored)
         struct es_chunk whole = {chunk.bytes, at, at + (uint32_t)chunk.len};
         if (i % 3 == 0)
             unfold.states = NULL;
+        if (es_unfold_borrows(&unfold, &states, i) && !borrow(stored, &states, &chain, &unfold))
+            continue;
         if (es_unfold_to(&unfold, &states, &whole, i) == 0)
             sum += touch(unfold.bytes.bytes, unfold.bytes.len);
     }
