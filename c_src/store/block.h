@@ -71,6 +71,7 @@ struct es_range {
     uint32_t from, to;
     bool mini; /* to be replaced soon: quickly rather than small */
 };             /* events of a batch */
+/* -E2BIG: states of the range that are patches of others before it are too large put together; the whole batch is not. */
 int es_block_encode(struct es_encoder *encoder, struct es_batch *batch, struct es_range range, struct es_image *image);
 
 /* A column as it was read; missing ones have raw_len 0. */

@@ -223,5 +223,5 @@ int es_block_encode(struct es_encoder *e, struct es_batch *batch, struct es_rang
     if (r == 0)
         r = es_encode_chunks(e, image);
     es_encode_trim(e);
-    return r < 0 ? es_fail(r, "no memory to compress a block") : 0;
+    return r == -E2BIG ? r : r < 0 ? es_fail(r, "no memory to compress a block") : 0;
 }

@@ -33,7 +33,7 @@ static void need(int ok)
 /* Of few processes, so that their versions are patches of each other in both forms. */
 static void make_state(struct es_event *e)
 {
-    static uint8_t state[300];
+    static uint8_t state[1300];
     for (unsigned i = 0; i < sizeof state; i++)
         state[i] = (uint8_t)(i * i + (i % 37 == e->seq % 37 ? e->seq : 0));
     e->pid = es_ref_pid((uint32_t)(e->seq % 2), 0);
