@@ -182,10 +182,9 @@ struct es_timeline {
     struct es_timeline_hole *holes; /* damaged blocks: what was there is unknown */
     size_t n_holes;
 };
-/* -EINVAL (no lanes, no pixels, too many, an empty window). es_timeline_free(*ret_timeline). */
+/* -EINVAL (no lanes, no pixels, too many, an empty window). Valid until the next question of this kind: the memory is used again. */
 int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
-                      struct es_timeline **ret_timeline);
-void es_timeline_free(struct es_timeline *timeline);
+                      const struct es_timeline **ret_timeline);
 
 /* ---- a moment ------------------------------------------------------------------------------------------------------ */
 /* The last event at or before this time; 0 where there is none. */
