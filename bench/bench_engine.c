@@ -214,9 +214,11 @@ static int run(const struct load *load, uint64_t ring_bytes, const char *path)
     long before_kb = rss_kb();
     pthread_create(&watcher, NULL, watch, &watching);
     double start = now(), all = cpu(RUSAGE_SELF), own = cpu(RUSAGE_THREAD);
-    /* It runs as with a live VM, then is told to stop. */
+    /* It runs as with a live VM, then is told to stop. `perf report --comm es_engine` shows it alone. */
     atomic_store(&arena.head->stop, 1);
+    pthread_setname_np(pthread_self(), "es_engine");
     int r = es_engine_run(&arena, &options, &end);
+    pthread_setname_np(pthread_self(), "bench_engine");
     double seconds = now() - start;
     all = cpu(RUSAGE_SELF) - all;
     own = cpu(RUSAGE_THREAD) - own;
