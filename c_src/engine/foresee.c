@@ -9,7 +9,7 @@
 #define BYTES 2048u /* of the ring itself: across the end of a page the processor does not look by itself */
 
 struct hint {
-    es_ref pid, peer; /* 0: none; peer: of messages */
+    es_ref pid, peer;       /* 0: none; peer: of messages */
     bool delivery, mailbox; /* mailbox: it puts something there, or takes it out */
 };
 

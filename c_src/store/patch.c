@@ -8,10 +8,12 @@
 #include "store/buf.h"
 #include "wire/term.h"
 
-#define ANCHOR 16u              /* bytes that must be equal to be worth a look */
-#define ANCHORS_MAX (1u << 16)  /* so many places are known at most */
-#define STRANGE_MAX (64u << 10) /* so many new bytes in a row: the two have nothing in common */
-#define SURE 64u                /* a patch in place of so many bytes and a part of the length is good enough */
+#define ANCHOR 16u             /* bytes that must be equal to be worth a look */
+#define ANCHORS_MAX (1u << 16) /* so many places are known at most */
+#define INSERTED_MAX 4096u     /* so many new bytes may have been put in between */
+#define INSERTED_PART 4u       /* … of the looks that are left */
+#define INSERTED_SURE 64u      /* where behind them it goes on as before for so long */
+#define SURE 64u               /* a patch in place of so many bytes and a part of the length is good enough */
 #define SURE_PART 128u
 #define JOIN 4u /* pieces with fewer equal bytes between them are one */
 
@@ -114,6 +116,7 @@ struct splice {
     const uint8_t *a, *b;
     size_t a_at, b_at, a_end, b_end; /* done up to here; all up to there */
     size_t gap;                      /* equal bytes since the last piece */
+    size_t looks;                    /* bytes that may still be gone through for what was put in */
     uint32_t *anchors;               /* place in `a` by hash, UINT32_MAX: none */
     unsigned shift;
 };
@@ -147,15 +150,46 @@ static int set_anchors(struct es_patcher *patcher, struct splice *s)
     return 0;
 }
 
-static bool is_anchored(const struct splice *s, size_t a, size_t b)
+static bool is_same(const struct splice *s, size_t a, size_t b)
 {
-    return a >= s->a_at && a + ANCHOR <= s->a_end && memcmp(s->a + a, s->b + b, ANCHOR) == 0;
+    return load64(s->a + a) == load64(s->b + b) && load64(s->a + a + 8) == load64(s->b + b + 8);
 }
 
-/* From b_at on: the next place in `b` that is also in `a`. False: none. */
-static bool find_match(const struct splice *s, size_t *ret_a, size_t *ret_b)
+static bool is_anchored(const struct splice *s, size_t a, size_t b)
 {
-    for (size_t b = s->b_at; b + ANCHOR <= s->b_end && b - s->b_at <= STRANGE_MAX; b++) {
+    return a >= s->a_at && a + ANCHOR <= s->a_end && is_same(s, a, b);
+}
+
+static size_t same_from(const struct splice *s, size_t a, size_t b)
+{
+    size_t most = s->a_end - a < s->b_end - b ? s->a_end - a : s->b_end - b;
+    return same_ahead(s->a + a, s->b + b, most);
+}
+
+/* Where `b` goes on with what comes next in `a`: something was put in, as into a list or a map. What is put in is often like much else
+ * that is further on in `a`, and by anchors alone all up to there would be passed over. */
+static bool find_insertion(struct splice *s, size_t room, size_t *ret_b)
+{
+    size_t most = s->looks / INSERTED_PART, b = s->b_at;
+    most = most < INSERTED_MAX ? most : INSERTED_MAX;
+    most = most < room ? most : room;
+    if (s->a_at + ANCHOR > s->a_end)
+        return false;
+    while (b + ANCHOR <= s->b_end && b - s->b_at < most &&
+           !(is_same(s, s->a_at, b) && same_from(s, s->a_at, b) >= INSERTED_SURE))
+        b++;
+    s->looks -= b - s->b_at;
+    *ret_b = b;
+    return b + ANCHOR <= s->b_end && b - s->b_at < most;
+}
+
+/* From b_at on: the next place in `b` that is also in `a`. False: none within `room` bytes, which is more than a patch may have. */
+static bool find_match(struct splice *s, size_t room, size_t *ret_a, size_t *ret_b)
+{
+    *ret_a = s->a_at;
+    if (find_insertion(s, room, ret_b))
+        return true;
+    for (size_t b = s->b_at; b + ANCHOR <= s->b_end && b - s->b_at <= room; b++) {
         size_t across = s->a_at + (b - s->b_at), known = s->anchors[anchor_place(s, s->b + b)];
         bool straight = is_anchored(s, across, b);
         if (!straight && (known == UINT32_MAX || !is_anchored(s, known, b)))
@@ -185,16 +219,23 @@ static int make_splice(struct es_patcher *patcher, struct es_span from, struct e
 {
     size_t shorter = from.len < to.len ? from.len : to.len, begin = same_ahead(from.bytes, to.bytes, shorter),
            end = same_behind(from.bytes + from.len, to.bytes + to.len, shorter - begin), a = 0, b = 0;
-    struct splice s = {from.bytes, to.bytes, begin, begin, from.len - end, to.len - end, begin, NULL, 0};
+    struct splice s = {.a = from.bytes,
+                       .b = to.bytes,
+                       .a_at = begin,
+                       .b_at = begin,
+                       .a_end = from.len - end,
+                       .b_end = to.len - end,
+                       .gap = begin};
     patch->in_place = false;
     patch->len = 0;
     int r = 0;
     bool small = s.a_end - s.a_at < 2 * ANCHOR || s.b_end - s.b_at < 2 * ANCHOR;
     if (!small)
         r = set_anchors(patcher, &s);
-    while (r == 0 && !small && find_match(&s, &a, &b)) {
+    s.looks = s.b_end - s.b_at;
+    while (r == 0 && !small && find_match(&s, patch->room - patch->len, &a, &b)) {
         r = replace(&s, a, b, patch);
-        size_t most = s.a_end - a < s.b_end - b ? s.a_end - a : s.b_end - b, n = same_ahead(s.a + a, s.b + b, most);
+        size_t n = same_from(&s, a, b);
         s.gap += n;
         s.a_at += n;
         s.b_at += n;
