@@ -66,6 +66,8 @@ static int add_meta(const char *key, const char *value, void *context)
 
 static int add_counter(const char *name, uint64_t value, void *context)
 {
+    if (strncmp(name, "engine.latency.", 15) == 0)
+        return 0; /* told by "engine" */
     json_object_set_new(context, name, json_integer((json_int_t)value));
     return 0;
 }
@@ -93,6 +95,15 @@ static json_t *json_causes(const uint64_t counts[ES_CAUSE_MAX])
     return causes;
 }
 
+static json_t *engine_json(const struct es_info *info)
+{
+    const struct es_info_latency *latency = &info->latency;
+    if (latency->events == 0)
+        return json_pack("{s:n}", "latency_ns");
+    return json_pack("{s:{s:I, s:I, s:I, s:I}}", "latency_ns", "p50", (json_int_t)latency->p50, "p99",
+                     (json_int_t)latency->p99, "max", (json_int_t)latency->max, "events", (json_int_t)latency->events);
+}
+
 static json_t *info_json(struct es_query *query, const char *path, const struct es_info *info)
 {
     json_t *object = json_pack("{s:s, s:{s:I, s:o}, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "file", path, "events",
@@ -116,6 +127,7 @@ static json_t *info_json(struct es_query *query, const char *path, const struct 
     es_recording_each_meta(es_query_recording(query), add_meta, facts);
     json_object_set_new(object, "causes", json_causes(info->pairs));
     json_object_set_new(object, "handled", json_causes(info->handled));
+    json_object_set_new(object, "engine", engine_json(info));
     json_object_set_new(object, "counters", counters);
     json_object_set_new(object, "meta", facts);
     return object;
@@ -200,6 +212,10 @@ static void print_info(struct es_query *query, const char *path, const struct es
     print_kinds(info);
     print_causes("causes", "deliveries and first events", info->pairs);
     print_causes("handled", "callbacks for messages", info->handled);
+    if (info->latency.events)
+        row("latency", "%s, p99 %s, at most %s from an event to its cause",
+            es_cli_duration((int64_t)info->latency.p50, &a), es_cli_duration((int64_t)info->latency.p99, &b),
+            es_cli_duration((int64_t)info->latency.max, &c));
     print_missing(info);
 }
 

@@ -73,6 +73,8 @@ static int emit(struct es_core *core, struct es_proc *proc, struct es_event *eve
     core->full = core->limit_seq && core->next_seq >= core->limit_seq;
     core->late += (event->flags & ES_E_LATE) != 0;
     if (proc) {
+        if (event->seq % ES_LATENCY_EVERY == 0 && core->latency.map)
+            es_latency_note(&core->latency, stamped);
         proc->last_time = time;
         if (event->seq - proc->marks[0].seq > MARK_EVERY) {
             proc->marks[1] = proc->marks[0];
@@ -387,6 +389,8 @@ int es_core_flush(struct es_core *core)
         snprintf(name, sizeof name, "handled.%s", es_cause_names[i]);
         r = r < 0 ? r : count(core, name, &core->handled[i]);
     }
+    if (r == 0)
+        r = es_latency_flush(&core->latency, core->store);
     if (r == 0)
         r = count(core, "sends.undelivered", &core->pairs.undelivered);
     if (r == 0)

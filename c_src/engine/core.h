@@ -6,6 +6,7 @@
 
 #include "engine/handle.h"
 #include "engine/hold.h"
+#include "engine/latency.h"
 #include "engine/names.h"
 #include "engine/pair.h"
 #include "engine/process.h"
@@ -32,6 +33,7 @@ struct es_core {
     struct es_states states;
     struct es_hold hold;
     struct es_mails mails;
+    struct es_latency latency;
     struct es_world world;                /* what readers find at the beginning of each group */
     uint64_t next_seq;                    /* of the next event */
     uint64_t last_key;                    /* the order has come so far */

@@ -38,6 +38,10 @@ struct es_info {
     uint64_t bytes, blocks, damaged; /* stored bytes of all blocks; damaged ones among those read so far */
     uint64_t pairs[ES_CAUSE_MAX];    /* deliveries and first events by what is known of their cause */
     uint64_t handled[ES_CAUSE_MAX];  /* callbacks that handle a message, likewise */
+    struct es_info_latency {         /* ns, from an event in the VM until it had its place and its cause */
+        uint64_t p50, p99, max;      /* at most so long; a fifth too much, as sizes are counted */
+        uint64_t events;             /* that were looked at; 0: none, as of an import */
+    } latency;
     int64_t first_time, last_time;
     bool live, closed;
 };
