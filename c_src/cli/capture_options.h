@@ -89,7 +89,7 @@ enum {
     "  --redact-struct MODULE the same for a struct of this module\n"                                                 \
     "  --no-default-redaction leaves out: password passwd secret token authorization api_key apikey access_token\n"   \
     "                         refresh_token private_key cookie credit_card cvv\n"                                     \
-    "  --ring-size BYTES      shared memory of each scheduler (default 16MiB)\n"
+    "  --ring-size BYTES      shared memory of each scheduler (default 16MiB to 64MiB)\n"
 
 void es_capture_init(struct es_capture *capture, const char *command);
 /* Takes one option. 1: taken; 0: it is not one of these; -EINVAL with a cause. */

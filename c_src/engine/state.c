@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "store/event.h"
@@ -233,6 +234,13 @@ int es_states_reserve(struct es_states *states, size_t len)
     return 0;
 }
 
+/* 0 would be: no version. */
+static uint64_t hash_of(const uint8_t *state, size_t len)
+{
+    uint64_t hash = XXH3_64bits(state, len);
+    return hash ? hash : 1;
+}
+
 /* Whether a term has marks of what was cut, or redacted. Looked for only where the whole value is said to have some. */
 static uint8_t marks_in(const uint8_t *bytes, size_t len)
 {
@@ -301,8 +309,7 @@ static int new_version(struct es_states *states, struct es_proc *proc, const str
         version->state = states->scratch;
         version->state_len = (uint32_t)(w.at - states->scratch);
     }
-    uint64_t hash = es_hash_bytes(version->state, version->state_len, 0);
-    version->hash = hash ? hash : 1;
+    version->hash = hash_of(version->state, version->state_len);
     if (event->flags & (ES_E_CUT | ES_E_REDACTED))
         version->flags = marks_in(version->state, version->state_len);
     version->value = w.at;
@@ -339,8 +346,7 @@ static int replaced(struct es_states *states, struct es_proc *proc, const struct
     version->what = ES_V_NEW;
     version->state = state.at;
     version->state_len = (uint32_t)(state.end - state.at);
-    uint64_t hash = es_hash_bytes(state.at, version->state_len, 0);
-    version->hash = hash ? hash : 1;
+    version->hash = hash_of(state.at, version->state_len);
     if (event->flags & (ES_E_CUT | ES_E_REDACTED))
         version->flags = marks_in(version->state, version->state_len);
     es_writer_init(&w, states->scratch, states->room);
