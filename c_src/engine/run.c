@@ -338,6 +338,7 @@ static int one_round(struct engine *e)
     int r = es_drain_look(&e->drain, false);
     if (r == 0)
         r = es_drain_run(&e->drain, records_a_run(e), &more);
+    es_store_hurry(e->store, more);
     if (r == 0 && wants_commit(e, more))
         r = commit(e);
     look_at_trigger(e);
@@ -355,6 +356,7 @@ static int drain_all(struct engine *e)
     int r = es_drain_look(&e->drain, true);
     while (r == 0 && more && !e->core.full && e->full == 0) {
         r = es_drain_run(&e->drain, records_a_run(e), &more);
+        es_store_hurry(e->store, more);
         beat(e);
         if (r == 0 && wants_commit(e, more))
             r = commit(e);
