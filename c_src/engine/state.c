@@ -237,14 +237,8 @@ int es_states_reserve(struct es_states *states, size_t len)
 /* Whether a term has marks of what was cut, or redacted. Looked for only where the whole value is said to have some. */
 static uint8_t marks_in(const uint8_t *bytes, size_t len)
 {
-    struct es_reader r;
-    struct es_token token;
-    uint8_t flags = 0;
-    es_reader_init(&r, bytes, len);
-    while (es_reader_left(&r) > 0 && es_token_next(&r, &token) == 0)
-        if (token.type == ES_TOK_CUT)
-            flags |= token.cut.type == ES_CUT_REDACTED ? ES_E_REDACTED : ES_E_CUT;
-    return flags;
+    uint32_t cuts = es_term_cuts(bytes, len), redacted = UINT32_C(1) << ES_CUT_REDACTED;
+    return (uint8_t)((cuts & redacted ? ES_E_REDACTED : 0) | (cuts & ~redacted ? ES_E_CUT : 0));
 }
 
 /* {Name, Data} of a state machine; the name is remembered for versions that only bring data. */
