@@ -121,7 +121,7 @@ static void draw_more(struct es_grid *grid, struct rect line, size_t n, const ch
     char text[48];
     int len = snprintf(text, sizeof text, " %zu %s ", n, where);
     if (len < line.width)
-        es_grid_puts(grid, es_grid_place(line.y, line.x + line.width - len, len, ES_STYLE_DIM | ES_GRID_REVERSE), text);
+        es_grid_puts(grid, es_grid_place(line.y, line.x + line.width - len, len, ES_STYLE_DIM), text);
 }
 
 static void draw_page(struct es_grid *grid, struct rect to, struct es_replay_page *page)
@@ -180,12 +180,20 @@ static void show_change(struct es_replay_page *body, int height)
     body->change = 0;
 }
 
+/* What a pane has for its text: below its rule, with a margin. */
+static struct rect inside_of(struct rect pane)
+{
+    int width = pane.width > 3 ? pane.width - 2 : 1;
+    return (struct rect){pane.y + 1, pane.x + 1, width, pane.height - 1};
+}
+
 static void draw_state(struct es_replay_scene *s, struct rect to)
 {
     struct es_replay *r = s->replay;
     struct es_text title = {0};
     struct es_cli_buf number, of;
-    es_replay_state_pages(r, to.width > 1 ? (unsigned)to.width : 1);
+    struct rect inside = inside_of(to);
+    es_replay_state_pages(r, (unsigned)inside.width);
     es_text_puts(&title, r->diff ? " Changes: " : " State: ");
     if (r->pid)
         es_replay_who(r, r->pid, r->event.time, &title);
@@ -195,25 +203,26 @@ static void draw_state(struct es_replay_scene *s, struct rect to)
     es_text_puts(&title, " ");
     draw_rule(s, (struct rect){to.y, to.x, to.width, 1}, r->pid ? title.bytes : " State ", r->focus == ES_PANE_STATE);
     es_text_fini(&title);
-    int head = (int)r->head.n_lines, left = to.height - 1;
+    int head = (int)r->head.n_lines, left = inside.height;
     head = head < left / 2 ? head : left / 2;
-    draw_page(s->grid, (struct rect){to.y + 1, to.x, to.width, head}, &r->head);
+    draw_page(s->grid, (struct rect){inside.y, inside.x, inside.width, head}, &r->head);
     show_change(&r->body, left - head);
-    draw_page(s->grid, (struct rect){to.y + 1 + head, to.x, to.width, left - head}, &r->body);
+    draw_page(s->grid, (struct rect){inside.y + head, inside.x, inside.width, left - head}, &r->body);
 }
 
 static void draw_process(struct es_replay_scene *s, struct rect to)
 {
     struct es_replay *r = s->replay;
     struct es_text title = {0};
-    es_replay_process_page(r, to.width > 1 ? (unsigned)to.width : 1);
+    struct rect inside = inside_of(to);
+    es_replay_process_page(r, (unsigned)inside.width);
     es_text_puts(&title, " ");
     es_query_print_ref(r->query, r->pid, true, &title);
     es_text_puts(&title, " at this moment ");
     draw_rule(s, (struct rect){to.y, to.x, to.width, 1}, r->pid ? title.bytes : " Process ",
               r->focus == ES_PANE_PROCESS);
     es_text_fini(&title);
-    draw_page(s->grid, (struct rect){to.y + 1, to.x, to.width, to.height - 1}, &r->process);
+    draw_page(s->grid, inside, &r->process);
 }
 
 /* Beside the events: one above the other, or only one of them. */
@@ -320,6 +329,9 @@ static void draw_status(struct es_replay_scene *s, int y)
     } else if (r->message[0]) {
         es_grid_puts(s->grid, es_grid_place(y, 1, s->grid->width - 2, r->failed ? ES_STYLE_RED : ES_STYLE_YELLOW),
                      r->message);
+    } else if (r->view != ES_VIEW_EVENTS) {
+        es_grid_puts(s->grid, es_grid_place(y, 1, s->grid->width - 2, ES_STYLE_DIM),
+                     r->view == ES_VIEW_HELP ? "Up Down scroll  Esc close" : "Up Down move  Enter choose  Esc close");
     } else {
         draw_keys(s, y);
     }

@@ -7,6 +7,8 @@
 #include "cli/replay_grid.h"
 #include "cli/why.h"
 
+#define HELP_TWO 160 /* columns from which on the help has two */
+
 static void draw_heading(struct es_replay_scene *s, int y, const char *text)
 {
     es_grid_fill(s->grid, es_grid_place(y, 0, s->grid->width, ES_STYLE_DIM), es_grid_sign(s->grid, L'─', L'-'));
@@ -122,7 +124,7 @@ static void draw_selection(struct es_replay_scene *s, int y, int height)
 
 static size_t draw_help_line(struct es_replay_scene *s, int y, int x, const struct es_replay_key *key)
 {
-    int width = s->grid->width / (s->grid->width >= 120 ? 2 : 1) - 2;
+    int width = s->grid->width / (s->grid->width >= HELP_TWO ? 2 : 1) - 2;
     if (!key->keys) {
         es_grid_puts(s->grid, es_grid_place(y, x, width, ES_GRID_BOLD), key->help);
         return 1;
@@ -143,7 +145,7 @@ static size_t count_keys(void)
 /* In two columns where there is room for them. */
 static void draw_help(struct es_replay_scene *s, int y, int height)
 {
-    size_t n = count_keys(), rows = height > 0 ? (size_t)height : 0, columns = s->grid->width >= 120 ? 2 : 1;
+    size_t n = count_keys(), rows = height > 0 ? (size_t)height : 0, columns = s->grid->width >= HELP_TWO ? 2 : 1;
     size_t a_column = (n + columns - 1) / columns;
     s->replay->n_listed = a_column > rows ? a_column - rows + 1 : 1; /* places it can be moved to */
     if (s->replay->selected >= s->replay->n_listed)
@@ -159,15 +161,16 @@ static void draw_help(struct es_replay_scene *s, int y, int height)
 void es_replay_draw_list(struct es_replay_scene *s, int y, int height)
 {
     struct es_replay *r = s->replay;
+    struct es_cli_buf seq;
     char title[256];
     if (r->view == ES_VIEW_PROCESSES)
         snprintf(title, sizeof title,
                  " %zu of %zu processes that live now; typing filters%s%s; Enter holds, Esc closes ", r->n_listed,
                  r->everyone->n, *r->filter ? ": " : "", r->filter);
     else if (r->view == ES_VIEW_STORY)
-        snprintf(title, sizeof title, " %s #%" PRIu64 "%s; Enter goes there, Esc closes ",
-                 r->story_forward ? "What came of" : "What led to", r->n_listed ? r->story[0].seq : r->seq,
-                 r->story_cut ? " (there is more)" : "");
+        snprintf(title, sizeof title, " %s #%s%s; Enter goes there, Esc closes ",
+                 r->story_forward ? "What came of" : "What led to",
+                 es_cli_count(r->n_listed ? r->story[0].seq : r->seq, &seq), r->story_cut ? " (there is more)" : "");
     else
         snprintf(title, sizeof title, " Keys; arrows scroll, Esc closes ");
     draw_heading(s, y, title);
