@@ -109,14 +109,16 @@ static void message(struct es_trace *c, ERL_NIF_TERM peer, ERL_NIF_TERM node, co
     es_draft_word(d, peer ? es_ref_of_peer(d, peer) : node ? es_ref_of_node(d, node) : 0);
     uint8_t *hash_at = d->at;
     es_draft_word(d, 0);
-    es_draft_word(d, es_correlate(d->env, c->term));
-    uint64_t hash;
+    uint64_t hash, asked, corr = es_correlate(d->env, c->term);
+    es_draft_word(d, corr);
     if (budget->bytes) {
         hash = es_walk_hash(d, c->term, budget);
     } else {
         hash = es_hash_term(d, c->term);
         d->record->flags |= ES_R_NO_PAYLOAD;
     }
+    if (corr && (asked = es_asked_hash(d, c->term)) != 0)
+        hash = asked;
     __builtin_memcpy(hash_at, &hash, sizeof hash);
     es_draft_end(d);
 }

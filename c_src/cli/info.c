@@ -65,6 +65,8 @@ static int add_meta(const char *key, const char *value, void *context)
 
 static int add_counter(const char *name, uint64_t value, void *context)
 {
+    if (strncmp(name, "engine.latency.", 15) == 0)
+        return 0; /* told by "engine" */
     json_object_set_new(context, name, json_integer((json_int_t)value));
     return 0;
 }
@@ -90,6 +92,15 @@ static json_t *json_causes(const uint64_t counts[ES_CAUSE_MAX])
     for (unsigned i = 1; i < ES_CAUSE_MAX; i++)
         json_object_set_new(causes, es_cause_names[i], json_integer((json_int_t)counts[i]));
     return causes;
+}
+
+static json_t *engine_json(const struct es_info *info)
+{
+    const struct es_info_latency *latency = &info->latency;
+    if (latency->events == 0)
+        return json_pack("{s:n}", "latency_ns");
+    return json_pack("{s:{s:I, s:I, s:I, s:I}}", "latency_ns", "p50", (json_int_t)latency->p50, "p99",
+                     (json_int_t)latency->p99, "max", (json_int_t)latency->max, "events", (json_int_t)latency->events);
 }
 
 static json_t *info_json(struct es_query *query, const char *path, const struct es_info *info)
@@ -121,6 +132,7 @@ static json_t *info_json(struct es_query *query, const char *path, const struct 
     json_t *nodes = es_nodes_json(query);
     if (nodes)
         json_object_set_new(object, "nodes", nodes);
+    json_object_set_new(object, "engine", engine_json(info));
     json_object_set_new(object, "counters", counters);
     json_object_set_new(object, "meta", facts);
     return object;
@@ -211,6 +223,10 @@ static void print_info(struct es_query *query, const char *path, const struct es
     print_causes("replies", "of the deliveries are replies", info->replies);
     print_causes("timers", "of the deliveries are timers' messages", info->timers);
     print_causes("exits", "exits by a linked process's signal", info->exits);
+    if (info->latency.events)
+        row("latency", "%s, p99 %s, at most %s from an event to its cause",
+            es_cli_duration((int64_t)info->latency.p50, &a), es_cli_duration((int64_t)info->latency.p99, &b),
+            es_cli_duration((int64_t)info->latency.max, &c));
     print_missing(info);
 }
 

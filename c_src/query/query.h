@@ -41,6 +41,10 @@ struct es_info {
     uint64_t replies[ES_CAUSE_MAX];  /* of the deliveries: those with the reference of a request of their receiver */
     uint64_t timers[ES_CAUSE_MAX];   /* of the deliveries: messages of the VM's timers */
     uint64_t exits[ES_CAUSE_MAX];    /* exits for whose cause there is anything to say */
+    struct es_info_latency {         /* ns, from an event in the VM until it had its place and its cause */
+        uint64_t p50, p99, max;      /* at most so long; a fifth too much, as sizes are counted */
+        uint64_t events;             /* that were looked at; 0: none, as of an import */
+    } latency;
     int64_t first_time, last_time;
     bool live, closed;
 };
@@ -182,10 +186,9 @@ struct es_timeline {
     struct es_timeline_hole *holes; /* damaged blocks: what was there is unknown */
     size_t n_holes;
 };
-/* -EINVAL (no lanes, no pixels, too many, an empty window). es_timeline_free(*ret_timeline). */
+/* -EINVAL (no lanes, no pixels, too many, an empty window). Valid until the next question of this kind: the memory is used again. */
 int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
-                      struct es_timeline **ret_timeline);
-void es_timeline_free(struct es_timeline *timeline);
+                      const struct es_timeline **ret_timeline);
 
 /* ---- a moment ------------------------------------------------------------------------------------------------------ */
 /* The last event at or before this time; 0 where there is none. */

@@ -132,6 +132,10 @@ void es_world_fini(struct es_world *world);
 /* The next event. 0, or -ENOMEM: then the world is to be thrown away. */
 int es_world_feed(struct es_world *world, const struct es_event *event);
 
+/* The process will be looked for soon: first its place, some events later itself. */
+static inline void es_world_foresee(const struct es_world *world, es_ref pid) { es_table_foresee(&world->by_pid, pid); }
+void es_world_foresee_process(const struct es_world *world, es_ref pid);
+
 /* Events before this one were passed over: nothing older is certain. */
 static inline void es_world_gap(struct es_world *world, uint64_t seq)
 {
