@@ -18,7 +18,7 @@
     A(gc_major_end, "gc_major_end") A(extra, "extra") A(match_spec_result, "match_spec_result")                             \
     A(es_callback, "es_callback") A(timeout, "timeout") A(clock_service, "clock_service") A(struct_, "__struct__")          \
     A(gen_call, "$gen_call") A(gen_cast, "$gen_cast") A(gen_server, "gen_server") A(erlang, "erlang") A(send_after, "send_after") A(cast, "cast") A(info, "info") A(notify, "notify")\
-     A(down, "DOWN") A(alias, "alias") A(io_request, "io_request") A(io_reply, "io_reply")          \
+     A(down, "DOWN") A(exit_signal, "EXIT") A(alias, "alias") A(io_request, "io_request") A(io_reply, "io_reply")          \
     A(reply, "reply") A(noreply, "noreply") A(stop, "stop") A(next_state, "next_state") A(keep_state, "keep_state")         \
     A(repeat_state, "repeat_state") A(keep_state_and_data, "keep_state_and_data")                                           \
     A(repeat_state_and_data, "repeat_state_and_data") A(stop_and_reply, "stop_and_reply") A(init, "init")                   \

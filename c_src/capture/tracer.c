@@ -129,6 +129,16 @@ static void trace_send(struct es_trace *c)
     message(c, receiver, &budget);
 }
 
+/* {'EXIT', Pid, Reason}, {'DOWN', Reference, process, Pid, Reason}: no send says what is in it. */
+static bool is_signal(ErlNifEnv *env, ERL_NIF_TERM message)
+{
+    int arity;
+    const ERL_NIF_TERM *e;
+    if (!enif_get_tuple(env, message, &arity, &e))
+        return false;
+    return (arity == 3 && e[0] == es_am.exit_signal) || (arity == 5 && e[0] == es_am.down);
+}
+
 /* The match specification gives {Node, Sender}; the sender is `undefined` where there is none. */
 static void trace_receive(struct es_trace *c)
 {
@@ -152,7 +162,7 @@ static void trace_receive(struct es_trace *c)
         sender = node; /* a timer's */
     struct es_budget budget = es_budget_now(d, false);
     bool with_payload = atomic_load_explicit(&d->s->arena.head->limits.deliver_payload, memory_order_relaxed) != 0;
-    if (!with_payload && sender && es_ref_of_local(d->env, d->t, sender))
+    if (!with_payload && sender && es_ref_of_local(d->env, d->t, sender) && !is_signal(d->env, c->term))
         budget.bytes = 0; /* the send has it */
     message(c, sender, &budget);
 }

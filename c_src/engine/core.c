@@ -21,6 +21,7 @@ int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms
     core->next_seq = 1;
     core->first_time = INT64_MAX;
     core->last_time = core->last_seen = INT64_MIN;
+    core->ticks_ms = ticks_ms ? ticks_ms : 1;
     core->shortest_wait = ticks_ms * SHORTEST_WAIT_US / 1000;
     core->longest_wait = ticks_ms * LONGEST_WAIT_US / 1000;
     es_names_init(&core->names, store);

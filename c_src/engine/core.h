@@ -43,7 +43,7 @@ struct es_core {
     int64_t last_seen;                    /* time of the last event that was taken */
     int64_t first_time, last_time;        /* smallest and greatest given; INT64_MAX, INT64_MIN: none yet */
     uint64_t shortest_wait, longest_wait; /* ticks: bounds of how long a delivery waits for its send */
-    uint64_t skew;                        /* ticks: largest seen, of a send behind its delivery */
+    uint64_t skew, ticks_ms;              /* ticks: largest seen, of a send behind its delivery; in a millisecond */
     bool messages;                        /* sends are recorded: one was seen */
     bool by_content;                      /* deliveries do not say who sent them */
     uint64_t limit_seq;                   /* stop when this number would be given; 0 = never */

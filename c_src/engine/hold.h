@@ -24,6 +24,8 @@ struct es_hold {
     size_t bytes;  /* of payloads */
     uint64_t next; /* key from which on it is worth looking through them */
     uint32_t scan;
+    bool overdue,
+        stuck; /* of the last scan: one has waited long enough, but what it waits for waits too; nothing else moves */
 };
 
 void es_hold_fini(struct es_hold *hold);

@@ -56,10 +56,12 @@ struct es_proc {
     uint8_t flags;          /* set of es_proc_flag */
     uint8_t state_name_len; /* gen_statem: the state's name, encoded; 0 = unknown */
 
-    es_ref pid;           /* 0: a free place */
-    es_ref waits_for;     /* whose send the first of those that wait waits for */
-    uint32_t scan;        /* last scan of the waiting that met it */
-    uint32_t index, next; /* its own place; next free one, or next to be dropped */
+    es_ref pid;                  /* 0: a free place */
+    es_ref waits_for;            /* whose send the first of those that wait waits for … */
+    uint64_t held_key, held_due; /* … its place in the order, and when it has waited long enough */
+    int64_t died;                /* by the stamp of its exit */
+    uint32_t scan;               /* last scan of the waiting that met it */
+    uint32_t index, next;        /* its own place; next free one, or next to be dropped */
     uint8_t state_name[30];
     es_ref state_module;              /* whose state the hash is of */
     uint64_t state_hash, state_check; /* fingerprint of its last version, lower and upper half; 0 = none; not known */

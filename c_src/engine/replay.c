@@ -119,6 +119,7 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
         es_mail_clear(&core->mails, proc);
         proc->row.exited = event->time;
         proc->row.exit_seq = event->seq;
+        proc->died = event->time - event->moved;
         return es_proc_died(&core->processes, proc);
     default: return 0;
     }

@@ -31,7 +31,7 @@ static bool read_arguments(const struct es_core *core, const struct es_event *ev
     if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_LIST || token.count < 3 ||
         es_token_next(&r, &token) < 0 || token.type != ES_TOK_INT || token.integer < 0 || token.integer > DUE_MAX_MS)
         return false;
-    timer->due = event->time + token.integer * MS;
+    timer->due = event->time - event->moved + token.integer * MS;
     if (es_token_next(&r, &token) < 0)
         return false;
     timer->to = token.type == ES_TOK_PID ? es_ref_pid((uint32_t)token.number, token.serial)
@@ -92,12 +92,12 @@ void es_timers_fired(struct es_core *core, const struct es_input *in, struct es_
     for (uint32_t i = 0; i < ES_TIMER_WAYS; i++) {
         struct es_timer *timer = &places[i];
         bool crowd = timer->to == 0;
-        if (!timer->seq || timer->hash != in->view.hash || (timer->due > in->time + MS && !crowd) ||
-            !may_go_to(core, timer, in->view.pid, in->time))
+        if (!timer->seq || timer->hash != in->view.hash || !may_go_to(core, timer, in->view.pid, in->time))
             continue;
-        if (in->time - timer->due > ES_TIMER_LATE_NS) {
-            timer->seq = 0; /* cancelled, or so late that it may be another's */
-            finding->state = ES_CAUSE_UNKNOWN;
+        bool early = timer->due > in->time + MS && !crowd, late = in->time - timer->due > ES_TIMER_LATE_NS;
+        if (early || late) {
+            finding->state = ES_CAUSE_UNKNOWN; /* one like it was set unseen, or it was cancelled, or clocks deceive */
+            timer->seq = late ? 0 : timer->seq;
             continue;
         }
         found = timer;

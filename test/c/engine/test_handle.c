@@ -367,7 +367,7 @@ static void timers(void **state)
                 {0, ES_CAUSE_EXTERNAL},
                 {0, ES_CAUSE_UNKNOWN},
                 {4, ES_CAUSE_PAIRED},
-                {0, ES_CAUSE_EXTERNAL}};
+                {0, ES_CAUSE_UNKNOWN}};
     begin(&b, "handle_timers");
     set_timer(&b, 10, 5);
     wait_ms(&b, 6);
@@ -381,7 +381,7 @@ static void timers(void **state)
     wait_ms(&b, 30);
     fires(&b, 30);
     set_timer(&b, 40, 200);
-    fires(&b, 40); /* before it is due */
+    fires(&b, 40); /* before it is due: another one */
     writer_leave(&b.w);
     world_run(&b.world);
     world_read(&b.world);
