@@ -38,6 +38,9 @@ struct es_info {
     uint64_t bytes, blocks, damaged; /* stored bytes of all blocks; damaged ones among those read so far */
     uint64_t pairs[ES_CAUSE_MAX];    /* deliveries and first events by what is known of their cause */
     uint64_t handled[ES_CAUSE_MAX];  /* callbacks that handle a message, likewise */
+    uint64_t replies[ES_CAUSE_MAX];  /* of the deliveries: those with the reference of a request of their receiver */
+    uint64_t timers[ES_CAUSE_MAX];   /* of the deliveries: messages of the VM's timers */
+    uint64_t exits[ES_CAUSE_MAX];    /* exits for whose cause there is anything to say */
     int64_t first_time, last_time;
     bool live, closed;
 };
