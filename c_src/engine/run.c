@@ -274,10 +274,9 @@ static bool is_too_long(const struct engine *e)
 
 static void look_at_limits(struct engine *e)
 {
-    if (e->core.full || is_too_long(e) || is_too_fast(e))
-        end(e, ES_END_LIMIT);
-    else if (e->options.limit_bytes && e->committed == e->now &&
-             file_bytes(e->options.store.path) >= e->options.limit_bytes)
+    bool may_be_large = e->options.limit_bytes && e->committed == e->now;
+    if (e->core.full || is_too_long(e) || is_too_fast(e) ||
+        (may_be_large && file_bytes(e->options.store.path) >= e->options.limit_bytes))
         end(e, ES_END_LIMIT);
 }
 
