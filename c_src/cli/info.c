@@ -2,11 +2,10 @@
 /* `elixirscope info`: what a recording holds. */
 #include <getopt.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/nodes.h"
 
 static const char help[] =
     "elixirscope info - what a recording holds\n"
@@ -130,6 +129,9 @@ static json_t *info_json(struct es_query *query, const char *path, const struct 
     json_object_set_new(object, "replies", json_causes(info->replies));
     json_object_set_new(object, "timers", json_causes(info->timers));
     json_object_set_new(object, "exits", json_causes(info->exits));
+    json_t *nodes = es_nodes_json(query);
+    if (nodes)
+        json_object_set_new(object, "nodes", nodes);
     json_object_set_new(object, "engine", engine_json(info));
     json_object_set_new(object, "counters", counters);
     json_object_set_new(object, "meta", facts);
@@ -196,8 +198,11 @@ static void print_info(struct es_query *query, const char *path, const struct es
     struct value node, otp, elixir, command, end;
     printf("%s%s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), path, es_cli_style(stdout, ES_STYLE_NONE));
     bool has_elixir = strcmp(meta(query, "elixir", &elixir, "undefined"), "undefined") != 0;
-    row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"),
-        has_elixir ? ", Elixir " : "", has_elixir ? elixir.text : "");
+    if (es_query_nodes(query) > 0)
+        es_nodes_print(query);
+    else
+        row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"),
+            has_elixir ? ", Elixir " : "", has_elixir ? elixir.text : "");
     if (meta(query, "command", &command, "")[0])
         row("command", "%s", command.text);
     if (info->events)

@@ -174,7 +174,7 @@ void es_replay_press(struct es_replay *replay, const struct es_replay_key *key, 
 /* A key in a list or the help; false: it has no meaning there. */
 bool es_replay_list_key(struct es_replay *replay, const char *name);
 
-/* ---- drawing (replay_draw.c, replay_overlay.c) ---------------------------------------------------------------------- */
+/* ---- drawing (replay_draw.c, replay_head.c, replay_overlay.c) ---------------------------------------------------------------------- */
 struct es_grid;
 struct es_film;
 struct es_replay_scene {
@@ -187,6 +187,9 @@ struct es_replay_scene {
     int cursor;           /* column in the last line where typing goes on, -1: nowhere */
 };
 void es_replay_draw(struct es_replay_scene *scene);
+void es_replay_draw_title(struct es_replay_scene *scene, int y);
+void es_replay_draw_position(struct es_replay_scene *scene, int y);
+void es_replay_draw_film(struct es_replay_scene *scene, int y);
 void es_replay_draw_list(struct es_replay_scene *scene, int y, int height); /* a list or the help */
 
 /* ---- the screen ---------------------------------------------------------------------------------------------------- */

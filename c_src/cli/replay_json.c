@@ -240,6 +240,8 @@ static int run_word(struct es_replay *r, const struct word *word)
         es_replay_list_key(r, word->key);
         return 0;
     }
+    if (strcmp(word->key, "Esc") == 0)
+        return 0;
     if (!key)
         return es_fail(-EINVAL, "there is no key '%s'", word->key);
     if (word->text && !key->prompt && strcmp(word->key, "l") != 0)
@@ -274,7 +276,7 @@ static int run_script(struct es_replay *r, const struct es_replay_script *script
 {
     const char *at = script->keys;
     struct word word;
-    int rc;
+    int rc = 0;
     while (!r->quit && (rc = next_word(&at, &word)) > 0) {
         rc = run_word(r, &word);
         free(word.text);

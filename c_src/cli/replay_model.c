@@ -95,7 +95,6 @@ bool es_replay_refresh(struct es_replay *r)
         if (r->view == ES_VIEW_PROCESSES)
             r->view = ES_VIEW_EVENTS;
     }
-    r->made.has = false;
     if (es_query_refresh(r->query) < 0 || measure(r) < 0)
         es_replay_fail(r);
     if (r->seq < r->first)
@@ -124,6 +123,8 @@ void es_replay_go(struct es_replay *r, uint64_t seq)
 {
     seq = seq < r->first ? r->first : seq > r->last ? r->last : seq;
     look(r, seq);
+    if (seq == r->last)
+        r->known_last = r->last;
     if (!r->held && r->event.pid != ES_REF_NONE)
         r->pid = r->event.pid;
     if (!r->playing)

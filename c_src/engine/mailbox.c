@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "engine/timers.h"
 
 void es_mails_fini(struct es_mails *mails)
 {
@@ -129,7 +130,11 @@ int es_mail_delivered(struct es_mails *mails, struct es_processes *processes, st
         es_mail_forgotten(proc);
         mails->evicted++;
     }
-    struct es_mail mail = {.hash = event->hash, .corr = event->corr, .seq = event->seq, .time = event->time};
+    struct es_mail mail = {.hash = event->hash,
+                           .corr = event->corr,
+                           .seq = event->seq,
+                           .timer = es_ref_class_of(event->peer) == ES_REF_ATOM ? es_timers_told(event).kind : 0,
+                           .time = event->time};
     return es_mail_push(mails, waits, &mail);
 }
 

@@ -32,10 +32,11 @@ void es_encoder_free(struct es_encoder *e)
     free(e->rows);
     for (size_t i = 0; i < ES_COLUMNS; i++)
         es_buf_fini(&e->raw[i]);
-    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number, &e->counts,
-                             &e->starts, &e->chunk,      &e->states,     &e->chunk_raw};
+    struct es_buf *bufs[] = {&e->sort,  &e->sort_other, &e->ref_number, &e->fun_number, &e->counts, &e->starts,
+                             &e->chunk, &e->states,     &e->state_of,   &e->stored,     &e->made,   &e->chunk_raw};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         es_buf_fini(bufs[i]);
+    es_map_fini(&e->again);
     free(e);
 }
 
@@ -44,8 +45,8 @@ void es_encode_trim(struct es_encoder *e)
     for (size_t i = 0; i < ES_COLUMNS; i++)
         if (e->raw[i].room > KEEP)
             es_buf_fini(&e->raw[i]);
-    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number,
-                             &e->counts, &e->starts,     &e->states,     &e->chunk_raw};
+    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number, &e->counts,   &e->starts,
+                             &e->states, &e->state_of,   &e->stored,     &e->made,       &e->chunk_raw};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         if (bufs[i]->room > KEEP)
             es_buf_fini(bufs[i]);

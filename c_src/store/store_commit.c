@@ -173,6 +173,10 @@ int es_store_commit(struct es_store *store, const struct es_store_position *posi
     int r = store->batch.n == ES_BLOCK_EVENTS ? es_store_seal(store) : 0;
     if (r == 0 && store->batch.n > store->committed)
         r = encode_mini(store, &merged);
+    if (r == -E2BIG) { /* states of many processes that have much in common: only together they are small */
+        merged = 0;
+        r = es_store_seal(store);
+    }
     if (r < 0)
         return r;
     r = write_all(store, position, merged);

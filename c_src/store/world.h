@@ -83,11 +83,14 @@ struct es_world_proc {
     es_ref wait_peer; /* as it was sent: may be a name */
 };
 
-/* Texts of atoms, and the recorded node's name (NULL or "": every pid counts as its own): for CENSUS alone. */
+/* Texts of atoms, and the recorded node's name (NULL or "": every pid counts as its own): for CENSUS alone. In a merged recording `node_of`
+ * says which node a pid or port is of, -1: none of them. */
+struct es_token;
 struct es_world_text {
     const uint8_t *(*atom)(uint64_t word, size_t *ret_len, void *context);
     void *context;
     const char *node;
+    int (*node_of)(const struct es_token *token, void *context);
 };
 
 struct es_world_grave {
