@@ -8,6 +8,7 @@
 static uint32_t place_of(enum es_word word, uint32_t n)
 {
     switch (word) {
+    case ES_W_OK: /* of init */
     case ES_W_NEXT_STATE: return n == 4 ? 3 : 0;
     case ES_W_KEEP_STATE:
     case ES_W_REPEAT_STATE: return n == 3 ? 2 : 0;

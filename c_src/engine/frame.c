@@ -17,7 +17,7 @@
 
 struct row { /* a send; those of other things have one of enum row_of as `to`, which no process and no content has */
     es_ref from;
-    uint64_t to, hash, corr, seq, timer;
+    uint64_t to, hash, corr, seq, timer, started;
     int64_t time;
 };
 enum row_of { ROW_WAITS = 16, ROW_POSTPONED, ROW_FORGOTTEN, ROW_LINK, ROW_TIMER };
@@ -69,6 +69,7 @@ static void put_mail(const struct es_proc *proc, const struct es_mail *mail, enu
                                              .corr = mail->corr,
                                              .seq = mail->seq,
                                              .timer = mail->timer,
+                                             .started = mail->started,
                                              .time = mail->time};
     } else if (!before || before->from != proc->pid || before->to != ROW_FORGOTTEN) {
         rows->rows[rows->n++] = (struct row){.from = proc->pid, .to = ROW_FORGOTTEN};
@@ -157,8 +158,12 @@ static int load_send(struct es_core *core, const struct row *row)
 /* What belongs to a process that has died since is of no use. */
 static int load_mail(struct es_core *core, const struct row *row)
 {
-    struct es_mail mail = {
-        .hash = row->hash, .corr = row->corr, .seq = row->seq, .timer = row->timer, .time = row->time};
+    struct es_mail mail = {.hash = row->hash,
+                           .corr = row->corr,
+                           .seq = row->seq,
+                           .timer = row->timer,
+                           .started = row->started,
+                           .time = row->time};
     struct es_proc *proc = es_proc_find(&core->processes, row->from);
     if (!proc)
         return 0;

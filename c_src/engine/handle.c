@@ -196,25 +196,36 @@ static uint32_t newest_of(const struct es_mails *mails, const struct es_mail_lis
     return found;
 }
 
+enum again { NOT_AGAIN, AGAIN, PERHAPS };
+
+/* Whether a timer of this kind was set again since this one was started: then its message was thrown away. */
+static enum again is_set_again(const struct es_mails *mails, const struct es_mailbox *box, const struct es_mail *mail)
+{
+    uint64_t before = box->set_before > mails->known_from ? box->set_before : mails->known_from;
+    for (uint32_t i = 0; i < ES_TIMER_SETS; i++)
+        if (mail->started && box->set[i].kind == mail->timer && box->set[i].seq > mail->started)
+            return AGAIN;
+    return mail->started > before ? NOT_AGAIN : PERHAPS;
+}
+
 static void look_timed(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t timer,
                        struct es_finding *finding, struct es_mail *ret_mail)
 {
     struct es_mailbox *box = &proc->mailbox;
     uint32_t before = 0, waits = newest_of(&core->mails, &box->waits, timer, &before),
              postponed = newest_of(&core->mails, &box->postponed, timer, &before);
+    enum again again = waits ? is_set_again(&core->mails, box, es_mail_at(&core->mails, waits)) : AGAIN;
     *ret_mail = (struct es_mail){.timer = timer};
-    if (waits && !postponed && es_mail_at(&core->mails, waits)->seq > box->set[timer % ES_TIMER_SETS]) {
+    finding->state = ES_CAUSE_UNKNOWN;
+    if (again == NOT_AGAIN && !postponed) {
         take_waiting(core, proc, waits, finding, ret_mail);
-    } else if (postponed && !waits) {
+    } else if (again == AGAIN && postponed) {
         *ret_mail = *es_mail_at(&core->mails, postponed);
         finding->state = ES_CAUSE_PAIRED;
         es_mail_drop_after(&core->mails, &box->postponed, before);
-    } else if (waits || postponed) {
-        finding->state =
-            ES_CAUSE_UNKNOWN; /* one of several; or one of no time, and the other's message was thrown away */
-    } else {
+    } else if (again == AGAIN) {
         uint8_t why = explain(core, proc, in);
-        finding->state = why == ES_CAUSE_UNKNOWN ? ES_CAUSE_NONE : why;
+        finding->state = why == ES_CAUSE_UNKNOWN ? ES_CAUSE_NONE : why; /* of no time */
     }
 }
 
@@ -232,13 +243,23 @@ void es_mail_timed(struct es_core *core, struct es_proc *proc, const struct es_i
     proc->mailbox.handled.seq = ret_finding->cause;
 }
 
+static void set_timer(struct es_mailbox *box, uint64_t kind, uint64_t seq)
+{
+    struct es_timer_set *place = &box->set[0];
+    for (uint32_t i = 0; i < ES_TIMER_SETS && place->kind != kind; i++)
+        if (box->set[i].kind == kind || box->set[i].seq < place->seq)
+            place = &box->set[i];
+    if (place->kind != kind && place->seq > box->set_before)
+        box->set_before = place->seq;
+    *place = (struct es_timer_set){kind, seq};
+}
+
 void es_mail_timers(struct es_proc *proc, const struct es_actions *actions, uint64_t seq)
 {
-    uint64_t *set = proc->mailbox.set;
-    for (uint32_t i = 0; i < ES_TIMER_SETS; i++)
-        set[i] = actions->any_timer ? seq : set[i];
+    if (actions->any_timer)
+        proc->mailbox.set_before = seq;
     for (uint32_t i = 0; i < actions->n_timers; i++)
-        set[actions->timers[i] % ES_TIMER_SETS] = seq;
+        set_timer(&proc->mailbox, actions->timers[i], seq);
 }
 
 /* ---- ends ---------------------------------------------------------------------------------------------------------- */

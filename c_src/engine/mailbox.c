@@ -130,11 +130,11 @@ int es_mail_delivered(struct es_mails *mails, struct es_processes *processes, st
         es_mail_forgotten(proc);
         mails->evicted++;
     }
-    struct es_mail mail = {.hash = event->hash,
-                           .corr = event->corr,
-                           .seq = event->seq,
-                           .timer = es_ref_class_of(event->peer) == ES_REF_ATOM ? es_timers_told(event).kind : 0,
-                           .time = event->time};
+    struct es_mail mail = {.hash = event->hash, .corr = event->corr, .seq = event->seq, .time = event->time};
+    if (es_ref_class_of(event->peer) == ES_REF_ATOM) {
+        mail.timer = es_timers_told(event).kind;
+        mail.started = event->cause;
+    }
     return es_mail_push(mails, waits, &mail);
 }
 

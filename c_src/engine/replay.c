@@ -165,6 +165,7 @@ static int replay_group(struct es_core *core, struct es_recording *recording)
     while (first > 0 && blocks[first - 1].last_seq >= keyframe.first_seq)
         first--;
     uint64_t from = keyframe.first_seq;
+    core->mails.known_from = from > 1 ? from : 0;
     r = replay_processes(core, recording);
     if (r == 0)
         r = es_keyframe_load(core, keyframe.bytes, keyframe.len);

@@ -35,10 +35,11 @@ static int take_delivery(struct es_core *core, struct es_proc *proc, struct es_i
     struct es_event event;
     es_take_event(in, &event);
     event.peer = finding.sender;
-    if (event.corr && es_pairs_owner(&core->pairs, event.corr) == event.pid && event.peer != event.pid) {
-        const struct es_world_proc *waiting = es_world_find(&core->world, event.pid);
-        event.flags |= waiting && waiting->wait_corr == event.corr ? ES_E_REPLY : 0;
-        core->replies[finding.state]++;
+    if (event.corr && event.peer != event.pid) {
+        const struct es_world_proc *receiver = es_world_find(&core->world, event.pid);
+        bool waits_for = receiver && receiver->wait_corr == event.corr;
+        event.flags |= waits_for ? ES_E_REPLY : 0;
+        core->replies[finding.state] += waits_for || es_pairs_owner(&core->pairs, event.corr) == event.pid;
     }
     r = emit_caused(core, proc, &event, &finding);
     return r < 0 ? r : es_mail_delivered(&core->mails, &core->processes, proc, &event);
