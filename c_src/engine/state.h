@@ -50,7 +50,7 @@ enum es_postponed es_states_postponed(const struct es_names *names, const struct
 
 enum es_version_what { ES_V_NONE, ES_V_NEW, ES_V_SAME, ES_V_MISSED };
 struct es_version {
-    uint8_t what, flags; /* enum es_version_what; flags of the state's event */
+    uint8_t what, flags;  /* enum es_version_what; flags of the state's event */
     uint64_t hash, check; /* XXH3-128 of the encoded state: its lower half goes with the event */
     const uint8_t *state; /* the new version */
     uint32_t state_len;
