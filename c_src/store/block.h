@@ -69,8 +69,9 @@ void es_encoder_free(struct es_encoder *encoder);
 
 struct es_range {
     uint32_t from, to;
-    bool mini; /* to be replaced soon: quickly rather than small */
-};             /* events of a batch */
+    bool mini;  /* to be replaced soon: quickly rather than small */
+    bool quick; /* the same for its payloads and states alone: many events wait */
+};              /* events of a batch */
 /* -E2BIG: states of the range that are patches of others before it are too large put together; the whole batch is not. */
 int es_block_encode(struct es_encoder *encoder, struct es_batch *batch, struct es_range range, struct es_image *image);
 

@@ -6,7 +6,7 @@
 #include "store/encode.h"
 #include "store/stored_states.h"
 
-#define LEVEL_MINI 1
+#define LEVEL_QUICK 1
 #define LEVEL_WHOLE 3
 #define CHUNK_LEAST (64u << 10) /* a chunk ends at the first whole version behind so many bytes */
 #define OWNER_MAX 10u           /* bytes */
@@ -226,7 +226,8 @@ static int end_chunk(struct es_encoder *e, unsigned number, struct es_image *ima
                             .raw_len = (uint32_t)raw->len,
                             .at = image->bytes.len};
     ZSTD_CCtx_reset(e->zstd, ZSTD_reset_session_and_parameters);
-    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, e->range.mini ? LEVEL_MINI : LEVEL_WHOLE);
+    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel,
+                           e->range.mini || e->range.quick ? LEVEL_QUICK : LEVEL_WHOLE);
     uint8_t *to = image->bytes.bytes + image->bytes.len;
     size_t len = ZSTD_compress2(e->zstd, to, bound, raw->bytes, raw->len);
     if (ZSTD_isError(len))

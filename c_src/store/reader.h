@@ -91,9 +91,11 @@ struct es_seq_range {
  * then. Blocks without states of that process cost a look into memory once their lists of processes were read. */
 int es_recording_state_find(struct es_recording *recording, es_ref pid, struct es_seq_range range,
                             struct es_state_at *ret_state);
-/* The first one in it, otherwise the same. */
-int es_recording_state_next(struct es_recording *recording, es_ref pid, struct es_seq_range range,
-                            struct es_state_at *ret_state);
+/* The same of events that changed the state: those that left it as it was are passed over. The last one, the first one. */
+int es_recording_change_last(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                             struct es_state_at *ret_state);
+int es_recording_change_first(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                              struct es_state_at *ret_state);
 /* Appends the bytes of the version that the state event `seq` made; where it says "as before", of the one before. -ENODATA: they were not
  * captured (or are in what was dropped); -ENOENT: no such event; -EINVAL: it is no state; -EBADMSG: damaged. */
 int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct es_buf *bytes);
@@ -102,6 +104,9 @@ int es_recording_seq_at(struct es_recording *recording, int64_t time, uint64_t *
 
 /* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
 const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, size_t *ret_len);
+/* All of them, by reference; `visit` gives 0 or a negative errno to stop, and may not ask this recording for anything. */
+typedef int es_define_visit(es_ref ref, const uint8_t *bytes, size_t len, void *context);
+int es_recording_each_define(struct es_recording *recording, es_define_visit *visit, void *context);
 
 /* Processes and names, by time of spawn. Valid until refresh. */
 size_t es_recording_processes(struct es_recording *recording, const struct es_process **ret_processes);

@@ -29,7 +29,8 @@ static int encode_mini(struct es_store *store, uint32_t *ret_merged)
         from = store->minis[store->n_minis - merged].from;
     }
     *ret_merged = merged;
-    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, true}, &store->mini);
+    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, true, true},
+                           &store->mini);
 }
 
 static int write_blocks(struct es_store *store, uint32_t merged, bool mini)

@@ -139,7 +139,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         struct es_event e = make(seq);
         need(es_batch_add(&batch, &e) == 0);
     }
-    need(es_block_encode(encoder, &batch, (struct es_range){0, EVENTS, 1}, &image) == 0);
+    need(es_block_encode(encoder, &batch, (struct es_range){.to = EVENTS, .mini = true}, &image) == 0);
     es_batch_fini(&batch);
     for (uint32_t i = 0; i < image.n_columns; i++)
         if (image.columns[i].id == ES_C_PAYLOADS || image.columns[i].id == ES_C_CHUNKS)
