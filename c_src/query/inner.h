@@ -74,7 +74,8 @@ struct es_query {
     struct es_graph *graph; /* what led to what, of the stretch asked for last */
     struct es_index *index; /* of the blocks asked for last */
 
-    int (*tick)(void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
+    int (*tick)(
+        void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
     void *tick_context;
 };
 
