@@ -75,6 +75,8 @@ int es_core_emit(struct es_core *core, struct es_proc *proc, struct es_event *ev
     core->full = core->limit_seq && core->next_seq >= core->limit_seq;
     core->late += (event->flags & ES_E_LATE) != 0;
     if (proc) {
+        if (event->seq % ES_LATENCY_EVERY == 0 && core->latency.map)
+            es_latency_note(&core->latency, stamped);
         proc->last_time = time;
         if (event->seq - proc->marks[0].seq > MARK_EVERY) {
             proc->marks[1] = proc->marks[0];
@@ -175,6 +177,8 @@ int es_core_flush(struct es_core *core)
                {"timers", core->fired}};
     for (size_t i = 0; r == 0 && i < sizeof all / sizeof *all; i++)
         r = count_states(core, all[i].name, all[i].by_state);
+    if (r == 0)
+        r = es_latency_flush(&core->latency, core->store);
     if (r == 0)
         r = count(core, "sends.undelivered", &core->pairs.undelivered);
     if (r == 0)

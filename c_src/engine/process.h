@@ -72,9 +72,9 @@ struct es_proc {
     uint32_t scan;        /* last scan of the waiting that met it */
     uint32_t index, next; /* its own place; next free one, or next to be dropped */
     uint8_t state_name[30];
-    es_ref state_module;                   /* whose state the hash is of */
-    uint64_t state_hash;                   /* 0 = no version yet */
-    es_ref callback;                       /* module a behaviour runs in it, 0 = unknown */
+    es_ref state_module;              /* whose state the hash is of */
+    uint64_t state_hash, state_check; /* fingerprint of its last version, lower and upper half; 0 = none; not known */
+    es_ref callback;                  /* module a behaviour runs in it, 0 = unknown */
     es_ref called_module, called_function; /* the callback that gen_server is calling now, 0 = none */
     struct es_mailbox mailbox;
     struct es_process row;

@@ -96,6 +96,7 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
             es_timers_confirm(&core->timers, event);
         return es_mail_delivered(&core->mails, &core->processes, proc, event);
     case ES_K_STATE:
+        proc->state_check = 0;
         proc->state_hash = event->flags & (ES_E_CUT | ES_E_REDACTED | ES_E_STATE_MISSED) ? 0 : event->hash;
         if (es_names_word(&core->names, event->function) != ES_W_SYSTEM_REPLACE_STATE)
             proc->state_module = event->module;

@@ -70,6 +70,7 @@ void es_shown_fill(struct es_query *query, const struct es_event *event, const s
                    struct es_shown *ret)
 {
     clear(ret);
+    ret->node = event->pid && query->n_nodes > 0 ? es_query_node(query, es_ref_node(event->pid)) : NULL;
     es_query_print_who(query, event->pid, show->erlang, &ret->pid);
     add_name_of(query, event->pid, event->time, show->erlang, &ret->name);
     es_query_print_who(query, event->peer, show->erlang, &ret->peer);

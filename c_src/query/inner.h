@@ -26,6 +26,7 @@ void es_refmap_fini(struct es_refmap *map);
 #define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
 #define ES_VERSIONS_KEPT 64
+#define ES_CHANGED_KEPT 16
 
 struct es_held {
     struct es_block *block;
@@ -37,6 +38,7 @@ struct es_parents;
 struct es_shown;
 struct es_worlds;
 struct es_versions;
+struct es_changed;
 struct es_graph;
 struct es_index;
 
@@ -44,6 +46,8 @@ struct es_query {
     struct es_recording *recording;
     struct es_print print[2]; /* [erlang] */
     char *path, *node;
+    struct es_print_node *nodes; /* of a merged recording (nodes.h) */
+    size_t n_nodes;
     bool has_wall;
     int64_t wall_offset; /* wall clock - monotonic, ns */
 
@@ -58,6 +62,8 @@ struct es_query {
 
     struct es_versions *versions[ES_VERSIONS_KEPT]; /* of the processes asked for last */
     size_t next_versions;
+    struct es_changed *changed[ES_CHANGED_KEPT]; /* only where they are */
+    size_t next_changed;
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_lane_index *lanes;   /* levels of detail of blocks that timelines touched */
@@ -67,6 +73,9 @@ struct es_query {
     bool ended_ready;
     struct es_graph *graph; /* what led to what, of the stretch asked for last */
     struct es_index *index; /* of the blocks asked for last */
+
+    int (*tick)(void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
+    void *tick_context;
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is
@@ -95,6 +104,18 @@ void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct 
 void es_parents_free(struct es_parents *parents);
 void es_worlds_free(struct es_worlds *worlds);
 void es_versions_free(struct es_versions *versions);
+void es_changed_free(struct es_changed *changed);
+
+/* Where the versions of a process are, without what the events say: from the index of states, quick where es_query_versions() reads
+ * every block. Valid until ES_CHANGED_KEPT other processes were asked for. */
+struct es_version_place {
+    uint64_t seq;
+    uint8_t flags;
+};
+int es_query_version_places(struct es_query *query, es_ref pid, const struct es_version_place **ret_list,
+                            size_t *ret_n);
+/* One version, from its event. */
+int es_query_version_info(struct es_query *query, uint64_t seq, struct es_version_info *ret_info);
 
 /* The row of a process; NULL where it has none. */
 const struct es_process *es_query_process(struct es_query *query, es_ref pid);

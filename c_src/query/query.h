@@ -41,15 +41,27 @@ struct es_info {
     uint64_t replies[ES_CAUSE_MAX];  /* of the deliveries: those with the reference of a request of their receiver */
     uint64_t timers[ES_CAUSE_MAX];   /* of the deliveries: messages of the VM's timers */
     uint64_t exits[ES_CAUSE_MAX];    /* exits for whose cause there is anything to say */
+    struct es_info_latency {         /* ns, from an event in the VM until it had its place and its cause */
+        uint64_t p50, p99, max;      /* at most so long; a fifth too much, as sizes are counted */
+        uint64_t events;             /* that were looked at; 0: none, as of an import */
+    } latency;
     int64_t first_time, last_time;
     bool live, closed;
 };
 int es_query_info(struct es_query *query, struct es_info *ret_info);
 
+/* ---- nodes --------------------------------------------------------------------------------------------------------- */
+/* Nodes of a recording that was merged from several, which es_ref_node() of a pid or port counts; 0: it is of one node alone. */
+size_t es_query_nodes(const struct es_query *query);
+/* The name of a node, made unlike all others: shop@host, shop@host#2. NULL where it has none. */
+const char *es_query_node(const struct es_query *query, unsigned node);
+int es_query_node_by_name(const struct es_query *query, const char *name); /* -ENOENT says which there are */
+
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 struct es_filter {
     const es_ref *pids;
     size_t n_pids;                  /* any of these; 0 = all */
+    unsigned node;                  /* processes of the node with this number less 1; 0 = all */
     uint64_t kinds;                 /* set of 1 << es_kind, 0 = all */
     const char *module;             /* "MyApp.Cart", "my_mod", with a final '*' a prefix; NULL = all */
     int64_t since, until;           /* [since, until); INT64_MIN, INT64_MAX = no bound */
@@ -73,6 +85,47 @@ int es_query_refresh(struct es_query *query);
 /* The event with this sequence number; -ENOENT. Valid until the next call. */
 int es_query_event(struct es_query *query, uint64_t seq, const struct es_event **ret_event);
 
+/* ---- walking -------------------------------------------------------------------------------------------------------- */
+/* For those who walk through a recording event by event. */
+
+/* As es_query_event(), but of a state only the length of its bytes, which costs nothing. -ENOENT, -EBADMSG (its block is
+ * damaged), without causes. The payload is valid until the next event is asked for. */
+int es_query_peek(struct es_query *query, uint64_t seq, struct es_event *ret_event);
+/* First and last event of the block that an event is in; false where there is none. */
+bool es_query_block_around(struct es_query *query, uint64_t seq, uint64_t *ret_first, uint64_t *ret_last);
+
+struct es_walk {
+    uint64_t seq; /* from this event */
+    bool back;
+    es_ref pid;     /* to one of this process; ES_REF_NONE: of any */
+    uint64_t kinds; /* set of 1 << es_kind, 0: any */
+};
+/* The nearest such event; *ret_seq 0: there is none. Damaged blocks are passed over. */
+int es_query_walk(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq);
+/* The nearest event that changed the state of `pid`; `kinds` is not used. */
+int es_query_walk_state(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq);
+
+/* ---- film ------------------------------------------------------------------------------------------------------------ */
+/* The whole recording, from its first event to its last, as a strip of cells of equal time. Filled step by step: a step reads at
+ * most one block. Valid until es_query_refresh(). */
+#define ES_FILM_CELLS 10000u
+enum es_film_flag {
+    ES_FILM_ERROR = 1, /* a crash or an error was logged */
+    ES_FILM_MARK = 2,
+    ES_FILM_LOST = 4,   /* events were lost */
+    ES_FILM_DAMAGED = 8 /* what is here cannot be read */
+};
+struct es_film_cell {
+    uint64_t events;
+    uint8_t flags; /* set of es_film_flag */
+};
+struct es_film;
+int es_film_open(struct es_query *query, uint32_t width, struct es_film **ret_film);
+int es_film_step(struct es_film *film); /* 1: there is more to do, 0: it is whole, negative errno */
+const struct es_film_cell *es_film_cells(const struct es_film *film);
+uint32_t es_film_at(const struct es_film *film, int64_t time); /* the cell of a time */
+void es_film_close(struct es_film *film);
+
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
 struct es_ps_row {
     const struct es_process *process;
@@ -85,7 +138,7 @@ int es_query_ps(struct es_query *query, int64_t at, struct es_ps_row **ret_rows,
 
 /* Registered name of a process at a time, or the last it had before; ES_REF_NONE. INT64_MAX: its last one. */
 es_ref es_query_name(struct es_query *query, es_ref pid, int64_t at);
-/* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>"; several over time: all of them. free().
+/* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>" / "<shop@host.1.2>"; several over time: all of them. free().
  * -ENOENT says what is near. */
 int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, size_t *ret_n);
 
@@ -133,10 +186,9 @@ struct es_timeline {
     struct es_timeline_hole *holes; /* damaged blocks: what was there is unknown */
     size_t n_holes;
 };
-/* -EINVAL (no lanes, no pixels, too many, an empty window). es_timeline_free(*ret_timeline). */
+/* -EINVAL (no lanes, no pixels, too many, an empty window). Valid until the next question of this kind: the memory is used again. */
 int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
-                      struct es_timeline **ret_timeline);
-void es_timeline_free(struct es_timeline *timeline);
+                      const struct es_timeline **ret_timeline);
 
 /* ---- a moment ------------------------------------------------------------------------------------------------------ */
 /* The last event at or before this time; 0 where there is none. */
@@ -191,6 +243,8 @@ struct es_moment {
     size_t n;
 };
 int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret_moment);
+/* The same of one process alone: n is 0 where it does not live then. Supervisors are not told. */
+int es_query_moment_of(struct es_query *query, uint64_t seq, es_ref pid, struct es_moment **ret_moment);
 void es_moment_free(struct es_moment *moment);
 
 /* ---- messages between two sides ------------------------------------------------------------------------------------ */
@@ -302,6 +356,12 @@ struct es_state {
 /* The state of a process at a time. -ENOENT: it did not live yet; -ENODATA: no state is known of it then; both with
  * causes that say why, as far as the recording knows. After its exit: its last one. */
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state);
+/* The same right after event `seq`, of which `at` is the time. */
+int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state);
+/* How many versions there are; quick, as no event is read. */
+int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n);
+/* Version `number` of a process, from 1. -ENOENT. */
+int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info);
 void es_state_fini(struct es_state *state);
 
 /* Which of several processes (of one name, over time) is meant by a time: that which lived then, else the last one
@@ -576,6 +636,21 @@ struct es_cut_request {
     void *context;
 };
 int es_query_cut(struct es_query *query, const struct es_cut_request *request);
+
+/* Puts recordings of several nodes together into one, on the clock of the first. Messages between the nodes are paired and say how the
+ * clocks lie; docs/merge.md. */
+struct es_merge_request {
+    const char *path; /* of the result */
+    bool overwrite;
+    const int64_t *offsets; /* by hand, in ns, one for each recording but the first; NULL: to be found */
+    int (*tick)(double done, void *context);
+    void *context;
+};
+/* What is said of recording `k` of a merged one: metadata "merged.k.KEY"; NULL where nothing is. */
+const char *es_query_merged(struct es_query *query, size_t k, const char *key);
+size_t es_query_merged_count(struct es_query *query);
+/* -EINVAL: they cannot be put together, says why. `n` from 2 to 64. */
+int es_query_merge(struct es_query *const *queries, size_t n, const struct es_merge_request *request);
 
 enum es_export { ES_EXPORT_JSONL, ES_EXPORT_PERFETTO, ES_EXPORT_ETF };
 struct es_export_request {

@@ -274,6 +274,9 @@ static int enter_block(struct es_spans *spans)
     for (;;) {
         const struct es_block_info *blocks = NULL;
         size_t n = es_recording_blocks(recording, &blocks), i = es_query_block_of(spans->query, spans->next);
+        int stop = spans->query->tick ? spans->query->tick(spans->query->tick_context) : 0;
+        if (stop < 0)
+            return stop;
         if (i >= n || (spans->asked == 0 && blocks[i].first_time >= spans->match.filter.until))
             return 0;
         if (!matters(spans, &blocks[i])) {

@@ -85,6 +85,7 @@ static uint64_t plain_value(struct es_sql *sql, const struct es_event *event, un
     case ES_SQL_F_CAUSE_STATE: return event->cause_state;
     case ES_SQL_F_PARENT: return es_query_parent(sql->query, event);
     case ES_SQL_F_MAKER: return es_sql_maker(sql, event);
+    case ES_SQL_F_VERSION: return es_sql_version(sql, event);
     case ES_SQL_F_BYTES: return event->payload_len;
     case ES_SQL_F_FLAGS: return event->flags;
     case ES_SQL_F_MOVED: return event->flags & ES_E_MOVED ? event->moved : 0;

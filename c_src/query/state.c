@@ -103,16 +103,11 @@ static size_t version_at(const struct es_version_info *list, size_t n, int64_t a
     return low;
 }
 
-static int copy_bytes(struct es_query *query, const struct es_version_info *list, struct es_state *state)
+/* Of version `number`, which `info` is. */
+static int copy_bytes(struct es_query *query, const struct es_version_info *info, struct es_state *state)
 {
     const uint8_t *bytes;
-    size_t number = state->number;
-    while (number > 0 && (list[number - 1].flags & ES_E_STATE_MISSED))
-        number--;
-    state->shown = number;
-    if (number == 0)
-        return 0;
-    int rc = es_query_version_bytes(query, &list[number - 1], &bytes, &state->len);
+    int rc = es_query_version_bytes(query, info, &bytes, &state->len);
     if (rc < 0)
         return rc;
     state->bytes = malloc(state->len);
@@ -122,6 +117,21 @@ static int copy_bytes(struct es_query *query, const struct es_version_info *list
     return 0;
 }
 
+/* `state` has pid, time, number and version; `shown` is the version that was captured, NULL: none was. */
+static int fill(struct es_query *query, const struct es_version_info *shown, struct es_state *state)
+{
+    const struct es_process *process = es_query_process(query, state->pid);
+    state->since = state->version.time;
+    state->exited = process && process->exited <= state->at ? process->exited : INT64_MAX;
+    judge(query, state);
+    int rc = shown ? copy_bytes(query, shown, state) : 0;
+    if (rc == 0)
+        rc = es_query_version_cause(query, &state->version, &state->cause);
+    if (rc < 0)
+        es_state_fini(state);
+    return rc;
+}
+
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state)
 {
     const struct es_version_info *list = NULL;
@@ -129,27 +139,79 @@ int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_sta
     int rc = es_query_versions(query, pid, &list, &n);
     if (rc < 0)
         return rc;
-    size_t number = version_at(list, n, at);
-    const struct es_process *process = es_query_process(query, pid);
-    if (number == 0)
+    struct es_state state = {.pid = pid, .at = at, .number = version_at(list, n, at), .of = n};
+    if (state.number == 0)
         return es_state_unknown(query, pid, at);
-    struct es_state state = {.pid = pid,
-                             .at = at,
-                             .since = list[number - 1].time,
-                             .number = number,
-                             .of = n,
-                             .version = list[number - 1],
-                             .exited = process && process->exited <= at ? process->exited : INT64_MAX};
-    judge(query, &state);
-    rc = copy_bytes(query, list, &state);
+    state.version = list[state.number - 1];
+    state.shown = state.number;
+    while (state.shown > 0 && (list[state.shown - 1].flags & ES_E_STATE_MISSED))
+        state.shown--;
+    rc = fill(query, state.shown ? &list[state.shown - 1] : NULL, &state);
     if (rc == 0)
-        rc = es_query_version_cause(query, &state.version, &state.cause);
-    if (rc < 0) {
-        es_state_fini(&state);
-        return rc;
+        *ret_state = state;
+    return rc;
+}
+
+/* ---- after an event ------------------------------------------------------------------------------------------------ */
+
+/* The last version at or before an event. */
+static size_t version_after(const struct es_version_place *list, size_t n, uint64_t seq)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list[middle].seq <= seq)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    *ret_state = state;
-    return 0;
+    return low;
+}
+
+int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
+{
+    const struct es_version_place *list = NULL;
+    struct es_version_info shown = {0};
+    size_t n = 0;
+    int rc = es_query_version_info(query, seq, &shown);
+    struct es_state state = {.pid = pid, .at = shown.time};
+    if (rc == 0)
+        rc = es_query_version_places(query, pid, &list, &n);
+    if (rc < 0)
+        return rc;
+    state.of = n;
+    state.number = state.shown = version_after(list, n, seq);
+    if (state.number == 0)
+        return es_state_unknown(query, pid, state.at);
+    while (state.shown > 0 && (list[state.shown - 1].flags & ES_E_STATE_MISSED))
+        state.shown--;
+    uint64_t captured = state.shown ? list[state.shown - 1].seq : 0;
+    rc = es_query_version_info(query, list[state.number - 1].seq, &state.version);
+    if (rc == 0 && captured)
+        rc = es_query_version_info(query, captured, &shown);
+    if (rc == 0)
+        rc = fill(query, captured ? &shown : NULL, &state);
+    if (rc == 0)
+        *ret_state = state;
+    return rc;
+}
+
+int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n)
+{
+    const struct es_version_place *list = NULL;
+    return es_query_version_places(query, pid, &list, ret_n);
+}
+
+int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info)
+{
+    const struct es_version_place *list = NULL;
+    size_t n = 0;
+    int rc = es_query_version_places(query, pid, &list, &n);
+    if (rc < 0)
+        return rc;
+    if (number == 0 || number > n)
+        return es_fail(-ENOENT, "there is no version %llu", (unsigned long long)number);
+    return es_query_version_info(query, list[number - 1].seq, ret_info);
 }
 
 void es_state_fini(struct es_state *state)

@@ -184,26 +184,53 @@ static uint32_t rows_until(const struct versions *v, const struct es_state_owner
     return from;
 }
 
+/* Whose states a block has is known without reading what they are. 1 with the rows of the process, 0 where it has none there. */
+static int rows_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct versions *v,
+                   const struct es_state_owner **ret_owner)
+{
+    struct es_state_owners owners;
+    int r = get_owners(rec, info, &owners);
+    if (r < 0 || !find_owner(&owners.owners, pid))
+        return r;
+    r = get_versions(rec, info, v);
+    *ret_owner = r == 0 ? find_owner(&v->owners, pid) : NULL;
+    return r < 0 ? r : *ret_owner != NULL;
+}
+
+static void tell_row(const struct versions *v, const struct es_state_row *row, struct es_state_at *at)
+{
+    at->seq = v->block->info.first_seq + row->event;
+    at->flags = row->flags;
+    at->len = row->full;
+    at->hash = row->hash;
+}
+
 /* 1 where it is in this block, 0 where it is not. */
 static int find_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_seq_range range,
                    struct es_state_at *at)
 {
-    struct es_state_owners owners;
     struct versions v;
-    int r = get_owners(rec, info, &owners);
-    if (r < 0 || !find_owner(&owners.owners, pid))
-        return r;
-    r = get_versions(rec, info, &v);
-    const struct es_state_owner *owner = r == 0 ? find_owner(&v.owners, pid) : NULL;
-    uint32_t n = owner ? rows_until(&v, owner, range.to) : 0;
+    const struct es_state_owner *owner;
+    int r = rows_in(rec, info, pid, &v, &owner);
+    uint32_t n = r == 1 ? rows_until(&v, owner, range.to) : 0;
     if (n == 0)
-        return r;
-    const struct es_state_row *row = &v.block->states.rows[owner->first + n - 1];
-    at->seq = v.block->info.first_seq + row->event;
-    at->flags = row->flags;
-    at->len = row->full;
-    at->hash = row->hash;
+        return r < 0 ? r : 0;
+    tell_row(&v, &v.block->states.rows[owner->first + n - 1], at);
     return at->seq >= range.from;
+}
+
+/* The same of the first one. */
+static int next_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_seq_range range,
+                   struct es_state_at *at)
+{
+    struct versions v;
+    const struct es_state_owner *owner;
+    int r = rows_in(rec, info, pid, &v, &owner);
+    uint32_t n = r == 1 && range.from > 0 ? rows_until(&v, owner, range.from - 1) : 0;
+    if (r != 1 || n == owner->n)
+        return r < 0 ? r : 0;
+    tell_row(&v, &v.block->states.rows[owner->first + n], at);
+    return at->seq <= range.to;
 }
 
 int es_recording_state_find(struct es_recording *rec, es_ref pid, struct es_seq_range range,
@@ -215,6 +242,29 @@ int es_recording_state_find(struct es_recording *rec, es_ref pid, struct es_seq_
     for (i = i == n ? 0 : i + 1; i > 0 && blocks[i - 1].last_seq >= range.from; i--) {
         at.block = i - 1;
         int r = blocks[i - 1].kinds[ES_K_STATE] ? find_in(rec, &blocks[i - 1], pid, range, &at) : 0;
+        if (r == 1) {
+            *ret_state = at;
+            return 0;
+        }
+        if (r < 0 && r != -EBADMSG && r != -ENOENT)
+            return r;
+        if (r < 0)
+            es_error_clear();
+        at.unread += r < 0;
+    }
+    *ret_state = (struct es_state_at){.unread = at.unread};
+    return -ENOENT;
+}
+
+int es_recording_state_next(struct es_recording *rec, es_ref pid, struct es_seq_range range,
+                            struct es_state_at *ret_state)
+{
+    const struct es_block_info *blocks;
+    size_t n = es_recording_blocks(rec, &blocks), i = es_reader_block_before(rec, range.from);
+    struct es_state_at at = {0};
+    for (i = i == n ? 0 : i; i < n && blocks[i].first_seq <= range.to; i++) {
+        at.block = i;
+        int r = blocks[i].kinds[ES_K_STATE] ? next_in(rec, &blocks[i], pid, range, &at) : 0;
         if (r == 1) {
             *ret_state = at;
             return 0;
@@ -290,6 +340,14 @@ static int get_chunk(struct es_recording *rec, const struct es_state_block *bloc
     return 0;
 }
 
+static int lend(struct es_recording *rec, const struct es_state_block *block, const struct es_chain *chain,
+                struct es_unfold *unfold)
+{
+    struct es_chunk chunk;
+    int r = get_chunk(rec, block, chain->lender_chunk, &chunk);
+    return r == 0 ? es_unfold_lend(unfold, &block->states, &chunk, chain->lender) : r;
+}
+
 static int put_together(struct es_recording *rec, const struct es_state_block *block, uint32_t row,
                         struct es_buf *bytes)
 {
@@ -297,6 +355,8 @@ static int put_together(struct es_recording *rec, const struct es_state_block *b
     struct es_chain chain;
     struct es_chunk chunk;
     int r = es_stored_states_chain(&block->states, row, &chain);
+    if (r == 0 && es_unfold_borrows(unfold, &block->states, row))
+        r = lend(rec, block, &chain, unfold);
     if (r == 0)
         r = get_chunk(rec, block, chain.chunk, &chunk);
     if (r == 0)
@@ -395,9 +455,12 @@ int es_reader_verify_states(struct es_recording *rec, size_t block)
     for (uint32_t i = 0; r == 0 && i < v.block->states.n; i++) {
         const struct es_state_row *row = &v.block->states.rows[i];
         struct es_chain chain;
-        if (row->form == ES_VERSION_WHOLE)
+        bool begins = row->form == ES_VERSION_WHOLE || row->lender != ES_NO_VERSION;
+        if (begins)
             r = es_stored_states_chain(&v.block->states, i, &chain);
-        if (r == 0 && row->form == ES_VERSION_WHOLE)
+        if (r == 0 && row->lender != ES_NO_VERSION)
+            r = lend(rec, v.block, &chain, &unfold);
+        if (r == 0 && begins)
             r = get_chunk(rec, v.block, chain.chunk, &chunk);
         if (r == 0)
             r = es_unfold(&unfold, &chunk, row);
