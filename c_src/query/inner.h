@@ -46,6 +46,8 @@ struct es_query {
     struct es_recording *recording;
     struct es_print print[2]; /* [erlang] */
     char *path, *node;
+    struct es_print_node *nodes; /* of a merged recording (nodes.h) */
+    size_t n_nodes;
     bool has_wall;
     int64_t wall_offset; /* wall clock - monotonic, ns */
 
@@ -71,6 +73,9 @@ struct es_query {
     bool ended_ready;
     struct es_graph *graph; /* what led to what, of the stretch asked for last */
     struct es_index *index; /* of the blocks asked for last */
+
+    int (*tick)(void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
+    void *tick_context;
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is

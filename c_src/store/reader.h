@@ -43,17 +43,21 @@ struct es_pid_count {
 int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids,
                             size_t *ret_n); /* free() */
 
-/* Events of a block in order of process and, within each, of time: what levels of detail are made of, without
- * the rest of each event. -EBADMSG: damaged, skip it. es_block_lanes_fini(). */
-struct es_block_lanes {
-    struct es_pid_count *pids; /* sorted; their events stand one after the other in the arrays below */
-    size_t n_pids, n;
-    int64_t *times;
-    uint32_t *places; /* in the block: sequence number - first_seq */
-    uint8_t *kinds;
+/* The events of some processes in a block: what levels of detail are made of, without the rest of each event. -EBADMSG: damaged, skip it.
+ * Valid until the next read of this recording. */
+struct es_lanes_request {
+    const es_ref *pids; /* each once */
+    size_t n;
 };
-int es_recording_block_lanes(struct es_recording *recording, size_t block, struct es_block_lanes *ret_lanes);
-void es_block_lanes_fini(struct es_block_lanes *lanes);
+struct es_block_lanes {
+    uint32_t *starts; /* request.n + 1: where the events of each process begin in the arrays that follow */
+    uint16_t *places; /* in the block: sequence number - first_seq, ascending */
+    uint8_t *kinds;
+    void *times; /* since the block's first_time, ascending (unless the file lies): uint64_t where `wide`, else uint32_t */
+    bool wide;
+};
+int es_recording_block_lanes(struct es_recording *recording, size_t block, const struct es_lanes_request *request,
+                             struct es_block_lanes *ret_lanes);
 
 /* Decoded block. State events come without their bytes: payload NULL, payload_len the length of the version; es_recording_state_read() has
  * them. Small cache inside the recording: valid until `es_block_unref`. -EBADMSG: damaged (checksum), skip it. */
@@ -99,6 +103,9 @@ int es_recording_seq_at(struct es_recording *recording, int64_t time, uint64_t *
 
 /* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
 const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, size_t *ret_len);
+/* All of them, by reference; `visit` gives 0 or a negative errno to stop, and may not ask this recording for anything. */
+typedef int es_define_visit(es_ref ref, const uint8_t *bytes, size_t len, void *context);
+int es_recording_each_define(struct es_recording *recording, es_define_visit *visit, void *context);
 
 /* Processes and names, by time of spawn. Valid until refresh. */
 size_t es_recording_processes(struct es_recording *recording, const struct es_process **ret_processes);

@@ -340,6 +340,14 @@ static int get_chunk(struct es_recording *rec, const struct es_state_block *bloc
     return 0;
 }
 
+static int lend(struct es_recording *rec, const struct es_state_block *block, const struct es_chain *chain,
+                struct es_unfold *unfold)
+{
+    struct es_chunk chunk;
+    int r = get_chunk(rec, block, chain->lender_chunk, &chunk);
+    return r == 0 ? es_unfold_lend(unfold, &block->states, &chunk, chain->lender) : r;
+}
+
 static int put_together(struct es_recording *rec, const struct es_state_block *block, uint32_t row,
                         struct es_buf *bytes)
 {
@@ -347,6 +355,8 @@ static int put_together(struct es_recording *rec, const struct es_state_block *b
     struct es_chain chain;
     struct es_chunk chunk;
     int r = es_stored_states_chain(&block->states, row, &chain);
+    if (r == 0 && es_unfold_borrows(unfold, &block->states, row))
+        r = lend(rec, block, &chain, unfold);
     if (r == 0)
         r = get_chunk(rec, block, chain.chunk, &chunk);
     if (r == 0)
@@ -445,9 +455,12 @@ int es_reader_verify_states(struct es_recording *rec, size_t block)
     for (uint32_t i = 0; r == 0 && i < v.block->states.n; i++) {
         const struct es_state_row *row = &v.block->states.rows[i];
         struct es_chain chain;
-        if (row->form == ES_VERSION_WHOLE)
+        bool begins = row->form == ES_VERSION_WHOLE || row->lender != ES_NO_VERSION;
+        if (begins)
             r = es_stored_states_chain(&v.block->states, i, &chain);
-        if (r == 0 && row->form == ES_VERSION_WHOLE)
+        if (r == 0 && row->lender != ES_NO_VERSION)
+            r = lend(rec, v.block, &chain, &unfold);
+        if (r == 0 && begins)
             r = get_chunk(rec, v.block, chain.chunk, &chunk);
         if (r == 0)
             r = es_unfold(&unfold, &chunk, row);
