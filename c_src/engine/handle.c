@@ -208,13 +208,14 @@ void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es
 
 /* ---- timeouts of state machines ------------------------------------------------------------------------------------ */
 
-/* The newest: one is started when the one before is handled, or thrown away with its message. */
+/* The one that was started last: by then the one before was handled, or thrown away with its message. They may fire in another order. */
 static uint32_t newest_of(const struct es_mails *mails, const struct es_mail_list *list, uint64_t timer,
                           uint32_t *ret_before)
 {
     uint32_t found = 0, before = 0;
     for (uint32_t at = list->first; at; before = at, at = es_mail_at(mails, at)->next)
-        if (es_mail_at(mails, at)->timer == timer) {
+        if (es_mail_at(mails, at)->timer == timer &&
+            (!found || es_mail_at(mails, at)->started >= es_mail_at(mails, found)->started)) {
             found = at;
             *ret_before = before;
         }

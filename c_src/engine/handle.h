@@ -25,7 +25,7 @@ struct es_mail {
 };
 
 #define ES_MAILS_MAX (1u << 18)       /* of all mailboxes together */
-#define ES_MAILBOX_MAX 4096u          /* of one */
+#define ES_MAILBOX_MAX 16384u         /* of one */
 #define ES_MAILBOX_UNHANDLED_MAX 512u /* while no callback was seen at all: none may be recorded */
 
 struct es_mails {

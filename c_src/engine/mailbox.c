@@ -175,7 +175,9 @@ int es_mails_each(const struct es_mails *mails, const struct es_processes *proce
 int es_mail_restore(struct es_mails *mails, struct es_proc *proc, const struct es_mail *mail, enum es_mail_queue queue)
 {
     struct es_mail_list *list = queue == ES_MAIL_WAITS ? &proc->mailbox.waits : &proc->mailbox.postponed;
-    if (mails->used >= ES_MAILS_MAX || list->n >= ES_MAILBOX_MAX)
+    if (mails->used >= ES_MAILS_MAX || list->n >= ES_MAILBOX_MAX) {
+        es_mail_forgotten(proc);
         return 0;
+    }
     return es_mail_push(mails, list, mail);
 }

@@ -101,7 +101,7 @@ for n, call in zip(fired, timeouts):
         compared["timeouts of no time"] += 1
         if delivery is not None:
             problem("WRONG: a timeout of no time has a cause", call, json.dumps(delivery))
-    elif delivery is None and call["cause_state"] == "unknown":
+    elif delivery is None and call.get("cause_state") == "unknown":
         compared["timeouts of a state machine that may be another's"] += 1
     else:
         compared["timeouts of a state machine"] += 1
