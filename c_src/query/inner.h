@@ -37,7 +37,6 @@ struct es_parents;
 struct es_shown;
 struct es_worlds;
 struct es_versions;
-struct es_graph;
 struct es_index;
 
 struct es_query {
@@ -65,7 +64,6 @@ struct es_query {
     struct es_worlds *worlds;      /* the last moments asked for */
     struct es_refmap ended;        /* functions of which some call has a recorded end */
     bool ended_ready;
-    struct es_graph *graph; /* what led to what, of the stretch asked for last */
     struct es_index *index; /* of the blocks asked for last */
 };
 

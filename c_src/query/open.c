@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "query/fields.h"
-#include "query/graph.h"
 #include "query/index.h"
 #include "query/timeline_index.h"
 
@@ -72,8 +71,6 @@ static void forget(struct es_query *query)
         es_versions_free(query->versions[i]);
         query->versions[i] = NULL;
     }
-    es_graph_free(query->graph);
-    query->graph = NULL;
     es_index_free(query->index);
     query->index = NULL;
     es_refmap_fini(&query->ended);

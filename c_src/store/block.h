@@ -109,6 +109,15 @@ int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_bloc
 /* Times, kinds and places of all events, in order of process; nothing that one event would need. */
 int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_block_lanes *ret);
 
+/* Which events come one after the other, and their causes: see reader.h. Points into the decoder. */
+int es_block_decode_causes(struct es_decoder *decoder, const struct es_stored_block *stored,
+                           struct es_block_causes *ret);
+uint64_t es_block_cause_columns(void);
+
+/* How many deliveries of a block have an origin that is not known, though it should be. */
+int es_block_count_strange(struct es_decoder *decoder, const struct es_stored_block *stored, uint32_t *ret_n);
+uint64_t es_block_strange_columns(void);
+
 /* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
 #define ES_TIME_COLUMNS ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE)
 int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,

@@ -7,11 +7,13 @@
 #include "base/error.h"
 #include "store/gaps.h"
 
-#define BIT(id) ((uint64_t)1 << (id))
-#define COMMON                                                                                          \
-    (BIT(ES_C_TIMES) | BIT(ES_C_TIME_BITS) | BIT(ES_C_TIME_RARE) | BIT(ES_C_THREADS) | BIT(ES_C_PIDS) | \
-     BIT(ES_C_REFS) | BIT(ES_C_COUNTS) | BIT(ES_C_KINDS) | BIT(ES_C_FLAGS) | BIT(ES_C_MOVED))
-#define CAUSES (BIT(ES_C_CAUSE_STATES) | BIT(ES_C_CAUSES) | BIT(ES_C_CAUSE_BITS) | BIT(ES_C_CAUSE_RARE))
+#define COMMON                                                                                                        \
+    (ES_COLUMN_BIT(ES_C_TIMES) | ES_COLUMN_BIT(ES_C_TIME_BITS) | ES_COLUMN_BIT(ES_C_TIME_RARE) |                      \
+     ES_COLUMN_BIT(ES_C_THREADS) | ES_COLUMN_BIT(ES_C_PIDS) | ES_COLUMN_BIT(ES_C_REFS) | ES_COLUMN_BIT(ES_C_COUNTS) | \
+     ES_COLUMN_BIT(ES_C_KINDS) | ES_COLUMN_BIT(ES_C_FLAGS) | ES_COLUMN_BIT(ES_C_MOVED))
+#define CAUSES                                                                                        \
+    (ES_COLUMN_BIT(ES_C_CAUSE_STATES) | ES_COLUMN_BIT(ES_C_CAUSES) | ES_COLUMN_BIT(ES_C_CAUSE_BITS) | \
+     ES_COLUMN_BIT(ES_C_CAUSE_RARE))
 
 /* Most raw bytes a column can have, by event, or by reference where it is a table of these. */
 static const uint8_t max_bytes[ES_COLUMNS] = {
@@ -37,19 +39,20 @@ uint64_t es_block_columns(unsigned fields)
 {
     uint64_t set = COMMON;
     if (fields & ES_F_FUN)
-        set |= BIT(ES_C_FUNS) | BIT(ES_C_CALLS);
+        set |= ES_COLUMN_BIT(ES_C_FUNS) | ES_COLUMN_BIT(ES_C_CALLS);
     if (fields & ES_F_PEER)
-        set |= BIT(ES_C_PEERS) | CAUSES;
+        set |= ES_COLUMN_BIT(ES_C_PEERS) | CAUSES;
     if (fields & ES_F_CAUSE)
         set |= CAUSES;
     if (fields & (ES_F_HASH | ES_F_CORR))
-        set |= BIT(ES_C_MESSAGES) | BIT(ES_C_HASHES) | BIT(ES_C_CORRS) | BIT(ES_C_STATE_HASHES) | CAUSES;
+        set |= ES_COLUMN_BIT(ES_C_MESSAGES) | ES_COLUMN_BIT(ES_C_HASHES) | ES_COLUMN_BIT(ES_C_CORRS) |
+               ES_COLUMN_BIT(ES_C_STATE_HASHES) | CAUSES;
     if (fields & ES_F_NUM)
-        set |= BIT(ES_C_NUMS);
+        set |= ES_COLUMN_BIT(ES_C_NUMS);
     if (fields & (ES_F_PAYLOAD | ES_FIELD_LENGTHS))
-        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_VERSIONS) | BIT(ES_C_SIZES);
+        set |= ES_COLUMN_BIT(ES_C_LENGTHS) | ES_COLUMN_BIT(ES_C_VERSIONS) | ES_COLUMN_BIT(ES_C_SIZES);
     if (fields & ES_F_PAYLOAD)
-        set |= BIT(ES_C_PAYLOADS);
+        set |= ES_COLUMN_BIT(ES_C_PAYLOADS);
     return set;
 }
 
@@ -214,6 +217,18 @@ static int decode_kinds(struct es_decoder *d)
     return 0;
 }
 
+int es_decode_order(struct es_decoder *d)
+{
+    int r = make_arrays(d);
+    if (r == 0)
+        r = make_tables(d);
+    if (r == 0)
+        r = decode_refs(d);
+    if (r == 0)
+        r = decode_pids(d);
+    return r == 0 ? decode_kinds(d) : r;
+}
+
 /* Everything that is known so far, event by event. */
 static int write_events(struct es_decoder *d, unsigned fields)
 {
@@ -250,15 +265,7 @@ static int write_events(struct es_decoder *d, unsigned fields)
 
 static int decode_all(struct es_decoder *d, unsigned fields)
 {
-    int r = make_arrays(d);
-    if (r == 0)
-        r = make_tables(d);
-    if (r == 0)
-        r = decode_refs(d);
-    if (r == 0)
-        r = decode_pids(d);
-    if (r == 0)
-        r = decode_kinds(d);
+    int r = es_decode_order(d);
     if (r == 0 && (fields & ES_F_FUN))
         r = es_decode_funs(d);
     if (r == 0 && (fields & (ES_F_CAUSE | ES_F_PEER | ES_F_HASH | ES_F_CORR)))
@@ -314,109 +321,10 @@ void es_decoded_fini(struct es_decoded *decoded)
     *decoded = (struct es_decoded){0};
 }
 
-void es_block_lanes_fini(struct es_block_lanes *lanes)
-{
-    free(lanes->pids);
-    free(lanes->times);
-    free(lanes->places);
-    free(lanes->kinds);
-    *lanes = (struct es_block_lanes){0};
-}
-
-static int make_lanes(struct es_decoder *d, struct es_block_lanes *lanes)
-{
-    lanes->pids = malloc((d->n_refs + 1) * sizeof *lanes->pids);
-    lanes->times = malloc(d->n * sizeof *lanes->times);
-    lanes->places = malloc(d->n * sizeof *lanes->places);
-    lanes->kinds = malloc(d->n);
-    return lanes->pids && lanes->times && lanes->places && lanes->kinds
-               ? 0
-               : es_fail(-ENOMEM, "no memory for the lanes of a block");
-}
-
-static int fill_lanes(struct es_decoder *d, struct es_block_lanes *lanes)
-{
-    struct es_gap_reader gaps = {es_decode_reader(d, ES_C_TIMES), es_decode_reader(d, ES_C_TIME_BITS),
-                                 es_decode_reader(d, ES_C_TIME_RARE), 0, 0};
-    uint64_t time = (uint64_t)d->info->first_time;
-    for (uint32_t i = 0; i < d->n; i++) /* `back` is not needed by lanes: times in order of time */
-        d->back[i] = time += (uint64_t)es_gap_get(&gaps);
-    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || (int64_t)time != d->info->last_time)
-        return es_fail(-EBADMSG, "the times are wrong");
-    for (uint32_t k = 0; k < d->n; k++)
-        lanes->times[k] = (int64_t)d->back[d->order[k]];
-    memcpy(lanes->places, d->order, d->n * sizeof *lanes->places);
-    memcpy(lanes->kinds, d->column[ES_C_KINDS].bytes, d->n);
-    for (uint32_t i = 0; i < d->n_refs; i++)
-        if (d->counts[i])
-            lanes->pids[lanes->n_pids++] = (struct es_pid_count){d->refs[i], d->counts[i]};
-    lanes->n = d->n;
-    return 0;
-}
-
-int es_block_decode_lanes(struct es_decoder *d, const struct es_stored_block *stored, struct es_block_lanes *ret)
-{
-    struct es_block_lanes lanes = {0};
-    int r = es_decode_load(d, stored, COMMON);
-    if (r == 0)
-        r = make_arrays(d);
-    if (r == 0)
-        r = make_tables(d);
-    if (r == 0)
-        r = decode_refs(d);
-    if (r == 0)
-        r = decode_pids(d);
-    if (r == 0)
-        r = decode_kinds(d);
-    if (r == 0)
-        r = make_lanes(d, &lanes);
-    if (r == 0)
-        r = fill_lanes(d, &lanes);
-    if (r < 0)
-        es_block_lanes_fini(&lanes);
-    else
-        *ret = lanes;
-    return r;
-}
-
 int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set)
 {
     int r = es_decode_load(d, stored, set);
     if (r == 0)
         r = make_tables(d);
     return r == 0 ? decode_refs(d) : r;
-}
-
-int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *stored, struct es_pids *ret)
-{
-    int r = es_decode_refs(d, stored, BIT(ES_C_REFS) | BIT(ES_C_COUNTS));
-    if (r < 0)
-        return r;
-    struct es_pids pids = {malloc((d->n_refs + 1) * sizeof *pids.pids), 0};
-    if (!pids.pids)
-        return es_fail(-ENOMEM, "no memory for processes");
-    for (uint32_t i = 0; i < d->n_refs; i++)
-        if (d->counts[i])
-            pids.pids[pids.n++] = (struct es_pid_count){d->refs[i], d->counts[i]};
-    *ret = pids;
-    return 0;
-}
-
-int es_block_find_time(struct es_decoder *d, const struct es_stored_block *stored, int64_t time, uint32_t *ret_event)
-{
-    int r = es_decode_load(d, stored, ES_TIME_COLUMNS);
-    if (r < 0)
-        return r;
-    struct es_gap_reader gaps = {es_decode_reader(d, ES_C_TIMES), es_decode_reader(d, ES_C_TIME_BITS),
-                                 es_decode_reader(d, ES_C_TIME_RARE), 0, 0};
-    uint64_t at = (uint64_t)d->info->first_time;
-    uint32_t found = ES_NOTHING;
-    for (uint32_t i = 0; i < d->n; i++) {
-        at += (uint64_t)es_gap_get(&gaps);
-        found = (int64_t)at <= time ? i : found;
-    }
-    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || (int64_t)at != d->info->last_time)
-        return es_fail(-EBADMSG, "the times are wrong");
-    *ret_event = found;
-    return found == ES_NOTHING ? -ENOENT : 0;
 }

@@ -36,9 +36,14 @@ struct es_decoder {
     struct es_event *events;
 };
 
+#define ES_COLUMN_BIT(id) ((uint64_t)1 << (id))
+
 /* Decompresses the columns in `set`; and, where REFS and COUNTS are among them, reads the table of references. */
 int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
 int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
+
+/* Processes, kinds and flags of events, and their order of process. */
+int es_decode_order(struct es_decoder *d);
 
 int es_decode_funs(struct es_decoder *d);
 int es_decode_causes(struct es_decoder *d);

@@ -55,6 +55,25 @@ struct es_block_lanes {
 int es_recording_block_lanes(struct es_recording *recording, size_t block, struct es_block_lanes *ret_lanes);
 void es_block_lanes_fini(struct es_block_lanes *lanes);
 
+/* What causality needs of a block's events, and nothing else of them: a quarter of the work of decoding it. Arrays are of all events
+ * of a stored block, of which those from `first` on, `n` of them, are those of the block that was asked for (all, but where a live
+ * recording's mini-block was merged since). Valid until the recording is asked for anything else. */
+struct es_block_causes {
+    size_t n_refs;
+    const es_ref *refs;     /* ascending */
+    const uint32_t *counts; /* of each reference: of how many events it is the process */
+    uint32_t first, n, stored;
+    const uint32_t *order;                 /* events in order of process, in each process of time */
+    const uint32_t *owners;                /* of each event: its process, in refs */
+    const uint8_t *kinds, *flags, *states; /* states: enum es_cause */
+    const uint64_t *back;                  /* the cause is so many events before it, 0: none known */
+};
+/* -EBADMSG: damaged, skip it. */
+int es_recording_block_causes(struct es_recording *recording, size_t block, struct es_block_causes *ret_causes);
+
+/* How many deliveries of a block have an origin that is not known, though it should be; from two columns alone. */
+int es_recording_block_strange(struct es_recording *recording, size_t block, uint32_t *ret_n);
+
 /* Decoded block. State events come without their bytes: payload NULL, payload_len the length of the version; es_recording_state_read() has
  * them. Small cache inside the recording: valid until `es_block_unref`. -EBADMSG: damaged (checksum), skip it. */
 struct es_block {

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes the edges of a block from its part, and finds what they have in other blocks. Each edge is added when the event it
+ * leads to is reached, so that they are sorted. */
+#include "query/edges.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define NO_PLACE UINT32_MAX
+
+struct making {
+    struct es_index_part *part;
+    struct es_edges *edges;
+    uint32_t *handler; /* of each delivery: the act that handles it, NO_PLACE: none here */
+};
+
+void es_edges_free(struct es_edges *edges)
+{
+    if (!edges)
+        return;
+    free(edges->edges);
+    free(edges->incoming);
+    free(edges->reached);
+    free(edges->numbers);
+    free(edges->slots);
+    free(edges->out);
+    free(edges->in);
+    free(edges->out_at);
+    free(edges->in_at);
+    free(edges);
+}
+
+/* ---- processes ----------------------------------------------------------------------------------------------------- */
+
+uint32_t es_edges_number(struct es_index *index, es_ref pid)
+{
+    uint64_t *place = es_refmap_place(&index->numbers, pid);
+    if (!place)
+        return UINT32_MAX;
+    if (*place == 0)
+        *place = ++index->n_numbers;
+    return (uint32_t)(*place - 1);
+}
+
+static bool number_lists(struct es_index *index, struct es_index_part *part, struct es_edges *edges)
+{
+    edges->n_slots = 64;
+    while (edges->n_slots < part->n_lists * 2)
+        edges->n_slots *= 2;
+    edges->slots = calloc(edges->n_slots, sizeof *edges->slots);
+    edges->numbers = malloc(part->n_lists * sizeof *edges->numbers);
+    if (!edges->slots || !edges->numbers)
+        return false;
+    for (uint32_t k = 0; k < part->n_lists; k++) {
+        edges->numbers[k] = UINT32_MAX;
+        if (part->lists[k].pid == ES_REF_NONE)
+            continue;
+        uint32_t number = es_edges_number(index, part->lists[k].pid);
+        if (number == UINT32_MAX)
+            return false;
+        edges->numbers[k] = number;
+        uint32_t i = (number * UINT32_C(0x9e3779b1)) & (edges->n_slots - 1);
+        while (edges->slots[i])
+            i = (i + 1) & (edges->n_slots - 1);
+        edges->slots[i] = k + 1;
+    }
+    return true;
+}
+
+/* ---- edges --------------------------------------------------------------------------------------------------------- */
+
+static bool is_delivery(const struct es_index_part *part, uint32_t i) { return part->kinds[i] == ES_K_DELIVER; }
+
+static uint8_t late_flag(unsigned flags) { return flags & ES_E_LATE ? ES_EDGE_LATE : 0; }
+
+/* The first act of the receiver that has the delivery as its cause. */
+static void find_handlers(struct making *m)
+{
+    const struct es_index_part *part = m->part;
+    memset(m->handler, 0xff, part->n * sizeof *m->handler);
+    for (uint32_t i = 0; i < part->n; i++) {
+        uint32_t back = part->back[i];
+        if (back && back <= i && !is_delivery(part, i) && is_delivery(part, i - back) &&
+            part->list[i] == part->list[i - back] && m->handler[i - back] == NO_PLACE)
+            m->handler[i - back] = i;
+    }
+}
+
+/* From the cause of event `last`, a delivery or an act, to `to`. */
+static void add_way(struct making *m, uint32_t last, uint32_t to, unsigned flags)
+{
+    struct es_index_part *part = m->part;
+    struct es_edges *edges = m->edges;
+    uint32_t back = part->back[last], number = edges->numbers[part->list[to]];
+    flags |= late_flag(part->flags[last] | part->flags[to]);
+    if (back > last) {
+        edges->incoming[edges->n_incoming++] = (struct es_incoming){.from = part->first + last - back,
+                                                                    .via = last == to ? 0 : part->first + last,
+                                                                    .number = ES_INCOMING_OPEN,
+                                                                    .to = number,
+                                                                    .to_at = (uint16_t)to,
+                                                                    .flags = (uint8_t)flags};
+        return;
+    }
+    uint32_t from = last - back;
+    if (!es_index_part_is_own(part, from) || is_delivery(part, from) || part->list[from] == part->list[to])
+        return;
+    edges->edges[edges->n_edges++] = (struct es_edge){.from = edges->numbers[part->list[from]],
+                                                      .to = number,
+                                                      .from_at = (uint16_t)from,
+                                                      .to_at = (uint16_t)to,
+                                                      .via = (uint16_t)last,
+                                                      .flags = (uint8_t)(flags | late_flag(part->flags[from]))};
+}
+
+static void add_event(struct making *m, uint32_t i)
+{
+    struct es_index_part *part = m->part;
+    struct es_edges *edges = m->edges;
+    uint32_t back = part->back[i];
+    if (is_delivery(part, i)) {
+        if (m->handler[i] == NO_PLACE)
+            add_way(m, i, i, ES_EDGE_UNHANDLED);
+        return;
+    }
+    if (back > i)
+        edges->reached[edges->n_reached++] =
+            (struct es_reached){part->first + i - back, edges->numbers[part->list[i]], (uint16_t)i};
+    bool handles = back <= i && is_delivery(part, i - back);
+    if (!handles)
+        add_way(m, i, i, 0);
+    else if (m->handler[i - back] == i && part->back[i - back])
+        add_way(m, i - back, i, 0);
+}
+
+static int by_cause(const void *a, const void *b)
+{
+    const struct es_reached *x = a, *y = b;
+    return x->cause < y->cause ? -1 : x->cause > y->cause;
+}
+
+static bool make_edges(struct making *m)
+{
+    struct es_index_part *part = m->part;
+    struct es_edges *edges = m->edges;
+    size_t inside = 0, outside = 0;
+    for (uint32_t i = 0; i < part->n; i++) {
+        inside += part->back[i] != 0;
+        outside += part->back[i] > i;
+    }
+    edges->edges = malloc((inside + 1) * sizeof *edges->edges);
+    edges->incoming = malloc((outside + 1) * sizeof *edges->incoming);
+    edges->reached = malloc((outside + 1) * sizeof *edges->reached);
+    m->handler = malloc(part->n * sizeof *m->handler);
+    if (!edges->edges || !edges->incoming || !edges->reached || !m->handler)
+        return false;
+    find_handlers(m);
+    for (uint32_t i = 0; i < part->n; i++)
+        if (part->back[i] && es_index_part_is_own(part, i))
+            add_event(m, i);
+    if (edges->n_reached > 1)
+        qsort(edges->reached, edges->n_reached, sizeof *edges->reached, by_cause);
+    return true;
+}
+
+/* ---- by process ---------------------------------------------------------------------------------------------------- */
+
+/* Edges from each list, in order of their beginnings: these are found by walking the events that begin some. */
+static void fill_out(const struct es_index_part *part, struct es_edges *edges, uint32_t *starts)
+{
+    for (size_t i = 0; i < edges->n_edges; i++)
+        starts[edges->edges[i].from_at + 1]++;
+    for (uint32_t i = 0; i < part->n; i++)
+        starts[i + 1] += starts[i];
+    uint16_t *sorted = edges->in; /* not filled yet: edges by from_at */
+    for (size_t i = 0; i < edges->n_edges; i++)
+        sorted[starts[edges->edges[i].from_at]++] = (uint16_t)i;
+    for (size_t k = 0; k < edges->n_edges; k++) /* each place moves to the end of its list, where the next begins */
+        edges->out[edges->out_at[part->list[edges->edges[sorted[k]].from_at] + 1]++] = sorted[k];
+}
+
+static bool make_lists(const struct es_index_part *part, struct es_edges *edges)
+{
+    size_t n = part->n_lists;
+    uint32_t *starts = calloc(part->n + 1, sizeof *starts);
+    edges->out = malloc((edges->n_edges + 1) * sizeof *edges->out);
+    edges->in = malloc((edges->n_edges + 1) * sizeof *edges->in);
+    edges->out_at = calloc(n + 2, sizeof *edges->out_at);
+    edges->in_at = calloc(n + 2, sizeof *edges->in_at);
+    bool made = starts && edges->out && edges->in && edges->out_at && edges->in_at;
+    for (size_t i = 0; made && i < edges->n_edges; i++) {
+        edges->out_at[part->list[edges->edges[i].from_at] + 2]++;
+        edges->in_at[part->list[edges->edges[i].to_at] + 2]++;
+    }
+    for (size_t k = 2; made && k < n + 2; k++) {
+        edges->out_at[k] += edges->out_at[k - 1];
+        edges->in_at[k] += edges->in_at[k - 1];
+    }
+    if (made)
+        fill_out(part, edges, starts);
+    for (size_t i = 0; made && i < edges->n_edges; i++)
+        edges->in[edges->in_at[part->list[edges->edges[i].to_at] + 1]++] = (uint16_t)i;
+    free(starts);
+    return made;
+}
+
+int es_edges_get(struct es_query *query, size_t block, struct es_index_part **ret_part)
+{
+    struct es_index_part *part;
+    int rc = es_index_part_get(query, block, &part);
+    if (rc < 0)
+        return rc;
+    *ret_part = part;
+    if (part->edges)
+        return 0;
+    struct making m = {.part = part, .edges = calloc(1, sizeof *m.edges)};
+    bool made = m.edges && number_lists(query->index, part, m.edges) && make_edges(&m) && make_lists(part, m.edges);
+    free(m.handler);
+    if (!made) {
+        es_edges_free(m.edges);
+        return es_fail(-ENOMEM, "no memory to see what led to what");
+    }
+    part->edges = m.edges;
+    es_index_part_count(query, part,
+                        m.edges->n_edges * (sizeof *m.edges->edges + 4) +
+                            m.edges->n_incoming * sizeof *m.edges->incoming +
+                            m.edges->n_reached * sizeof *m.edges->reached + m.edges->n_slots * 4 + part->n_lists * 12);
+    return 0;
+}
+
+/* ---- other blocks -------------------------------------------------------------------------------------------------- */
+
+/* One step: the delivery's cause in place of the delivery, or the process of an act. False: that was not all. */
+static bool look_up(struct es_query *query, struct es_incoming *x)
+{
+    struct es_indexed event;
+    int rc = es_index_event(query, x->from, &event);
+    x->number = ES_INCOMING_NOTHING;
+    if (rc < 0)
+        es_error_clear();
+    if (rc < 0 || event.pid == ES_REF_NONE)
+        return true;
+    uint32_t number = es_edges_number(query->index, event.pid);
+    x->flags |= late_flag(event.flags);
+    if (event.kind == ES_K_DELIVER) {
+        if (x->via || x->flags & ES_EDGE_UNHANDLED || number != x->to || event.cause == 0)
+            return true;
+        x->via = x->from;
+        x->from = event.cause;
+        x->number = ES_INCOMING_OPEN;
+        return false;
+    }
+    if (number != x->to && number < ES_INCOMING_NOTHING)
+        x->number = number;
+    return true;
+}
+
+bool es_incoming_resolve(struct es_query *query, struct es_incoming *x, uint64_t since)
+{
+    while (x->number == ES_INCOMING_OPEN) {
+        if (x->from < since)
+            return false;
+        look_up(query, x);
+    }
+    return x->number != ES_INCOMING_NOTHING && x->from >= since;
+}
+
+/* The unhandled delivery at this place: how much later it is handled. */
+static void note_later(struct es_edges *edges, uint16_t at, uint32_t number, uint16_t later)
+{
+    size_t low = 0, high = edges->n_edges;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (edges->edges[middle].to_at < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < edges->n_edges && edges->edges[low].to_at == at; low++)
+        if (edges->edges[low].to == number && !edges->edges[low].later)
+            edges->edges[low].later = later;
+    for (size_t i = 0; i < edges->n_incoming && edges->incoming[i].to_at <= at; i++)
+        if (edges->incoming[i].to_at == at && edges->incoming[i].to == number && !edges->incoming[i].later)
+            edges->incoming[i].later = later;
+}
+
+static size_t first_reached(const struct es_edges *edges, uint64_t cause)
+{
+    size_t low = 0, high = edges->n_reached;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (edges->reached[middle].cause < cause)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int es_edges_look_later(struct es_query *query, struct es_index_part *part, size_t last)
+{
+    struct es_edges *edges = part->edges;
+    while (part->block + edges->looked < last && edges->looked < UINT16_MAX) {
+        struct es_index_part *other;
+        int rc = es_edges_get(query, part->block + edges->looked + 1, &other);
+        if (rc < 0 && rc != -EBADMSG && rc != -ENOENT)
+            return rc;
+        edges->looked++;
+        if (rc < 0) {
+            es_error_clear();
+            continue;
+        }
+        const struct es_edges *those = other->edges;
+        for (size_t i = first_reached(those, part->first); i < those->n_reached; i++) {
+            if (those->reached[i].cause - part->first >= part->n)
+                break;
+            note_later(edges, (uint16_t)(those->reached[i].cause - part->first), those->reached[i].number,
+                       (uint16_t)edges->looked);
+        }
+    }
+    return 0;
+}
+
+static uint64_t handler_here(const struct es_index_part *part, uint32_t at)
+{
+    const struct es_index_part_list *list = &part->lists[part->list[at]];
+    for (uint32_t k = 0; k < list->n[ES_ROW_ACTS]; k++) {
+        uint32_t i = part->places[list->at + k];
+        if (i > at && part->back[i] == i - at)
+            return part->first + i;
+    }
+    return 0;
+}
+
+int es_edges_handler(struct es_query *query, uint64_t delivery, size_t last, uint64_t *ret_seq)
+{
+    size_t block = es_query_block_of(query, delivery);
+    struct es_index_part *part;
+    int rc = es_edges_get(query, block, &part);
+    if (rc < 0)
+        return rc;
+    uint32_t number = part->edges->numbers[part->list[delivery - part->first]];
+    *ret_seq = handler_here(part, (uint32_t)(delivery - part->first));
+    while (*ret_seq == 0 && block++ < last) {
+        rc = es_edges_get(query, block, &part);
+        if (rc == -EBADMSG || rc == -ENOENT) {
+            es_error_clear();
+            continue;
+        }
+        if (rc < 0)
+            return rc;
+        for (size_t i = first_reached(part->edges, delivery); i < part->edges->n_reached; i++) {
+            const struct es_reached *reached = &part->edges->reached[i];
+            if (reached->cause != delivery)
+                break;
+            if (reached->number == number && *ret_seq == 0)
+                *ret_seq = part->first + reached->at;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The search for a way from one act to another: who can have heard of the first, and of whom the second can have heard. */
+#ifndef ES_QUERY_SEARCH_H
+#define ES_QUERY_SEARCH_H
+
+#include "query/edges.h"
+
+/* How far behind the later event a message's handling is looked for, in blocks. Where a message is known to be handled behind
+ * the later event, it led to nothing before. */
+#define ES_SEARCH_BEHIND 16u
+
+/* Of a process, at one end: ahead, since when it knows of the first event; back, until when the second knows of it. */
+struct es_mark {
+    uint64_t event;
+    uint32_t time; /* of the search: marks of others do not count */
+};
+/* The edge by which it was reached: to the next event on the way, or from the one before. */
+struct es_search_step {
+    uint64_t next, via; /* 0: where the search began; no delivery */
+    uint32_t process;
+};
+
+struct es_waiting { /* a process whose edges in this block are to be looked at */
+    uint64_t event;
+    uint32_t process, list;
+};
+
+struct es_side {
+    struct es_mark *marks; /* by process */
+    struct es_search_step *steps;
+    uint32_t *set; /* processes reached */
+    size_t n, room;
+    struct es_waiting *heap; /* ahead the earliest first, back the latest */
+    size_t n_heap, heap_room;
+    bool back;
+};
+
+struct es_search {
+    struct es_query *query;
+    bool maybe;     /* edges count that may be none */
+    bool saw_maybe; /* there were such */
+    uint64_t from, to;
+    uint32_t from_process, to_process;
+    size_t last_known; /* block up to which handlings are looked for */
+    uint32_t time;
+    struct es_side ahead, behind;
+    uint32_t meeting; /* process */
+};
+
+/* The query's own, for questions about events up to `last`. */
+int es_search_take(struct es_query *query, uint64_t last, struct es_search **ret_search);
+void es_search_free(struct es_search *search);
+
+/* Is there a way from `from` to `to`? 1, 0, negative errno. */
+int es_search_run(struct es_search *search);
+/* The way that was found, from event `first` to event `last`. 1, -ENOMEM. */
+int es_search_path(const struct es_search *search, uint64_t first, uint64_t last, struct es_order_answer *ret);
+/* A way of one step. */
+int es_search_path_of(const struct es_search *search, uint64_t first, uint64_t last, struct es_order_answer *ret);
+
+#endif
