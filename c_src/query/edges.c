@@ -11,9 +11,17 @@
 
 #define NO_PLACE UINT32_MAX
 
+/* An edge before it is known how many stand before it. */
+struct found {
+    uint16_t from, to, via;
+    uint8_t flags;
+};
+
 struct making {
     struct es_index_part *part;
     struct es_edges *edges;
+    struct found *found; /* by to */
+    size_t n;
     uint32_t *handler; /* of each delivery: the act that handles it, NO_PLACE: none here */
 };
 
@@ -21,15 +29,14 @@ void es_edges_free(struct es_edges *edges)
 {
     if (!edges)
         return;
-    free(edges->edges);
     free(edges->incoming);
     free(edges->reached);
-    free(edges->numbers);
     free(edges->slots);
     free(edges->out);
     free(edges->in);
-    free(edges->out_at);
-    free(edges->in_at);
+    free(edges->order);
+    free(edges->ends);
+    free(edges->later);
     free(edges);
 }
 
@@ -51,18 +58,18 @@ static bool number_lists(struct es_index *index, struct es_index_part *part, str
     while (edges->n_slots < part->n_lists * 2)
         edges->n_slots *= 2;
     edges->slots = calloc(edges->n_slots, sizeof *edges->slots);
-    edges->numbers = malloc(part->n_lists * sizeof *edges->numbers);
-    if (!edges->slots || !edges->numbers)
+    edges->ends = calloc(part->n_lists + 2, sizeof *edges->ends);
+    if (!edges->slots || !edges->ends)
         return false;
     for (uint32_t k = 0; k < part->n_lists; k++) {
-        edges->numbers[k] = UINT32_MAX;
+        edges->ends[k].number = UINT32_MAX;
         if (part->lists[k].pid == ES_REF_NONE)
             continue;
         uint32_t number = es_edges_number(index, part->lists[k].pid);
         if (number == UINT32_MAX)
             return false;
-        edges->numbers[k] = number;
-        uint32_t i = (number * UINT32_C(0x9e3779b1)) & (edges->n_slots - 1);
+        edges->ends[k].number = number;
+        uint32_t i = es_edges_slot(edges, number);
         while (edges->slots[i])
             i = (i + 1) & (edges->n_slots - 1);
         edges->slots[i] = k + 1;
@@ -94,7 +101,7 @@ static void add_way(struct making *m, uint32_t last, uint32_t to, unsigned flags
 {
     struct es_index_part *part = m->part;
     struct es_edges *edges = m->edges;
-    uint32_t back = part->back[last], number = edges->numbers[part->list[to]];
+    uint32_t back = part->back[last], number = edges->ends[part->list[to]].number;
     flags |= late_flag(part->flags[last] | part->flags[to]);
     if (back > last) {
         edges->incoming[edges->n_incoming++] = (struct es_incoming){.from = part->first + last - back,
@@ -108,12 +115,10 @@ static void add_way(struct making *m, uint32_t last, uint32_t to, unsigned flags
     uint32_t from = last - back;
     if (!es_index_part_is_own(part, from) || is_delivery(part, from) || part->list[from] == part->list[to])
         return;
-    edges->edges[edges->n_edges++] = (struct es_edge){.from = edges->numbers[part->list[from]],
-                                                      .to = number,
-                                                      .from_at = (uint16_t)from,
-                                                      .to_at = (uint16_t)to,
-                                                      .via = (uint16_t)last,
-                                                      .flags = (uint8_t)(flags | late_flag(part->flags[from]))};
+    m->found[m->n++] = (struct found){.from = (uint16_t)from,
+                                      .to = (uint16_t)to,
+                                      .via = (uint16_t)last,
+                                      .flags = (uint8_t)(flags | late_flag(part->flags[from]))};
 }
 
 static void add_event(struct making *m, uint32_t i)
@@ -128,7 +133,7 @@ static void add_event(struct making *m, uint32_t i)
     }
     if (back > i)
         edges->reached[edges->n_reached++] =
-            (struct es_reached){part->first + i - back, edges->numbers[part->list[i]], (uint16_t)i};
+            (struct es_reached){part->first + i - back, edges->ends[part->list[i]].number, (uint16_t)i};
     bool handles = back <= i && is_delivery(part, i - back);
     if (!handles)
         add_way(m, i, i, 0);
@@ -151,11 +156,11 @@ static bool make_edges(struct making *m)
         inside += part->back[i] != 0;
         outside += part->back[i] > i;
     }
-    edges->edges = malloc((inside + 1) * sizeof *edges->edges);
+    m->found = malloc((inside + 1) * sizeof *m->found);
     edges->incoming = malloc((outside + 1) * sizeof *edges->incoming);
     edges->reached = malloc((outside + 1) * sizeof *edges->reached);
     m->handler = malloc(part->n * sizeof *m->handler);
-    if (!edges->edges || !edges->incoming || !edges->reached || !m->handler)
+    if (!m->found || !edges->incoming || !edges->reached || !m->handler)
         return false;
     find_handlers(m);
     for (uint32_t i = 0; i < part->n; i++)
@@ -168,42 +173,73 @@ static bool make_edges(struct making *m)
 
 /* ---- by process ---------------------------------------------------------------------------------------------------- */
 
-/* Edges from each list, in order of their beginnings: these are found by walking the events that begin some. */
-static void fill_out(const struct es_index_part *part, struct es_edges *edges, uint32_t *starts)
+/* Where the edges of each list begin, from how many it has. */
+static void sum_ends(const struct making *m)
 {
-    for (size_t i = 0; i < edges->n_edges; i++)
-        starts[edges->edges[i].from_at + 1]++;
-    for (uint32_t i = 0; i < part->n; i++)
-        starts[i + 1] += starts[i];
-    uint16_t *sorted = edges->in; /* not filled yet: edges by from_at */
-    for (size_t i = 0; i < edges->n_edges; i++)
-        sorted[starts[edges->edges[i].from_at]++] = (uint16_t)i;
-    for (size_t k = 0; k < edges->n_edges; k++) /* each place moves to the end of its list, where the next begins */
-        edges->out[edges->out_at[part->list[edges->edges[sorted[k]].from_at] + 1]++] = sorted[k];
+    struct es_ends *ends = m->edges->ends;
+    for (size_t k = 0; k < m->n; k++) {
+        ends[m->part->list[m->found[k].from] + 1].out++;
+        ends[m->part->list[m->found[k].to] + 1].in++;
+    }
+    for (uint32_t k = 1; k <= m->part->n_lists; k++) {
+        ends[k].out += ends[k - 1].out;
+        ends[k].in += ends[k - 1].in;
+    }
 }
 
-static bool make_lists(const struct es_index_part *part, struct es_edges *edges)
+static struct es_edge edge_of(const struct making *m, const struct found *f, bool out)
 {
-    size_t n = part->n_lists;
-    uint32_t *starts = calloc(part->n + 1, sizeof *starts);
-    edges->out = malloc((edges->n_edges + 1) * sizeof *edges->out);
-    edges->in = malloc((edges->n_edges + 1) * sizeof *edges->in);
-    edges->out_at = calloc(n + 2, sizeof *edges->out_at);
-    edges->in_at = calloc(n + 2, sizeof *edges->in_at);
-    bool made = starts && edges->out && edges->in && edges->out_at && edges->in_at;
-    for (size_t i = 0; made && i < edges->n_edges; i++) {
-        edges->out_at[part->list[edges->edges[i].from_at] + 2]++;
-        edges->in_at[part->list[edges->edges[i].to_at] + 2]++;
+    uint16_t at = out ? f->from : f->to, other = out ? f->to : f->from;
+    return (struct es_edge){.other = m->edges->ends[m->part->list[other]].number,
+                            .other_list = m->part->list[other],
+                            .at = at,
+                            .other_at = other,
+                            .via = f->via,
+                            .flags = f->flags};
+}
+
+/* Those found are in order of their ends already; of their beginnings they are after walking the events. */
+static void fill_lists(const struct making *m, uint32_t *starts, uint16_t *sorted)
+{
+    const struct es_index_part *part = m->part;
+    struct es_edges *edges = m->edges;
+    for (size_t k = 0; k < m->n; k++) {
+        uint32_t place = edges->ends[part->list[m->found[k].to]].in++;
+        edges->in[place] = edge_of(m, &m->found[k], false);
+        edges->order[k] = (uint16_t)place;
+        starts[m->found[k].from + 1]++;
     }
-    for (size_t k = 2; made && k < n + 2; k++) {
-        edges->out_at[k] += edges->out_at[k - 1];
-        edges->in_at[k] += edges->in_at[k - 1];
+    for (uint32_t i = 0; i < part->n; i++)
+        starts[i + 1] += starts[i];
+    for (size_t k = 0; k < m->n; k++)
+        sorted[starts[m->found[k].from]++] = (uint16_t)k;
+    for (size_t k = 0; k < m->n; k++) {
+        const struct found *f = &m->found[sorted[k]];
+        edges->out[edges->ends[part->list[f->from]].out++] = edge_of(m, f, true);
     }
-    if (made)
-        fill_out(part, edges, starts);
-    for (size_t i = 0; made && i < edges->n_edges; i++)
-        edges->in[edges->in_at[part->list[edges->edges[i].to_at] + 1]++] = (uint16_t)i;
+    for (uint32_t k = part->n_lists; k > 0; k--) { /* each beginning has moved to that of the next list */
+        edges->ends[k].out = edges->ends[k - 1].out;
+        edges->ends[k].in = edges->ends[k - 1].in;
+    }
+    edges->ends[0].out = edges->ends[0].in = 0;
+}
+
+static bool make_lists(const struct making *m)
+{
+    struct es_edges *edges = m->edges;
+    uint32_t *starts = calloc(m->part->n + 1, sizeof *starts);
+    uint16_t *sorted = malloc((m->n + 1) * sizeof *sorted);
+    edges->n = m->n;
+    edges->out = malloc((m->n + 1) * sizeof *edges->out);
+    edges->in = malloc((m->n + 1) * sizeof *edges->in);
+    edges->order = malloc((m->n + 1) * sizeof *edges->order);
+    bool made = starts && sorted && edges->out && edges->in && edges->order;
+    if (made) {
+        sum_ends(m);
+        fill_lists(m, starts, sorted);
+    }
     free(starts);
+    free(sorted);
     return made;
 }
 
@@ -217,17 +253,18 @@ int es_edges_get(struct es_query *query, size_t block, struct es_index_part **re
     if (part->edges)
         return 0;
     struct making m = {.part = part, .edges = calloc(1, sizeof *m.edges)};
-    bool made = m.edges && number_lists(query->index, part, m.edges) && make_edges(&m) && make_lists(part, m.edges);
+    bool made = m.edges && number_lists(query->index, part, m.edges) && make_edges(&m) && make_lists(&m);
     free(m.handler);
+    free(m.found);
     if (!made) {
         es_edges_free(m.edges);
         return es_fail(-ENOMEM, "no memory to see what led to what");
     }
     part->edges = m.edges;
     es_index_part_count(query, part,
-                        m.edges->n_edges * (sizeof *m.edges->edges + 4) +
-                            m.edges->n_incoming * sizeof *m.edges->incoming +
-                            m.edges->n_reached * sizeof *m.edges->reached + m.edges->n_slots * 4 + part->n_lists * 12);
+                        m.n * (2 * sizeof *m.edges->out + 2) + m.edges->n_incoming * sizeof *m.edges->incoming +
+                            m.edges->n_reached * sizeof *m.edges->reached + m.edges->n_slots * 4 +
+                            part->n_lists * sizeof *m.edges->ends);
     return 0;
 }
 
@@ -268,25 +305,6 @@ bool es_incoming_resolve(struct es_query *query, struct es_incoming *x, uint64_t
     return x->number != ES_INCOMING_NOTHING && x->from >= since;
 }
 
-/* The unhandled delivery at this place: how much later it is handled. */
-static void note_later(struct es_edges *edges, uint16_t at, uint32_t number, uint16_t later)
-{
-    size_t low = 0, high = edges->n_edges;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (edges->edges[middle].to_at < at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < edges->n_edges && edges->edges[low].to_at == at; low++)
-        if (edges->edges[low].to == number && !edges->edges[low].later)
-            edges->edges[low].later = later;
-    for (size_t i = 0; i < edges->n_incoming && edges->incoming[i].to_at <= at; i++)
-        if (edges->incoming[i].to_at == at && edges->incoming[i].to == number && !edges->incoming[i].later)
-            edges->incoming[i].later = later;
-}
-
 static size_t first_reached(const struct es_edges *edges, uint64_t cause)
 {
     size_t low = 0, high = edges->n_reached;
@@ -300,26 +318,38 @@ static size_t first_reached(const struct es_edges *edges, uint64_t cause)
     return low;
 }
 
+/* Handlings in another block of this one's deliveries. */
+static void note_later(struct es_index_part *part, const struct es_edges *those, uint16_t later)
+{
+    struct es_edges *edges = part->edges;
+    for (size_t i = first_reached(those, part->first); i < those->n_reached; i++) {
+        uint64_t at = those->reached[i].cause - part->first;
+        if (at >= part->n)
+            break;
+        if (edges->ends[part->list[at]].number == those->reached[i].number && !edges->later[at])
+            edges->later[at] = later;
+    }
+}
+
 int es_edges_look_later(struct es_query *query, struct es_index_part *part, size_t last)
 {
     struct es_edges *edges = part->edges;
+    if (!edges->later) {
+        edges->later = calloc(part->n, sizeof *edges->later);
+        if (!edges->later)
+            return es_fail(-ENOMEM, "no memory to see what led to what");
+        es_index_part_count(query, part, part->n * sizeof *edges->later);
+    }
     while (part->block + edges->looked < last && edges->looked < UINT16_MAX) {
         struct es_index_part *other;
         int rc = es_edges_get(query, part->block + edges->looked + 1, &other);
         if (rc < 0 && rc != -EBADMSG && rc != -ENOENT)
             return rc;
         edges->looked++;
-        if (rc < 0) {
+        if (rc < 0)
             es_error_clear();
-            continue;
-        }
-        const struct es_edges *those = other->edges;
-        for (size_t i = first_reached(those, part->first); i < those->n_reached; i++) {
-            if (those->reached[i].cause - part->first >= part->n)
-                break;
-            note_later(edges, (uint16_t)(those->reached[i].cause - part->first), those->reached[i].number,
-                       (uint16_t)edges->looked);
-        }
+        else
+            note_later(part, other->edges, (uint16_t)edges->looked);
     }
     return 0;
 }
@@ -342,7 +372,7 @@ int es_edges_handler(struct es_query *query, uint64_t delivery, size_t last, uin
     int rc = es_edges_get(query, block, &part);
     if (rc < 0)
         return rc;
-    uint32_t number = part->edges->numbers[part->list[delivery - part->first]];
+    uint32_t number = part->edges->ends[part->list[delivery - part->first]].number;
     *ret_seq = handler_here(part, (uint32_t)(delivery - part->first));
     while (*ret_seq == 0 && block++ < last) {
         rc = es_edges_get(query, block, &part);

@@ -10,11 +10,12 @@
 #define ES_EDGE_LATE 1u      /* one of its events came after its place in the order was given away */
 #define ES_EDGE_UNHANDLED 2u /* it ends in a delivery whose handling is not in this block */
 
-/* Both ends are in the block. */
+/* Both ends are in the block. As it stands with one of its processes: what is on the other side. */
 struct es_edge {
-    uint32_t from, to;            /* numbers of the processes */
-    uint16_t from_at, to_at, via; /* events, by place; via: the delivery it went through, to_at where there is none */
-    uint16_t later;               /* UNHANDLED: it is handled so many blocks later; 0: in none that was looked at */
+    uint32_t other;        /* number of that process */
+    uint16_t other_list;   /* and its list */
+    uint16_t at, other_at; /* events, by place */
+    uint16_t via;          /* the delivery it went through, where it ends: there is none */
     uint8_t flags;
 };
 
@@ -25,7 +26,7 @@ struct es_edge {
 struct es_incoming {
     uint64_t from, via; /* OPEN: from may be the delivery yet; via 0: none */
     uint32_t number, to;
-    uint16_t to_at, later;
+    uint16_t to_at;
     uint8_t flags;
 };
 
@@ -36,18 +37,25 @@ struct es_reached {
     uint16_t at;
 };
 
+/* Of a list of the part. */
+struct es_ends {
+    uint32_t number;  /* of its process; UINT32_MAX: what no process did */
+    uint32_t out, in; /* where its edges begin, up to those of the next list */
+};
+
 struct es_edges {
-    struct es_edge *edges; /* by to_at */
-    size_t n_edges;
+    struct es_edge *out, *in; /* by list, then by `at` */
+    uint16_t *order;          /* all of them as in `in`, by their end */
+    size_t n;
     struct es_incoming *incoming; /* by to_at */
     size_t n_incoming;
     struct es_reached *reached; /* by cause */
     size_t n_reached;
-    uint32_t *numbers;        /* of the part's lists */
+    struct es_ends *ends;     /* by list, and one more */
     uint32_t *slots, n_slots; /* a table: number to list + 1 */
-    uint16_t *out, *in;       /* edges from and to each list, by event: indices */
-    uint32_t *out_at, *in_at; /* where those of a list begin; n_lists + 1 of them */
-    size_t looked;            /* blocks behind this one that were searched for handlings of its deliveries */
+    uint16_t
+        *later;    /* of unhandled deliveries, by place: handled so many blocks later, 0: in none that was looked at */
+    size_t looked; /* blocks behind this one that were searched for that */
 };
 
 /* The part with its edges. Errors as es_index_part_get(). */
@@ -58,10 +66,14 @@ void es_edges_free(struct es_edges *edges);
 uint32_t es_edges_number(struct es_index *index, es_ref pid);
 
 /* The list of a process in a part, UINT32_MAX: it is not there. */
+static inline uint32_t es_edges_slot(const struct es_edges *edges, uint32_t number)
+{
+    return (number * UINT32_C(0x9e3779b1)) >> 7 & (edges->n_slots - 1);
+}
 static inline uint32_t es_edges_list(const struct es_edges *edges, uint32_t number)
 {
-    uint32_t i = (number * UINT32_C(0x9e3779b1)) & (edges->n_slots - 1);
-    while (edges->slots[i] && edges->numbers[edges->slots[i] - 1] != number)
+    uint32_t i = es_edges_slot(edges, number);
+    while (edges->slots[i] && edges->ends[edges->slots[i] - 1].number != number)
         i = (i + 1) & (edges->n_slots - 1);
     return edges->slots[i] - 1;
 }

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 
+#define STEPS 8u /* processes looked at in a row */
+#define AT_ONCE 16u
 #define DENSE 24u /* edges a process that was reached: fewer, and all are looked at in order */
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
@@ -17,7 +19,7 @@
 static void free_side(struct es_side *side)
 {
     free(side->marks);
-    free(side->steps);
+    free(side->reached);
     free(side->set);
     free(side->heap);
 }
@@ -55,13 +57,13 @@ static bool grow(struct es_side *side, uint32_t process)
         room *= 2;
     struct es_mark *marks = realloc(side->marks, room * sizeof *marks);
     side->marks = marks ? marks : side->marks;
-    struct es_search_step *steps = marks ? realloc(side->steps, room * sizeof *steps) : NULL;
-    side->steps = steps ? steps : side->steps;
-    uint32_t *set = steps ? realloc(side->set, room * sizeof *set) : NULL;
+    uint64_t *reached = marks ? realloc(side->reached, room / 8) : NULL;
+    side->reached = reached ? reached : side->reached;
+    uint32_t *set = reached ? realloc(side->set, room * sizeof *set) : NULL;
     side->set = set ? set : side->set;
     if (!set)
         return false;
-    memset(marks + side->room, 0, (room - side->room) * sizeof *marks);
+    memset(reached + side->room / 64, 0, (room - side->room) / 8);
     side->room = room;
     return true;
 }
@@ -106,15 +108,15 @@ static struct es_waiting pop(struct es_side *side)
 
 enum reached { REACHED_BEFORE, REACHED_NOW, REACHED_BOTH };
 
-static bool is_marked(const struct es_search *s, const struct es_side *side, uint32_t process)
+static bool is_marked(const struct es_side *side, uint32_t process)
 {
-    return process < side->room && side->marks[process].time == s->time;
+    return process < side->room && side->reached[process / 64] >> (process % 64) & 1;
 }
 
 /* Ahead: does the process know of the first event when it does this? Back: does the second know of it? */
-static bool is_in(const struct es_search *s, const struct es_side *side, uint32_t process, uint64_t event)
+static bool is_in(const struct es_side *side, uint32_t process, uint64_t event)
 {
-    return is_marked(s, side, process) &&
+    return is_marked(side, process) &&
            (side->back ? side->marks[process].event >= event : side->marks[process].event <= event);
 }
 
@@ -122,38 +124,43 @@ static int reach(struct es_search *s, struct es_side *side, uint32_t process, ui
                  struct es_search_step step)
 {
     const struct es_side *other = side->back ? &s->ahead : &s->behind;
-    if (is_in(s, side, process, event))
+    if (is_in(side, process, event))
         return REACHED_BEFORE;
     if (process >= side->room && !grow(side, process))
         return es_fail(-ENOMEM, "no memory to compare events");
-    if (!is_marked(s, side, process))
+    if (!is_marked(side, process))
         side->set[side->n++] = process;
-    side->marks[process] = (struct es_mark){event, s->time};
-    side->steps[process] = step;
+    side->reached[process / 64] |= UINT64_C(1) << (process % 64);
+    side->marks[process] = (struct es_mark){event, step};
     s->meeting = process;
-    return is_in(s, other, process, event) ? REACHED_BOTH : REACHED_NOW;
+    return is_in(other, process, event) ? REACHED_BOTH : REACHED_NOW;
 }
 
 /* ---- edges --------------------------------------------------------------------------------------------------------- */
 
-static bool counts(struct es_search *s, const struct es_index_part *part, unsigned flags, uint16_t later)
+/* Does an edge that ends at this place count? */
+static bool counts(struct es_search *s, const struct es_index_part *part, unsigned flags, uint16_t to_at)
 {
     if (flags == 0)
         return true;
     s->saw_maybe = true;
-    return s->maybe && !(flags & ES_EDGE_UNHANDLED && later && part->block + later <= s->last_known);
+    if (!s->maybe || !(flags & ES_EDGE_UNHANDLED))
+        return s->maybe;
+    uint16_t later = part->edges->later[to_at];
+    return later == 0 || part->block + later > s->last_known;
 }
 
-/* Looks at an edge from a process that was reached. */
+/* Looks at an edge of `process`, which was reached. */
 static int take_edge(struct es_search *s, struct es_side *side, const struct es_index_part *part,
-                     const struct es_edge *e)
+                     const struct es_near *near)
 {
-    uint64_t from = part->first + e->from_at, to = part->first + e->to_at;
-    uint64_t via = e->via == e->to_at ? 0 : part->first + e->via;
-    if (from < s->from || to > s->to || !counts(s, part, e->flags, e->later))
+    const struct es_edge *e = near->edge;
+    uint16_t to_at = side->back ? e->at : e->other_at;
+    uint64_t at = part->first + e->at, other = part->first + e->other_at;
+    if ((side->back ? other < s->from : other > s->to) || !counts(s, part, e->flags, to_at))
         return REACHED_BEFORE;
-    return side->back ? reach(s, side, e->from, from, (struct es_search_step){to, via, e->to})
-                      : reach(s, side, e->to, to, (struct es_search_step){from, via, e->from});
+    uint64_t via = e->via == to_at ? 0 : part->first + e->via;
+    return reach(s, side, e->other, other, (struct es_search_step){at, via, near->process});
 }
 
 /* Edges into the block from those before it. */
@@ -164,10 +171,10 @@ static int take_incoming(struct es_search *s, struct es_side *side, struct es_in
         uint64_t to = part->first + x->to_at;
         if (to > s->to)
             break;
-        if (side->back ? !is_in(s, side, x->to, to) : is_in(s, side, x->to, to))
+        if (side->back ? !is_in(side, x->to, to) : x->number < ES_INCOMING_NOTHING && !is_marked(side, x->number))
             continue;
-        if (!es_incoming_resolve(s->query, x, s->from) || (!side->back && !is_in(s, side, x->number, x->from)) ||
-            !counts(s, part, x->flags, x->later))
+        if (!es_incoming_resolve(s->query, x, s->from) || (!side->back && !is_in(side, x->number, x->from)) ||
+            !counts(s, part, x->flags, x->to_at))
             continue;
         int rc = side->back ? reach(s, side, x->number, x->from, (struct es_search_step){to, x->via, x->to})
                             : reach(s, side, x->to, to, (struct es_search_step){x->from, x->via, x->number});
@@ -182,44 +189,34 @@ static int take_incoming(struct es_search *s, struct es_side *side, struct es_in
 static int take_all(struct es_search *s, struct es_side *side, const struct es_index_part *part)
 {
     const struct es_edges *edges = part->edges;
-    for (size_t k = 0; k < edges->n_edges; k++) {
-        const struct es_edge *e = &edges->edges[side->back ? edges->n_edges - 1 - k : k];
-        if (side->back ? !is_in(s, side, e->to, part->first + e->to_at)
-                       : !is_in(s, side, e->from, part->first + e->from_at))
+    for (size_t k = 0; k < edges->n; k++) {
+        const struct es_edge *in = &edges->in[edges->order[side->back ? edges->n - 1 - k : k]];
+        uint32_t to = edges->ends[part->list[in->at]].number;
+        struct es_edge out = {.other = to, .at = in->other_at, .other_at = in->at, .via = in->via, .flags = in->flags};
+        struct es_near near = side->back ? (struct es_near){in, to} : (struct es_near){&out, in->other};
+        if (!is_in(side, near.process, part->first + near.edge->at))
             continue;
-        int rc = take_edge(s, side, part, e);
+        int rc = take_edge(s, side, part, &near);
         if (rc < 0 || rc == REACHED_BOTH)
             return rc;
     }
+    side->work += edges->n / 8; /* they are looked at one after the other */
     return 0;
 }
 
 /* ---- a block, process by process ----------------------------------------------------------------------------------- */
 
-static bool wait(struct es_search *s, struct es_side *side, const struct es_index_part *part, uint32_t process,
-                 uint32_t list)
-{
-    const uint32_t *at = side->back ? part->edges->in_at : part->edges->out_at;
-    uint64_t event = side->marks[process].event, last = part->first + part->n - 1;
-    (void)s;
-    if (at[list] == at[list + 1])
-        return true;
-    event = event < part->first ? part->first : event > last ? last : event;
-    return push(side, (struct es_waiting){event, process, list});
-}
-
 /* Edges of a list that begin (ahead) before an event, or end (back) at it or before: they stand first. */
 static uint32_t count_before(const struct es_index_part *part, const struct es_side *side, uint32_t list,
                              uint64_t event)
 {
-    const struct es_edges *edges = part->edges;
-    uint32_t low = side->back ? edges->in_at[list] : edges->out_at[list],
-             high = side->back ? edges->in_at[list + 1] : edges->out_at[list + 1];
+    const struct es_ends *ends = &part->edges->ends[list];
+    const struct es_edge *edges = side->back ? part->edges->in : part->edges->out;
+    uint32_t low = side->back ? ends[0].in : ends[0].out, high = side->back ? ends[1].in : ends[1].out;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        bool before = side->back ? part->first + edges->edges[edges->in[middle]].to_at <= event
-                                 : part->first + edges->edges[edges->out[middle]].from_at < event;
-        if (before)
+        uint64_t at = part->first + edges[middle].at;
+        if (side->back ? at <= event : at < event)
             low = middle + 1;
         else
             high = middle;
@@ -227,84 +224,141 @@ static uint32_t count_before(const struct es_index_part *part, const struct es_s
     return low;
 }
 
-static int take_edge_and_wait(struct es_search *s, struct es_side *side, const struct es_index_part *part,
-                              const struct es_edge *e)
+static const struct es_edge *next_edge(const struct es_side *side, const struct es_index_part *part,
+                                       const struct es_waiting *w)
 {
-    int rc = take_edge(s, side, part, e);
-    if (rc != REACHED_NOW)
-        return rc;
-    bool waits = side->back ? wait(s, side, part, e->from, part->list[e->from_at])
-                            : wait(s, side, part, e->to, part->list[e->to_at]);
-    return waits ? 0 : es_fail(-ENOMEM, "no memory to compare events");
+    return side->back ? &part->edges->in[w->at - 1] : &part->edges->out[w->at];
 }
 
-static int take_process(struct es_search *s, struct es_side *side, const struct es_index_part *part,
-                        const struct es_waiting *w)
+static bool wait_for_next(struct es_side *side, const struct es_index_part *part, struct es_waiting w)
+{
+    if (w.at == w.end)
+        return true;
+    w.event = part->first + next_edge(side, part, &w)->at;
+    return push(side, w);
+}
+
+/* A process was reached at event seen[0]; edges on the far side of seen[1] were looked at before. */
+static bool wait_for(struct es_side *side, const struct es_index_part *part, struct es_waiting w,
+                     const uint64_t seen[2])
+{
+    const struct es_ends *ends = &part->edges->ends[w.list];
+    uint32_t first = side->back ? ends[0].in : ends[0].out, end = side->back ? ends[1].in : ends[1].out;
+    if (first == end)
+        return true;
+    w.at = count_before(part, side, w.list, seen[0]);
+    w.end = seen[1] ? count_before(part, side, w.list, seen[1]) : side->back ? first : end;
+    return wait_for_next(side, part, w);
+}
+
+/* What is needed of each process lies anywhere: it is fetched for several at once. */
+static int wait_for_reached(struct es_side *side, const struct es_index_part *part)
 {
     const struct es_edges *edges = part->edges;
-    uint32_t at = count_before(part, side, w->list, w->event), end = edges->out_at[w->list + 1];
-    int rc = 0;
-    if (side->back)
-        for (uint32_t k = at; k > edges->in_at[w->list] && rc >= 0 && rc != REACHED_BOTH; k--)
-            rc = take_edge_and_wait(s, side, part, &edges->edges[edges->in[k - 1]]);
-    else
-        for (uint32_t k = at; k < end && rc >= 0 && rc != REACHED_BOTH; k++)
-            rc = take_edge_and_wait(s, side, part, &edges->edges[edges->out[k]]);
-    return rc;
-}
-
-static int take_reached(struct es_search *s, struct es_side *side, const struct es_index_part *part)
-{
-    side->n_heap = 0;
-    for (size_t i = 0; i < side->n; i++) {
-        uint32_t list = es_edges_list(part->edges, side->set[i]);
-        if (list != UINT32_MAX && !wait(s, side, part, side->set[i], list))
-            return es_fail(-ENOMEM, "no memory to compare events");
-    }
-    while (side->n_heap > 0) {
-        struct es_waiting w = pop(side);
-        uint64_t event = side->marks[w.process].event;
-        if (side->back ? event > w.event && event < part->first + part->n : event < w.event && event >= part->first)
-            continue; /* it was looked at from a nearer event on */
-        int rc = take_process(s, side, part, &w);
-        if (rc < 0 || rc == REACHED_BOTH)
-            return rc;
+    for (size_t first = 0; first < side->n; first += AT_ONCE) {
+        size_t end = first + AT_ONCE < side->n ? first + AT_ONCE : side->n;
+        for (size_t i = first; i < end; i++)
+            __builtin_prefetch(&edges->slots[es_edges_slot(edges, side->set[i])]);
+        for (size_t i = first; i < end; i++)
+            __builtin_prefetch(&edges->ends[edges->slots[es_edges_slot(edges, side->set[i])]]);
+        for (size_t i = first; i < end; i++) {
+            struct es_waiting w = {.process = side->set[i], .list = es_edges_list(edges, side->set[i])};
+            if (w.list != UINT32_MAX && !wait_for(side, part, w, (const uint64_t[]){side->marks[w.process].event, 0}))
+                return es_fail(-ENOMEM, "no memory to compare events");
+        }
     }
     return 0;
 }
 
+static int take_nearest(struct es_search *s, struct es_side *side, const struct es_index_part *part)
+{
+    struct es_waiting w = pop(side);
+    const struct es_edge *edge = next_edge(side, part, &w);
+    struct es_waiting other = {.process = edge->other, .list = edge->other_list};
+    uint64_t seen[2] = {part->first + edge->other_at,
+                        is_marked(side, edge->other) ? side->marks[edge->other].event : 0};
+    w.at = side->back ? w.at - 1 : w.at + 1;
+    side->work++;
+    int rc = wait_for_next(side, part, w) ? take_edge(s, side, part, &(struct es_near){edge, w.process}) : -ENOMEM;
+    if (rc == REACHED_NOW)
+        rc = wait_for(side, part, other, seen) ? 0 : -ENOMEM;
+    return rc == -ENOMEM ? es_fail(rc, "no memory to compare events") : rc;
+}
+
 /* ---- the walk ------------------------------------------------------------------------------------------------------ */
 
-static int take_block(struct es_search *s, struct es_side *side, size_t block)
+static int begin_block(struct es_search *s, struct es_side *side, struct es_index_part *part)
 {
-    struct es_index_part *part;
-    int rc = es_edges_get(s->query, block, &part);
+    int rc = s->maybe ? es_edges_look_later(s->query, part, s->last_known) : 0;
+    if (rc == 0 && !side->back)
+        rc = take_incoming(s, side, part);
+    if (rc != 0)
+        return rc;
+    side->work += side->n + part->edges->n_incoming / 16;
+    return side->n * DENSE > part->edges->n ? take_all(s, side, part) : wait_for_reached(side, part);
+}
+
+/* A step in a block: into it, a process, or out of it. */
+static int step(struct es_search *s, struct es_side *side)
+{
+    struct es_index_part *part; /* asked for each time: the other side may have pushed it out */
+    bool first = !side->busy;
+    int rc = es_edges_get(s->query, side->block, &part);
+    side->busy = rc == 0;
     if (rc == -EBADMSG || rc == -ENOENT) { /* what is in it did nothing, as far as is known */
         es_error_clear();
         return 0;
     }
-    if (rc == 0 && s->maybe)
-        rc = es_edges_look_later(s->query, part, s->last_known);
-    if (rc == 0 && !side->back)
-        rc = take_incoming(s, side, part);
-    if (rc == 0)
-        rc = side->n * DENSE > part->edges->n_edges ? take_all(s, side, part) : take_reached(s, side, part);
-    if (rc == 0 && side->back)
-        rc = take_incoming(s, side, part);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (first)
+        return begin_block(s, side, part);
+    for (unsigned i = 0; i < STEPS && side->n_heap > 0; i++) {
+        rc = take_nearest(s, side, part);
+        if (rc != 0)
+            return rc;
+    }
+    if (side->n_heap > 0)
+        return 0;
+    side->busy = false;
+    return side->back ? take_incoming(s, side, part) : 0;
+}
+
+/* Each block is looked at by one of the sides. */
+static int walk(struct es_search *s, size_t first, size_t end)
+{
+    int rc = 0;
+    while (rc == 0 && (first < end || s->ahead.busy || s->behind.busy)) {
+        bool left = first < end, ahead = s->ahead.work <= s->behind.work;
+        struct es_side *side = ahead ? &s->ahead : &s->behind;
+        if (!left && !side->busy)
+            side = ahead ? &s->behind : &s->ahead;
+        if (!side->busy)
+            side->block = side->back ? --end : first++;
+        rc = step(s, side);
+    }
+    return rc < 0 ? rc : rc == REACHED_BOTH;
+}
+
+static void begin_side(struct es_side *side)
+{
+    for (size_t i = 0; i < side->n; i++)
+        side->reached[side->set[i] / 64] = 0;
+    side->n = side->n_heap = 0;
+    side->busy = false;
+    side->work = 0;
 }
 
 int es_search_run(struct es_search *s)
 {
-    size_t first = es_query_block_of(s->query, s->from), end = es_query_block_of(s->query, s->to) + 1;
-    s->time++;
-    s->ahead.n = s->behind.n = 0;
+    begin_side(&s->ahead);
+    begin_side(&s->behind);
     int rc = reach(s, &s->ahead, s->from_process, s->from, (struct es_search_step){0});
     if (rc >= 0)
         rc = reach(s, &s->behind, s->to_process, s->to, (struct es_search_step){0});
-    while (rc >= 0 && rc != REACHED_BOTH && first < end)
-        rc = s->ahead.n <= s->behind.n ? take_block(s, &s->ahead, first++) : take_block(s, &s->behind, --end);
-    return rc < 0 ? rc : rc == REACHED_BOTH;
+    if (rc < 0 || rc == REACHED_BOTH)
+        return rc < 0 ? rc : 1;
+    return walk(s, es_query_block_of(s->query, s->from), es_query_block_of(s->query, s->to) + 1);
 }
 
 /* ---- the way ------------------------------------------------------------------------------------------------------- */
@@ -333,8 +387,8 @@ static bool add(struct path *path, uint64_t seq)
 static bool add_first_half(const struct es_search *s, struct path *path)
 {
     size_t start = path->n;
-    for (uint32_t p = s->meeting; s->ahead.steps[p].next; p = s->ahead.steps[p].process) {
-        const struct es_search_step *step = &s->ahead.steps[p];
+    for (uint32_t p = s->meeting; s->ahead.marks[p].step.next; p = s->ahead.marks[p].step.process) {
+        const struct es_search_step *step = &s->ahead.marks[p].step;
         if (!add(path, s->ahead.marks[p].event) || !add(path, step->via) || !add(path, step->next))
             return false;
     }
@@ -348,8 +402,8 @@ static bool add_first_half(const struct es_search *s, struct path *path)
 
 static bool add_second_half(const struct es_search *s, struct path *path)
 {
-    for (uint32_t p = s->meeting; s->behind.steps[p].next; p = s->behind.steps[p].process) {
-        const struct es_search_step *step = &s->behind.steps[p];
+    for (uint32_t p = s->meeting; s->behind.marks[p].step.next; p = s->behind.marks[p].step.process) {
+        const struct es_search_step *step = &s->behind.marks[p].step;
         if (!add(path, s->behind.marks[p].event) || !add(path, step->via) || !add(path, step->next))
             return false;
     }

@@ -9,30 +9,38 @@
  * the later event, it led to nothing before. */
 #define ES_SEARCH_BEHIND 16u
 
-/* Of a process, at one end: ahead, since when it knows of the first event; back, until when the second knows of it. */
-struct es_mark {
-    uint64_t event;
-    uint32_t time; /* of the search: marks of others do not count */
-};
-/* The edge by which it was reached: to the next event on the way, or from the one before. */
+/* The edge by which a process was reached: to the next event on the way, or from the one before. */
 struct es_search_step {
     uint64_t next, via; /* 0: where the search began; no delivery */
     uint32_t process;
 };
-
-struct es_waiting { /* a process whose edges in this block are to be looked at */
+/* Of a process, at one end: ahead, since when it knows of the first event; back, until when the second knows of it. */
+struct es_mark {
     uint64_t event;
+    struct es_search_step step;
+};
+
+struct es_waiting {   /* a process whose edges in this block are to be looked at, the nearest first */
+    uint64_t event;   /* where the next one begins (ahead) or ends (back) */
+    uint32_t at, end; /* these, of the part's `out`; back of its `in`, from at - 1 down to end */
     uint32_t process, list;
+};
+struct es_near { /* an edge, and the process it stands with */
+    const struct es_edge *edge;
+    uint32_t process;
 };
 
 struct es_side {
     struct es_mark *marks; /* by process */
-    struct es_search_step *steps;
-    uint32_t *set; /* processes reached */
+    uint64_t *reached;     /* which have one, a bit each: most have none, and this is small */
+    uint32_t *set;         /* those */
     size_t n, room;
     struct es_waiting *heap; /* ahead the earliest first, back the latest */
     size_t n_heap, heap_room;
+    size_t block; /* that is being looked at */
+    bool busy;    /* it is */
     bool back;
+    uint64_t work; /* edges and processes looked at */
 };
 
 struct es_search {
@@ -42,7 +50,6 @@ struct es_search {
     uint64_t from, to;
     uint32_t from_process, to_process;
     size_t last_known; /* block up to which handlings are looked for */
-    uint32_t time;
     struct es_side ahead, behind;
     uint32_t meeting; /* process */
 };
