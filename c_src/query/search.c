@@ -213,6 +213,8 @@ static uint32_t count_before(const struct es_index_part *part, const struct es_s
     const struct es_ends *ends = &part->edges->ends[list];
     const struct es_edge *edges = side->back ? part->edges->in : part->edges->out;
     uint32_t low = side->back ? ends[0].in : ends[0].out, high = side->back ? ends[1].in : ends[1].out;
+    if (side->back ? event >= part->first + part->n : event <= part->first)
+        return side->back ? high : low;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         uint64_t at = part->first + edges[middle].at;
@@ -324,19 +326,31 @@ static int step(struct es_search *s, struct es_side *side)
     return side->back ? take_incoming(s, side, part) : 0;
 }
 
-/* Each block is looked at by one of the sides. */
+/* Each block is looked at by one of the sides. Where none is left, the one the other side is in may be what this side needs. */
+static struct es_side *choose(struct es_search *s, size_t *first, size_t *end)
+{
+    struct es_side *side = s->ahead.work <= s->behind.work ? &s->ahead : &s->behind;
+    if (side->busy)
+        return side;
+    if (*first < *end) {
+        side->block = side->back ? --*end : (*first)++;
+        return side;
+    }
+    side->block = (side->back ? &s->ahead : &s->behind)->block;
+    side->over = true;
+    return side;
+}
+
 static int walk(struct es_search *s, size_t first, size_t end)
 {
+    struct es_side *side;
     int rc = 0;
-    while (rc == 0 && (first < end || s->ahead.busy || s->behind.busy)) {
-        bool left = first < end, ahead = s->ahead.work <= s->behind.work;
-        struct es_side *side = ahead ? &s->ahead : &s->behind;
-        if (!left && !side->busy)
-            side = ahead ? &s->behind : &s->ahead;
-        if (!side->busy)
-            side->block = side->back ? --end : first++;
+    do {
+        side = choose(s, &first, &end);
         rc = step(s, side);
-    }
+        if (rc == 0 && side->over && !side->busy)
+            return 0;
+    } while (rc == 0 && (first < end || s->ahead.busy || s->behind.busy));
     return rc < 0 ? rc : rc == REACHED_BOTH;
 }
 
@@ -345,7 +359,7 @@ static void begin_side(struct es_side *side)
     for (size_t i = 0; i < side->n; i++)
         side->reached[side->set[i] / 64] = 0;
     side->n = side->n_heap = 0;
-    side->busy = false;
+    side->busy = side->over = false;
     side->work = 0;
 }
 

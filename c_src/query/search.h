@@ -39,6 +39,7 @@ struct es_side {
     size_t n_heap, heap_room;
     size_t block; /* that is being looked at */
     bool busy;    /* it is */
+    bool over;    /* it is the block that the other side began to look at and did not end */
     bool back;
     uint64_t work; /* edges and processes looked at */
 };
