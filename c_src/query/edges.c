@@ -173,6 +173,13 @@ static bool make_edges(struct making *m)
 
 /* ---- by process ---------------------------------------------------------------------------------------------------- */
 
+/* Memory to sort edges with. */
+struct sorting {
+    uint32_t *starts;     /* of the edges of each event; then of each list, how far it was walked */
+    uint16_t *by_start;   /* edges, in order of their beginnings */
+    uint16_t *out_by_end; /* in order of their ends, as they stand in `out` */
+};
+
 /* Where the edges of each list begin, from how many it has. */
 static void sum_ends(const struct making *m)
 {
@@ -191,18 +198,41 @@ static struct es_edge edge_of(const struct making *m, const struct found *f, boo
 {
     uint16_t at = out ? f->from : f->to, other = out ? f->to : f->from;
     return (struct es_edge){.other = m->edges->ends[m->part->list[other]].number,
-                            .other_list = m->part->list[other],
                             .at = at,
                             .other_at = other,
                             .via = f->via,
                             .flags = f->flags};
 }
 
+/* Where a search goes on from each edge. Edges are taken in order of their other end, so that each list is walked once. */
+static void find_next(const struct making *m, const uint16_t *sorted, uint32_t *at, bool out)
+{
+    const struct es_index_part *part = m->part;
+    const struct es_ends *ends = m->edges->ends;
+    struct es_edge *edges = out ? m->edges->out : m->edges->in;
+    for (uint32_t k = 0; k < part->n_lists; k++) {
+        at[k] = out ? ends[k].out : ends[k].in;
+        uint32_t end = out ? ends[k + 1].out : ends[k + 1].in;
+        if (at[k] < end)
+            edges[out ? end - 1 : at[k]].last = true;
+    }
+    for (size_t k = 0; k < m->n; k++) {
+        struct es_edge *edge = &edges[sorted[k]];
+        uint32_t list = part->list[edge->other_at], first = out ? ends[list].out : ends[list].in,
+                 end = out ? ends[list + 1].out : ends[list + 1].in;
+        while (at[list] < end && (out ? edges[at[list]].at < edge->other_at : edges[at[list]].at <= edge->other_at))
+            at[list]++;
+        edge->next = (uint16_t)at[list];
+        edge->has_next = out ? at[list] < end : at[list] > first;
+    }
+}
+
 /* Those found are in order of their ends already; of their beginnings they are after walking the events. */
-static void fill_lists(const struct making *m, uint32_t *starts, uint16_t *sorted)
+static void fill_lists(const struct making *m, struct sorting *sorting)
 {
     const struct es_index_part *part = m->part;
     struct es_edges *edges = m->edges;
+    uint32_t *starts = sorting->starts;
     for (size_t k = 0; k < m->n; k++) {
         uint32_t place = edges->ends[part->list[m->found[k].to]].in++;
         edges->in[place] = edge_of(m, &m->found[k], false);
@@ -212,34 +242,43 @@ static void fill_lists(const struct making *m, uint32_t *starts, uint16_t *sorte
     for (uint32_t i = 0; i < part->n; i++)
         starts[i + 1] += starts[i];
     for (size_t k = 0; k < m->n; k++)
-        sorted[starts[m->found[k].from]++] = (uint16_t)k;
+        sorting->by_start[starts[m->found[k].from]++] = (uint16_t)k;
     for (size_t k = 0; k < m->n; k++) {
-        const struct found *f = &m->found[sorted[k]];
-        edges->out[edges->ends[part->list[f->from]].out++] = edge_of(m, f, true);
+        uint16_t which = sorting->by_start[k];
+        const struct found *f = &m->found[which];
+        uint32_t place = edges->ends[part->list[f->from]].out++;
+        edges->out[place] = edge_of(m, f, true);
+        sorting->out_by_end[which] = (uint16_t)place;
     }
     for (uint32_t k = part->n_lists; k > 0; k--) { /* each beginning has moved to that of the next list */
         edges->ends[k].out = edges->ends[k - 1].out;
         edges->ends[k].in = edges->ends[k - 1].in;
     }
     edges->ends[0].out = edges->ends[0].in = 0;
+    find_next(m, sorting->out_by_end, starts, true);
+    for (size_t k = 0; k < m->n; k++)
+        sorting->by_start[k] = edges->order[sorting->by_start[k]];
+    find_next(m, sorting->by_start, starts, false);
 }
 
 static bool make_lists(const struct making *m)
 {
     struct es_edges *edges = m->edges;
-    uint32_t *starts = calloc(m->part->n + 1, sizeof *starts);
-    uint16_t *sorted = malloc((m->n + 1) * sizeof *sorted);
+    struct sorting sorting = {calloc(m->part->n + m->part->n_lists + 1, sizeof *sorting.starts),
+                              malloc((m->n + 1) * sizeof *sorting.by_start),
+                              malloc((m->n + 1) * sizeof *sorting.out_by_end)};
     edges->n = m->n;
     edges->out = malloc((m->n + 1) * sizeof *edges->out);
     edges->in = malloc((m->n + 1) * sizeof *edges->in);
     edges->order = malloc((m->n + 1) * sizeof *edges->order);
-    bool made = starts && sorted && edges->out && edges->in && edges->order;
+    bool made = sorting.starts && sorting.by_start && sorting.out_by_end && edges->out && edges->in && edges->order;
     if (made) {
         sum_ends(m);
-        fill_lists(m, starts, sorted);
+        fill_lists(m, &sorting);
     }
-    free(starts);
-    free(sorted);
+    free(sorting.starts);
+    free(sorting.by_start);
+    free(sorting.out_by_end);
     return made;
 }
 

@@ -13,10 +13,12 @@
 /* Both ends are in the block. As it stands with one of its processes: what is on the other side. */
 struct es_edge {
     uint32_t other;        /* number of that process */
-    uint16_t other_list;   /* and its list */
     uint16_t at, other_at; /* events, by place */
     uint16_t via;          /* the delivery it went through, where it ends: there is none */
+    uint16_t next; /* in `out`: that process's first edge from other_at on; in `in`: behind its last one up to there */
     uint8_t flags;
+    bool has_next; /* else it has none */
+    bool last;     /* of its process's edges here: in `out` the last, in `in` the first */
 };
 
 #define ES_INCOMING_OPEN UINT32_MAX          /* not looked up yet */

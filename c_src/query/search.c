@@ -232,25 +232,24 @@ static const struct es_edge *next_edge(const struct es_side *side, const struct 
     return side->back ? &part->edges->in[w->at - 1] : &part->edges->out[w->at];
 }
 
+/* Puts a process back with its next edge, unless that was looked at before. */
 static bool wait_for_next(struct es_side *side, const struct es_index_part *part, struct es_waiting w)
 {
-    if (w.at == w.end)
-        return true;
     w.event = part->first + next_edge(side, part, &w)->at;
-    return push(side, w);
+    return (w.seen && (side->back ? w.event <= w.seen : w.event >= w.seen)) || push(side, w);
 }
 
-/* A process was reached at event seen[0]; edges on the far side of seen[1] were looked at before. */
-static bool wait_for(struct es_side *side, const struct es_index_part *part, struct es_waiting w,
-                     const uint64_t seen[2])
+/* A process that was reached in another block, or where the search began. */
+static bool wait_for(struct es_side *side, const struct es_index_part *part, uint32_t process)
 {
-    const struct es_ends *ends = &part->edges->ends[w.list];
-    uint32_t first = side->back ? ends[0].in : ends[0].out, end = side->back ? ends[1].in : ends[1].out;
-    if (first == end)
+    struct es_waiting w = {.process = process};
+    uint32_t list = es_edges_list(part->edges, process);
+    if (list == UINT32_MAX)
         return true;
-    w.at = count_before(part, side, w.list, seen[0]);
-    w.end = seen[1] ? count_before(part, side, w.list, seen[1]) : side->back ? first : end;
-    return wait_for_next(side, part, w);
+    const struct es_ends *ends = &part->edges->ends[list];
+    w.at = count_before(part, side, list, side->marks[process].event);
+    bool any = side->back ? w.at > ends[0].in : w.at < ends[1].out;
+    return !any || wait_for_next(side, part, w);
 }
 
 /* What is needed of each process lies anywhere: it is fetched for several at once. */
@@ -263,11 +262,9 @@ static int wait_for_reached(struct es_side *side, const struct es_index_part *pa
             __builtin_prefetch(&edges->slots[es_edges_slot(edges, side->set[i])]);
         for (size_t i = first; i < end; i++)
             __builtin_prefetch(&edges->ends[edges->slots[es_edges_slot(edges, side->set[i])]]);
-        for (size_t i = first; i < end; i++) {
-            struct es_waiting w = {.process = side->set[i], .list = es_edges_list(edges, side->set[i])};
-            if (w.list != UINT32_MAX && !wait_for(side, part, w, (const uint64_t[]){side->marks[w.process].event, 0}))
+        for (size_t i = first; i < end; i++)
+            if (!wait_for(side, part, side->set[i]))
                 return es_fail(-ENOMEM, "no memory to compare events");
-        }
     }
     return 0;
 }
@@ -276,14 +273,17 @@ static int take_nearest(struct es_search *s, struct es_side *side, const struct 
 {
     struct es_waiting w = pop(side);
     const struct es_edge *edge = next_edge(side, part, &w);
-    struct es_waiting other = {.process = edge->other, .list = edge->other_list};
-    uint64_t seen[2] = {part->first + edge->other_at,
-                        is_marked(side, edge->other) ? side->marks[edge->other].event : 0};
+    struct es_waiting other = {.process = edge->other,
+                               .at = edge->next,
+                               .seen = is_marked(side, edge->other) ? side->marks[edge->other].event : 0};
+    if (edge->has_next)
+        __builtin_prefetch(next_edge(side, part, &other));
     w.at = side->back ? w.at - 1 : w.at + 1;
     side->work++;
-    int rc = wait_for_next(side, part, w) ? take_edge(s, side, part, &(struct es_near){edge, w.process}) : -ENOMEM;
+    int rc = edge->last || wait_for_next(side, part, w) ? take_edge(s, side, part, &(struct es_near){edge, w.process})
+                                                        : -ENOMEM;
     if (rc == REACHED_NOW)
-        rc = wait_for(side, part, other, seen) ? 0 : -ENOMEM;
+        rc = !edge->has_next || wait_for_next(side, part, other) ? 0 : -ENOMEM;
     return rc == -ENOMEM ? es_fail(rc, "no memory to compare events") : rc;
 }
 

@@ -20,10 +20,11 @@ struct es_mark {
     struct es_search_step step;
 };
 
-struct es_waiting {   /* a process whose edges in this block are to be looked at, the nearest first */
-    uint64_t event;   /* where the next one begins (ahead) or ends (back) */
-    uint32_t at, end; /* these, of the part's `out`; back of its `in`, from at - 1 down to end */
-    uint32_t process, list;
+struct es_waiting { /* a process whose edges in this block are to be looked at, the nearest first */
+    uint64_t event; /* where the next one begins (ahead) or ends (back) */
+    uint64_t seen;  /* those from here on (back: up to here) were looked at before; 0: none */
+    uint32_t at;    /* the next one: of the part's `out`; back the one before it, of its `in` */
+    uint32_t process;
 };
 struct es_near { /* an edge, and the process it stands with */
     const struct es_edge *edge;
