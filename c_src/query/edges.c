@@ -30,7 +30,6 @@ void es_edges_free(struct es_edges *edges)
     if (!edges)
         return;
     free(edges->incoming);
-    free(edges->reached);
     free(edges->slots);
     free(edges->out);
     free(edges->in);
@@ -124,27 +123,17 @@ static void add_way(struct making *m, uint32_t last, uint32_t to, unsigned flags
 static void add_event(struct making *m, uint32_t i)
 {
     struct es_index_part *part = m->part;
-    struct es_edges *edges = m->edges;
     uint32_t back = part->back[i];
     if (is_delivery(part, i)) {
         if (m->handler[i] == NO_PLACE)
             add_way(m, i, i, ES_EDGE_UNHANDLED);
         return;
     }
-    if (back > i)
-        edges->reached[edges->n_reached++] =
-            (struct es_reached){part->first + i - back, edges->ends[part->list[i]].number, (uint16_t)i};
     bool handles = back <= i && is_delivery(part, i - back);
     if (!handles)
         add_way(m, i, i, 0);
     else if (m->handler[i - back] == i && part->back[i - back])
         add_way(m, i - back, i, 0);
-}
-
-static int by_cause(const void *a, const void *b)
-{
-    const struct es_reached *x = a, *y = b;
-    return x->cause < y->cause ? -1 : x->cause > y->cause;
 }
 
 static bool make_edges(struct making *m)
@@ -158,16 +147,13 @@ static bool make_edges(struct making *m)
     }
     m->found = malloc((inside + 1) * sizeof *m->found);
     edges->incoming = malloc((outside + 1) * sizeof *edges->incoming);
-    edges->reached = malloc((outside + 1) * sizeof *edges->reached);
     m->handler = malloc(part->n * sizeof *m->handler);
-    if (!m->found || !edges->incoming || !edges->reached || !m->handler)
+    if (!m->found || !edges->incoming || !m->handler)
         return false;
     find_handlers(m);
     for (uint32_t i = 0; i < part->n; i++)
         if (part->back[i] && es_index_part_is_own(part, i))
             add_event(m, i);
-    if (edges->n_reached > 1)
-        qsort(edges->reached, edges->n_reached, sizeof *edges->reached, by_cause);
     return true;
 }
 
@@ -302,8 +288,7 @@ int es_edges_get(struct es_query *query, size_t block, struct es_index_part **re
     part->edges = m.edges;
     es_index_part_count(query, part,
                         m.n * (2 * sizeof *m.edges->out + 2) + m.edges->n_incoming * sizeof *m.edges->incoming +
-                            m.edges->n_reached * sizeof *m.edges->reached + m.edges->n_slots * 4 +
-                            part->n_lists * sizeof *m.edges->ends);
+                            m.edges->n_slots * 4 + part->n_lists * sizeof *m.edges->ends);
     return 0;
 }
 
@@ -344,12 +329,12 @@ bool es_incoming_resolve(struct es_query *query, struct es_incoming *x, uint64_t
     return x->number != ES_INCOMING_NOTHING && x->from >= since;
 }
 
-static size_t first_reached(const struct es_edges *edges, uint64_t cause)
+static size_t first_late(const struct es_lates *lates, uint64_t cause)
 {
-    size_t low = 0, high = edges->n_reached;
+    size_t low = 0, high = lates->n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (edges->reached[middle].cause < cause)
+        if (lates->list[middle].cause < cause)
             low = middle + 1;
         else
             high = middle;
@@ -358,16 +343,27 @@ static size_t first_reached(const struct es_edges *edges, uint64_t cause)
 }
 
 /* Handlings in another block of this one's deliveries. */
-static void note_later(struct es_index_part *part, const struct es_edges *those, uint16_t later)
+static void note_later(struct es_index_part *part, const struct es_lates *lates, uint16_t later)
 {
-    struct es_edges *edges = part->edges;
-    for (size_t i = first_reached(those, part->first); i < those->n_reached; i++) {
-        uint64_t at = those->reached[i].cause - part->first;
+    for (size_t i = first_late(lates, part->first); i < lates->n; i++) {
+        uint64_t at = lates->list[i].cause - part->first;
         if (at >= part->n)
             break;
-        if (edges->ends[part->list[at]].number == those->reached[i].number && !edges->later[at])
-            edges->later[at] = later;
+        if (!part->edges->later[at])
+            part->edges->later[at] = later;
     }
+}
+
+/* What could not be read handled nothing, as far as is known. */
+static int lates_of(struct es_query *query, size_t block, const struct es_lates **ret_lates)
+{
+    static const struct es_lates none = {NULL, 0};
+    int rc = es_index_lates(query, block, ret_lates);
+    if (rc != -EBADMSG && rc != -ENOENT)
+        return rc;
+    es_error_clear();
+    *ret_lates = &none;
+    return 0;
 }
 
 int es_edges_look_later(struct es_query *query, struct es_index_part *part, size_t last)
@@ -380,15 +376,11 @@ int es_edges_look_later(struct es_query *query, struct es_index_part *part, size
         es_index_part_count(query, part, part->n * sizeof *edges->later);
     }
     while (part->block + edges->looked < last && edges->looked < UINT16_MAX) {
-        struct es_index_part *other;
-        int rc = es_edges_get(query, part->block + edges->looked + 1, &other);
-        if (rc < 0 && rc != -EBADMSG && rc != -ENOENT)
-            return rc;
-        edges->looked++;
+        const struct es_lates *lates;
+        int rc = lates_of(query, part->block + edges->looked + 1, &lates);
         if (rc < 0)
-            es_error_clear();
-        else
-            note_later(part, other->edges, (uint16_t)edges->looked);
+            return rc;
+        note_later(part, lates, (uint16_t)++edges->looked);
     }
     return 0;
 }
@@ -404,30 +396,24 @@ static uint64_t handler_here(const struct es_index_part *part, uint32_t at)
     return 0;
 }
 
-int es_edges_handler(struct es_query *query, uint64_t delivery, size_t last, uint64_t *ret_seq)
+int es_edges_handler(struct es_query *query, const struct es_indexed *delivery, size_t last, uint64_t *ret_seq)
 {
-    size_t block = es_query_block_of(query, delivery);
+    const struct es_block_info *blocks = NULL;
+    size_t block = es_query_block_of(query, delivery->seq);
     struct es_index_part *part;
-    int rc = es_edges_get(query, block, &part);
+    int rc = es_index_part_get(query, block, &part);
     if (rc < 0)
         return rc;
-    uint32_t number = part->edges->ends[part->list[delivery - part->first]].number;
-    *ret_seq = handler_here(part, (uint32_t)(delivery - part->first));
+    *ret_seq = handler_here(part, (uint32_t)(delivery->seq - part->first));
+    es_recording_blocks(query->recording, &blocks);
     while (*ret_seq == 0 && block++ < last) {
-        rc = es_edges_get(query, block, &part);
-        if (rc == -EBADMSG || rc == -ENOENT) {
-            es_error_clear();
-            continue;
-        }
+        const struct es_lates *lates;
+        rc = lates_of(query, block, &lates);
         if (rc < 0)
             return rc;
-        for (size_t i = first_reached(part->edges, delivery); i < part->edges->n_reached; i++) {
-            const struct es_reached *reached = &part->edges->reached[i];
-            if (reached->cause != delivery)
-                break;
-            if (reached->number == number && *ret_seq == 0)
-                *ret_seq = part->first + reached->at;
-        }
+        size_t i = first_late(lates, delivery->seq);
+        if (i < lates->n && lates->list[i].cause == delivery->seq)
+            *ret_seq = blocks[block].first_seq + lates->list[i].at;
     }
     return 0;
 }

@@ -32,13 +32,6 @@ struct es_incoming {
     uint8_t flags;
 };
 
-/* An act whose cause, perhaps a delivery, is in a block before. */
-struct es_reached {
-    uint64_t cause;
-    uint32_t number; /* of its process */
-    uint16_t at;
-};
-
 /* Of a list of the part. */
 struct es_ends {
     uint32_t number;  /* of its process; UINT32_MAX: what no process did */
@@ -51,8 +44,6 @@ struct es_edges {
     size_t n;
     struct es_incoming *incoming; /* by to_at */
     size_t n_incoming;
-    struct es_reached *reached; /* by cause */
-    size_t n_reached;
     struct es_ends *ends;     /* by list, and one more */
     uint32_t *slots, n_slots; /* a table: number to list + 1 */
     uint16_t
@@ -87,6 +78,6 @@ bool es_incoming_resolve(struct es_query *query, struct es_incoming *incoming, u
 int es_edges_look_later(struct es_query *query, struct es_index_part *part, size_t last);
 
 /* The event that handles a delivery, in its block or one up to `last`; 0: there is none. */
-int es_edges_handler(struct es_query *query, uint64_t delivery, size_t last, uint64_t *ret_seq);
+int es_edges_handler(struct es_query *query, const struct es_indexed *delivery, size_t last, uint64_t *ret_seq);
 
 #endif

@@ -15,9 +15,12 @@ void es_index_free(struct es_index *index)
         return;
     for (size_t i = 0; i < index->n_blocks; i++)
         es_index_part_free(index->parts[i]);
+    for (size_t i = 0; index->lates && i < index->n_blocks; i++)
+        free(index->lates[i].list);
     es_refmap_fini(&index->numbers);
     free(index->parts);
     free(index->strange);
+    free(index->lates);
     es_search_free(index->search);
     free(index);
 }

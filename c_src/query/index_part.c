@@ -2,8 +2,10 @@
 /* Makes the part of a block. Its columns are in order of process already, so that nothing has to be sorted. */
 #include "query/index_part.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "query/edges.h"
 
 void es_index_part_free(struct es_index_part *part)
@@ -34,7 +36,7 @@ static bool allocate(struct es_index_part *part, const struct es_block_causes *c
     part->kinds = malloc(n);
     part->flags = malloc(n);
     part->back = malloc(n * sizeof *part->back);
-    part->places = malloc(n * sizeof *part->places);
+    part->places = malloc((n + 1) * sizeof *part->places); /* one more: it is written before it is known to count */
     part->lists = calloc(part->n_lists, sizeof *part->lists);
     part->strange = malloc((part->n_strange + 1) * sizeof *part->strange);
     part->bytes = sizeof *part + n * (sizeof *part->list + sizeof *part->back + sizeof *part->places + 2) +
@@ -55,24 +57,30 @@ static void fill_events(struct es_index_part *part, const struct es_block_causes
     }
 }
 
-/* Events from, … of one process in order: acts to the front, deliveries behind them. */
+struct filling {
+    uint16_t *deliveries; /* of the process; room for one more than there can be */
+    uint32_t list, at, count;
+};
+
+/* Events of one process in order: acts to the front, deliveries behind them. */
 static void fill_list(struct es_index_part *part, const struct es_block_causes *causes, const uint32_t *order,
-                      size_t number)
+                      struct filling *filling)
 {
-    struct es_index_part_list *list = &part->lists[number];
-    uint16_t *places = part->places + list->at;
-    uint32_t count = list->n[0]; /* as it was stored */
-    list->n[0] = 0;
-    for (unsigned row = 0; row < 2; row++)
-        for (uint32_t k = 0; k < count; k++) {
-            uint32_t i = order[k] - causes->first;
-            if (i >= part->n) /* also those before the first one */
-                continue;
-            part->list[i] = (uint16_t)number;
-            if (list->pid != ES_REF_NONE && es_kind_is_own(part->kinds[i]) &&
-                (part->kinds[i] == ES_K_DELIVER) == (row == ES_ROW_DELIVERIES))
-                places[list->n[0] + list->n[1]] = (uint16_t)i, list->n[row]++;
-        }
+    struct es_index_part_list *list = &part->lists[filling->list];
+    uint16_t *rows[2] = {part->places + filling->at, filling->deliveries};
+    bool somebody = list->pid != ES_REF_NONE;
+    for (uint32_t k = 0; k < filling->count; k++) {
+        uint32_t i = order[k] - causes->first;
+        if (i >= part->n) /* also those before the first one */
+            continue;
+        part->list[i] = (uint16_t)filling->list;
+        unsigned kind = part->kinds[i], row = kind == ES_K_DELIVER;
+        rows[row][list->n[row]] = (uint16_t)i;
+        list->n[row] += somebody && es_kind_is_own(kind);
+    }
+    memcpy(rows[0] + list->n[0], filling->deliveries, list->n[1] * sizeof *rows[0]);
+    list->at = filling->at;
+    filling->at += list->n[0] + list->n[1];
 }
 
 struct es_index_part *es_index_part_make(const struct es_block_causes *causes)
@@ -85,18 +93,23 @@ struct es_index_part *es_index_part_make(const struct es_block_causes *causes)
         es_index_part_free(part);
         return NULL;
     }
+    struct filling filling = {.deliveries = malloc((part->n + 1) * sizeof *filling.deliveries)};
+    if (!filling.deliveries) {
+        es_index_part_free(part);
+        return NULL;
+    }
     fill_events(part, causes);
     const uint32_t *order = causes->order;
-    uint32_t at = 0;
-    for (size_t i = 0, k = 0; i < causes->n_refs; i++) {
+    for (size_t i = 0; i < causes->n_refs; i++) {
         if (causes->counts[i] == 0)
             continue;
-        part->lists[k] = (struct es_index_part_list){.pid = causes->refs[i], .at = at, .n = {causes->counts[i]}};
-        fill_list(part, causes, order, k);
-        at += part->lists[k].n[0] + part->lists[k].n[1];
-        order += causes->counts[i];
-        k++;
+        part->lists[filling.list].pid = causes->refs[i];
+        filling.count = causes->counts[i];
+        fill_list(part, causes, order, &filling);
+        order += filling.count;
+        filling.list++;
     }
+    free(filling.deliveries);
     return part;
 }
 
@@ -137,4 +150,53 @@ bool es_index_part_make_effects(struct es_index_part *part)
                 (struct es_effect){part->first + i - part->back[i], part->first + i};
     free(ends);
     return true;
+}
+
+/* ---- late acts ----------------------------------------------------------------------------------------------------- */
+
+static int by_late_cause(const void *a, const void *b)
+{
+    const struct es_late *x = a, *y = b;
+    if (x->cause != y->cause)
+        return x->cause < y->cause ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static bool is_late(const struct es_block_causes *causes, uint32_t i)
+{
+    return causes->back[causes->first + i] > i && causes->kinds[causes->first + i] != ES_K_DELIVER;
+}
+
+static int make_lates(const struct es_block_causes *causes, uint64_t first, struct es_lates *lates)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < causes->n; i++)
+        n += is_late(causes, i);
+    lates->list = malloc((n + 1) * sizeof *lates->list);
+    if (!lates->list)
+        return es_fail(-ENOMEM, "no memory for an index of events");
+    for (uint32_t i = 0; i < causes->n; i++)
+        if (is_late(causes, i))
+            lates->list[lates->n++] = (struct es_late){first + i - causes->back[causes->first + i], i};
+    if (lates->n > 1)
+        qsort(lates->list, lates->n, sizeof *lates->list, by_late_cause);
+    return 0;
+}
+
+int es_index_lates(struct es_query *query, size_t block, const struct es_lates **ret_lates)
+{
+    const struct es_block_info *blocks = NULL;
+    struct es_index *index = query->index;
+    struct es_block_causes causes;
+    if (block >= index->n_blocks)
+        return -ENOENT;
+    if (!index->lates && !(index->lates = calloc(index->n_blocks, sizeof *index->lates)))
+        return es_fail(-ENOMEM, "no memory for an index of events");
+    es_recording_blocks(query->recording, &blocks);
+    struct es_lates *lates = &index->lates[block];
+    int rc = lates->list ? 0 : es_recording_block_causes(query->recording, block, &causes);
+    if (rc == 0 && !lates->list)
+        rc = make_lates(&causes, blocks[block].first_seq, lates);
+    *ret_lates = lates;
+    return rc;
 }

@@ -30,6 +30,16 @@ struct es_index_part {
     struct es_edges *edges; /* edges.h; NULL: not made yet */
 };
 
+/* An act whose cause, perhaps a delivery, is in a block before. */
+struct es_late {
+    uint64_t cause;
+    uint32_t at; /* its place */
+};
+struct es_lates {
+    struct es_late *list; /* by cause; NULL: not looked for yet */
+    size_t n;
+};
+
 /* Kept parts, and what is known of the whole recording. */
 struct es_index {
     struct es_index_part **parts; /* by block; NULL: not kept */
@@ -38,6 +48,7 @@ struct es_index {
     struct es_refmap numbers; /* of processes in edges: number + 1 */
     uint32_t n_numbers;
     uint32_t *strange;        /* by block: deliveries of unknown origin + 1, 0: not counted yet */
+    struct es_lates *lates;   /* by block: these are few, and kept */
     struct es_search *search; /* kept from question to question */
 };
 
@@ -46,6 +57,9 @@ struct es_index {
 int es_index_part_get(struct es_query *query, size_t block, struct es_index_part **ret_part);
 /* A part has grown. */
 void es_index_part_count(struct es_query *query, struct es_index_part *part, size_t bytes);
+
+/* The late acts of a block, without making a part of it. -ENOENT, -EBADMSG. Valid as long as the index is. */
+int es_index_lates(struct es_query *query, size_t block, const struct es_lates **ret_lates);
 
 struct es_index_part *es_index_part_make(const struct es_block_causes *causes);
 bool es_index_part_make_effects(struct es_index_part *part);

@@ -18,7 +18,7 @@ static int set_from(struct es_search *s, const struct es_indexed *event)
     s->from_process = es_edges_number(s->query->index, event->pid);
     if (event->kind != ES_K_DELIVER)
         return 1;
-    int rc = es_edges_handler(s->query, event->seq, s->last_known, &s->from);
+    int rc = es_edges_handler(s->query, event, s->last_known, &s->from);
     if (rc < 0)
         return rc;
     if (s->from == 0 && s->maybe)
