@@ -82,23 +82,13 @@ static struct es_find_value flags_of(const struct es_event *event, struct es_tex
 /* Bytes of the state in force behind a callback that left it as it was: those of the version before. */
 static bool read_in_force(struct es_find_eval *eval)
 {
-    const struct es_event *event = eval->event;
-    const struct es_version_info *list = NULL;
-    const uint8_t *bytes;
-    size_t n = 0, len, from = 0;
-    if (!(event->flags & ES_E_STATE_SAME) || es_query_versions(eval->query, event->pid, &list, &n) < 0)
-        return false;
-    for (size_t to = n; from < to;) { /* the first that is later */
-        size_t middle = from + (to - from) / 2;
-        if (list[middle].seq <= event->seq)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    if (from == 0 || es_query_version_bytes(eval->query, &list[from - 1], &bytes, &len) < 0)
+    struct es_buf *bytes = &eval->query->state;
+    bytes->len = 0;
+    if (!(eval->event->flags & ES_E_STATE_SAME) ||
+        es_recording_state_read(eval->query->recording, eval->event->seq, bytes) < 0)
         return false;
     es_text_clear(&eval->in_force); /* they may be gone when the next event is asked for */
-    es_text_add(&eval->in_force, (const char *)bytes, len);
+    es_text_add(&eval->in_force, (const char *)bytes->bytes, bytes->len);
     return !eval->in_force.failed;
 }
 

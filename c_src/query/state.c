@@ -89,30 +89,21 @@ static void judge(struct es_query *query, struct es_state *state)
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
 
-/* The last version at or before a time: its number, 0 where there is none. */
-static size_t version_at(const struct es_version_info *list, size_t n, int64_t at)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list[middle].time <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static int copy_bytes(struct es_query *query, const struct es_version_info *list, struct es_state *state)
+/* Of the version in force, or of the last one before it that was captured. */
+static int copy_bytes(struct es_query *query, struct es_state *state)
 {
     const uint8_t *bytes;
+    struct es_version_info version = state->version;
     size_t number = state->number;
-    while (number > 0 && (list[number - 1].flags & ES_E_STATE_MISSED))
-        number--;
+    while (number > 0 && (version.flags & ES_E_STATE_MISSED)) {
+        int rc = --number > 0 ? es_version_number(query, state->pid, number, &version) : 0;
+        if (rc < 0)
+            return rc;
+    }
     state->shown = number;
     if (number == 0)
         return 0;
-    int rc = es_query_version_bytes(query, &list[number - 1], &bytes, &state->len);
+    int rc = es_query_version_bytes(query, &version, &bytes, &state->len);
     if (rc < 0)
         return rc;
     state->bytes = malloc(state->len);
@@ -124,24 +115,22 @@ static int copy_bytes(struct es_query *query, const struct es_version_info *list
 
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state)
 {
-    const struct es_version_info *list = NULL;
-    size_t n = 0;
-    int rc = es_query_versions(query, pid, &list, &n);
+    struct es_version_at found;
+    int rc = es_version_at(query, pid, at, &found);
     if (rc < 0)
         return rc;
-    size_t number = version_at(list, n, at);
     const struct es_process *process = es_query_process(query, pid);
-    if (number == 0)
+    if (found.number == 0)
         return es_state_unknown(query, pid, at);
     struct es_state state = {.pid = pid,
                              .at = at,
-                             .since = list[number - 1].time,
-                             .number = number,
-                             .of = n,
-                             .version = list[number - 1],
+                             .since = found.version.time,
+                             .number = found.number,
+                             .of = found.of,
+                             .version = found.version,
                              .exited = process && process->exited <= at ? process->exited : INT64_MAX};
     judge(query, &state);
-    rc = copy_bytes(query, list, &state);
+    rc = copy_bytes(query, &state);
     if (rc == 0)
         rc = es_query_version_cause(query, &state.version, &state.cause);
     if (rc < 0) {

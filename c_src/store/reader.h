@@ -105,6 +105,11 @@ struct es_seq_range {
  * then. Blocks without states of that process cost a look into memory once their lists of processes were read. */
 int es_recording_state_find(struct es_recording *recording, es_ref pid, struct es_seq_range range,
                             struct es_state_at *ret_state);
+/* How many state events of a process in a block made a version, that is: were not the same as before. -EBADMSG: damaged. */
+int es_recording_state_count(struct es_recording *recording, size_t block, es_ref pid, uint32_t *ret_n);
+/* Those, in order; free(). */
+int es_recording_state_list(struct es_recording *recording, size_t block, es_ref pid, struct es_state_at **ret_list,
+                            size_t *ret_n);
 /* Appends the bytes of the version that the state event `seq` made; where it says "as before", of the one before. -ENODATA: they were not
  * captured (or are in what was dropped); -ENOENT: no such event; -EINVAL: it is no state; -EBADMSG: damaged. */
 int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct es_buf *bytes);
