@@ -108,6 +108,32 @@ static void step_messages(struct writer *w, uint64_t i)
                                    .corr = flight[at].corr});
 }
 
+/* A message, its delivery, the callback that handles it, and its end. */
+static void step_handled(struct writer *w, uint64_t i)
+{
+    static const uint8_t payload[24] = {104, 2, 97, 1, 109, 0, 0, 0, 15};
+    static struct record part;
+    if (i % 4 == 0) {
+        part = (struct record){.kind = ES_K_SEND, .hash = (i + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+        part.pid = pid_of(dice(PROCESSES));
+        part.peer = pid_of(dice(PROCESSES));
+        part.payload = payload;
+        part.len = sizeof payload;
+    } else if (i % 4 == 1) {
+        part = (struct record){.kind = ES_K_DELIVER, .pid = part.peer, .peer = part.pid, .hash = part.hash};
+        part.flags = ES_R_NO_PAYLOAD;
+    } else if (i % 4 == 2) {
+        part = (struct record){.kind = ES_K_CALL, .pid = part.pid, .hash = part.hash, .arity = 2};
+        part.flags = ES_R_CALLBACK | ES_R_NO_PAYLOAD;
+        part.module = atom_of((uint32_t)es_ref_pid_number(part.pid) % 50);
+        part.function = atom_of(FUNCTIONS + es_ref_pid_number(part.pid) % 50);
+    } else {
+        part.kind = ES_K_RETURN;
+        part.hash = 0;
+    }
+    writer_put(w, &part);
+}
+
 static void step_mixed(struct writer *w, uint64_t i)
 {
     if (i % 3 == 0)
@@ -198,7 +224,8 @@ static int run(const struct load *load, uint64_t ring_bytes, const char *path)
 
 int main(int argc, char **argv)
 {
-    static const struct load loads[] = {{"calls", step_calls}, {"messages", step_messages}, {"mixed", step_mixed}};
+    static const struct load loads[] = {
+        {"calls", step_calls}, {"messages", step_messages}, {"handled", step_handled}, {"mixed", step_mixed}};
     uint64_t ring_bytes = (argc > 1 ? strtoull(argv[1], NULL, 10) : 128) << 20;
     const char *only = argc > 2 ? argv[2] : NULL;
     char path[64];

@@ -6,6 +6,7 @@
 -export([main/0, f/1, echo/1]).
 
 -define(ROUNDS, 7).
+-define(LARGE(Case), Case =:= map1000; Case =:= deep1000; Case =:= items1000).
 
 main() ->
     [Arena, Nif, Noop, Dir] = [os:getenv(V) || V <- ["ES_BENCH_ARENA", "ES_BENCH_NIF", "ES_BENCH_NOOP", "ES_BENCH_DIR"]],
@@ -20,7 +21,7 @@ main() ->
     elixirscope_nif:done(),
     halt(0).
 
-cases(false) -> [call, call_return, message, binary, map1000, deep1000, spawn_exit];
+cases(false) -> [call, call_return, message, binary, map1000, deep1000, items1000, spawn_exit];
 cases(Names) -> [list_to_existing_atom(Name) || Name <- string:lexemes(Names, ",")].
 
 bench(Case, Ways, Dir) ->
@@ -48,9 +49,9 @@ round_of(Case, Way, Dir) ->
     Took / N.
 
 %% Copies of large terms pile up before a tracer process, and make it dearer the longer it goes on: 4000 calls are a second or less.
-operations(Case, process) when Case =:= map1000; Case =:= deep1000 -> 4000;
-operations(Case, dbg) when Case =:= map1000; Case =:= deep1000 -> 1000;
-operations(Case, _) when Case =:= map1000; Case =:= deep1000 -> 20000;
+operations(Case, process) when ?LARGE(Case) -> 4000;
+operations(Case, dbg) when ?LARGE(Case) -> 1000;
+operations(Case, _) when ?LARGE(Case) -> 20000;
 operations(spawn_exit, _) -> 20000;
 operations(Case, _) when Case =:= message; Case =:= binary -> 40000;
 operations(_, _) -> 200000.
@@ -64,6 +65,9 @@ work(map1000, N) ->
     timed(fun() -> calls(N, Map) end);
 work(deep1000, N) ->
     Map = maps:from_list([{I, {value, I, [a, b]}} || I <- lists:seq(1, 1000)]),
+    timed(fun() -> calls(N, Map) end);
+work(items1000, N) -> % 208 kB, when it is copied
+    Map = maps:from_list([{I, #{id => I, name => <<"customer ", (integer_to_binary(I))/binary>>, tags => [new, I], total => I * 1.5}} || I <- lists:seq(1, 1000)]),
     timed(fun() -> calls(N, Map) end);
 work(message, N) -> % 25 terms, 99 bytes as external term
     there_and_back(N, #{id => 12345, name => <<"a customer">>, items => [1, 2, 3], total => 99.5, tag => {order, pending}});
@@ -127,7 +131,7 @@ arm(Case, Worker, Tracer) ->
 tracer({Module, State}) -> {tracer, Module, State};
 tracer(Process) -> {tracer, Process}.
 
-flags(Case) when Case =:= map1000; Case =:= deep1000 -> [call];
+flags(Case) when ?LARGE(Case) -> [call];
 flags(Case) when Case =:= message; Case =:= binary -> [send, 'receive', set_on_spawn];
 flags(spawn_exit) -> [procs, set_on_spawn];
 flags(_) -> [call, arity].

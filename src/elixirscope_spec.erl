@@ -36,6 +36,7 @@
 -define(SUPERVISORS, [
     supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor'
 ]).
+-define(TIMERS, [{send_after, 3}, {send_after, 4}]).
 -define(NOT_NAMED, [module_info, '__info__']).
 
 -spec want(map()) -> want().
@@ -80,8 +81,10 @@ plan(Module, Want) ->
         false ->
             try
                 Exports = erlang:get_module_info(Module, exports),
-                {Patterns, Counts} =
-                    add_callbacks(Module, Exports, Want, of_specs(Module, Exports, maps:get(specs, Want))),
+                {Patterns, Counts} = add_timers(
+                    Module, Want,
+                    add_callbacks(Module, Exports, Want, of_specs(Module, Exports, maps:get(specs, Want)))
+                ),
                 {maps:merge(Patterns, replaced(Module, Want)), Counts}
             catch
                 error:badarg -> {#{}, #{}} % it was unloaded meanwhile
@@ -90,6 +93,16 @@ plan(Module, Want) ->
 
 own(Module) ->
     lists:member(Module, elixirscope_code:modules()).
+
+%% Who sets a timer causes its message. What the user wants of these functions comes first.
+add_timers(erlang, #{states := States}, {Patterns, Counts}) when States =/= none ->
+    Timers = maps:from_list([
+        {{erlang, F, A}, {{global, []}, callback}}
+     || {F, A} <- ?TIMERS, traceable(erlang, {F, A})
+    ]),
+    {maps:merge(Timers, Patterns), Counts};
+add_timers(_, _, Plan) ->
+    Plan.
 
 %% calls first, then returns over it: one function has one match specification.
 of_specs(Module, Exports, Specs) ->

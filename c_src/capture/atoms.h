@@ -17,8 +17,8 @@
     A(gc_minor_start, "gc_minor_start") A(gc_minor_end, "gc_minor_end") A(gc_major_start, "gc_major_start")                 \
     A(gc_major_end, "gc_major_end") A(extra, "extra") A(match_spec_result, "match_spec_result")                             \
     A(es_callback, "es_callback") A(timeout, "timeout") A(clock_service, "clock_service") A(struct_, "__struct__")          \
-    A(gen_call, "$gen_call") A(gen_cast, "$gen_cast") A(gen_server, "gen_server") A(cast, "cast") A(info, "info") A(notify, "notify")\
-     A(down, "DOWN") A(alias, "alias") A(io_request, "io_request") A(io_reply, "io_reply")          \
+    A(gen_call, "$gen_call") A(gen_cast, "$gen_cast") A(gen_server, "gen_server") A(erlang, "erlang") A(send_after, "send_after") A(cast, "cast") A(info, "info") A(notify, "notify")\
+     A(down, "DOWN") A(exit_signal, "EXIT") A(alias, "alias") A(io_request, "io_request") A(io_reply, "io_reply")          \
     A(reply, "reply") A(noreply, "noreply") A(stop, "stop") A(next_state, "next_state") A(keep_state, "keep_state")         \
     A(repeat_state, "repeat_state") A(keep_state_and_data, "keep_state_and_data")                                           \
     A(repeat_state_and_data, "repeat_state_and_data") A(stop_and_reply, "stop_and_reply") A(init, "init")                   \
@@ -26,7 +26,7 @@
     A(handle_continue, "handle_continue") A(handle_event, "handle_event") A(terminate, "terminate")                         \
     A(code_change, "code_change") A(payload_bytes, "payload_bytes") A(state_bytes, "state_bytes") A(max_depth, "max_depth") \
     A(max_elements, "max_elements") A(work, "work") A(sample, "sample") A(deliver_payload, "deliver_payload")               \
-    A(events, "events") A(nanos, "nanos") A(threads, "threads") A(full, "full")
+    A(events, "events") A(nanos, "nanos") A(threads, "threads") A(full, "full") A(terms, "terms") A(read, "read") A(asked, "asked")
 /* clang-format on */
 
 #define A(name, text) ERL_NIF_TERM name;

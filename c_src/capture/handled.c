@@ -3,6 +3,7 @@
 #include "capture/handled.h"
 
 #include "capture/atoms.h"
+#include "capture/heap.h"
 #include "capture/walk.h"
 
 #define ARGUMENTS 4
@@ -15,7 +16,7 @@ struct arguments {
 static struct arguments take(ErlNifEnv *env, ERL_NIF_TERM list)
 {
     struct arguments a = {.n = 0};
-    while (a.n < ARGUMENTS && enif_get_list_cell(env, list, &a.at[a.n], &list))
+    while (a.n < ARGUMENTS && es_get_cell(env, list, &a.at[a.n], &list))
         a.n++;
     return a;
 }
@@ -49,7 +50,7 @@ static uint64_t by_statem(struct es_draft *d, ERL_NIF_TERM type, ERL_NIF_TERM co
         return es_hash_term(d, content);
     if (type == es_am.cast)
         return cast(d, content);
-    bool call = enif_get_tuple(d->env, type, &arity, &tagged) && arity == 2 && tagged[0] == es_am.call;
+    bool call = es_get_tuple(d->env, type, &arity, &tagged) && arity == 2 && tagged[0] == es_am.call;
     return call ? called(d, content, tagged[1]) : 0;
 }
 
@@ -70,4 +71,12 @@ uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM f
         return by_handler(d, a.at[0]);
     uint64_t hash = by_server(d, function, a.at, a.n - 1);
     return hash || a.n < 3 ? hash : by_statem(d, a.at[0], a.at[1]);
+}
+
+uint64_t es_timer_hash(struct es_draft *d, ERL_NIF_TERM function, ERL_NIF_TERM arguments)
+{
+    if (function != es_am.send_after || !arguments)
+        return 0;
+    struct arguments a = take(d->env, arguments);
+    return a.n >= 3 ? es_hash_term(d, a.at[2]) : 0;
 }

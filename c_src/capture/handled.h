@@ -9,4 +9,7 @@
  * give them: of gen_server's own functions [Module, Callback | Arguments]); 0 where it was called for no message. */
 uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM function, ERL_NIF_TERM arguments);
 
+/* The same of what a timer will send: of erlang:send_after(Time, To, Message, …). 0 for other functions. */
+uint64_t es_timer_hash(struct es_draft *d, ERL_NIF_TERM function, ERL_NIF_TERM arguments);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capture/atoms.h"
+#include "capture/heap.h"
 #include "capture/refs.h"
 
 /* ---- leaves -------------------------------------------------------------------------------------------------------- */
@@ -50,7 +51,7 @@ static uint64_t number_of(ErlNifEnv *env, ERL_NIF_TERM term)
     ERL_NIF_TERM head, tail;
     if (enif_is_ref(env, term))
         return es_ref_number(term);
-    if (enif_get_list_cell(env, term, &head, &tail) && head == es_am.alias && enif_is_ref(env, tail))
+    if (es_get_cell(env, term, &head, &tail) && head == es_am.alias && enif_is_ref(env, tail))
         return es_ref_number(tail);
     return 0;
 }
@@ -60,14 +61,14 @@ static uint64_t number_of_call(ErlNifEnv *env, ERL_NIF_TERM from)
 {
     int arity;
     const ERL_NIF_TERM *pair;
-    return enif_get_tuple(env, from, &arity, &pair) && arity == 2 ? number_of(env, pair[1]) : 0;
+    return es_get_tuple(env, from, &arity, &pair) && arity == 2 ? number_of(env, pair[1]) : 0;
 }
 
 uint64_t es_correlate(ErlNifEnv *env, ERL_NIF_TERM message)
 {
     int arity;
     const ERL_NIF_TERM *e;
-    if (!enif_get_tuple(env, message, &arity, &e) || arity < 2)
+    if (!es_get_tuple(env, message, &arity, &e) || arity < 2)
         return 0;
     if (arity == 2) /* {Tag, Reply} */
         return number_of(env, e[0]);

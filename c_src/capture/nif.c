@@ -6,6 +6,7 @@
 
 #include "capture/atoms.h"
 #include "capture/emit.h"
+#include "capture/heap.h"
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/tracer.h"
@@ -100,6 +101,7 @@ static int load(ErlNifEnv *env, void **priv_data, ERL_NIF_TERM load_info)
     if (atomic_fetch_add(&modules, 1) == 0) {
         es_atoms_load(env);
         es_type_load(env);
+        es_heap_load(env);
         es_tracer_load(env);
         es_emit_load(env);
     }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "capture/type.h"
+#include "capture/heap.h"
 
 /* Passes `prefix` and the number behind it. */
 static bool parse(const char **at, const char *prefix, uint64_t *ret_number)
@@ -80,7 +80,7 @@ es_ref es_ref_of_peer(struct es_draft *d, ERL_NIF_TERM term)
     case ERL_NIF_TERM_TYPE_PORT:
     case ERL_NIF_TERM_TYPE_REFERENCE: return other(d, term, es_ref_number(term));
     case ERL_NIF_TERM_TYPE_TUPLE: /* {Name, Node} */
-        if (enif_get_tuple(d->env, term, &arity, &pair) && arity == 2 && enif_is_atom(d->env, pair[0]) &&
+        if (es_get_tuple(d->env, term, &arity, &pair) && arity == 2 && enif_is_atom(d->env, pair[0]) &&
             enif_is_atom(d->env, pair[1]))
             return other(d, term, es_hash_mix(es_hash_mix(1, pair[0]), pair[1]));
         return 0;

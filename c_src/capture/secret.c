@@ -3,6 +3,7 @@
 #include "capture/secret.h"
 
 #include "capture/atoms.h"
+#include "capture/heap.h"
 #include "wire/clock.h"
 
 static bool matches(const struct es_draft *d, ERL_NIF_TERM atom, enum es_redact_kind kind)
@@ -53,7 +54,7 @@ static bool secret_charlist(struct es_draft *d, ERL_NIF_TERM list)
     size_t len = 0;
     ERL_NIF_TERM head;
     int character;
-    for (; enif_get_list_cell(d->env, list, &head, &list); text[len++] = (char)character)
+    for (; es_get_cell(d->env, list, &head, &list); text[len++] = (char)character)
         if (len == sizeof text || !enif_get_int(d->env, head, &character) || character <= 0 || character > 127)
             return false;
     return len > 0 && es_redact_match(&d->s->redact, ES_REDACT_KEY, text, len);
@@ -72,7 +73,7 @@ bool es_secret_other(struct es_draft *d, ERL_NIF_TERM key)
 bool es_secret_struct_slowly(struct es_draft *d, ERL_NIF_TERM map)
 {
     ERL_NIF_TERM module;
-    return enif_get_map_value(d->env, map, es_am.struct_, &module) && enif_is_atom(d->env, module) &&
+    return es_get_value(d->env, map, es_am.struct_, &module) && enif_is_atom(d->env, module) &&
            secret_struct_name(d, module);
 }
 

@@ -90,7 +90,8 @@ struct es_frame { /* a list, tuple or map whose inside is being walked */
     uint64_t rest;                /* beyond the limit of elements */
     uint8_t *start;               /* where it begins in the record */
     uint8_t *count;               /* where the count belongs once it is known */
-    const ERL_NIF_TERM *elements; /* tuple */
+    const ERL_NIF_TERM *elements; /* tuple; small map: its keys */
+    const ERL_NIF_TERM *values;   /* small map */
     ERL_NIF_TERM self;
     ERL_NIF_TERM term; /* list: what is left of it; map: the value of the key just written */
     ErlNifMapIterator pairs;

@@ -3,6 +3,7 @@
 #include "capture/settings.h"
 
 #include "capture/atoms.h"
+#include "capture/heap.h"
 #include "capture/refs.h"
 #include "capture/session.h"
 #include "wire/clock.h"
@@ -146,6 +147,7 @@ static ERL_NIF_TERM stats(ErlNifEnv *env, struct es_session *s, struct es_thread
     map = put(env, map, es_am.lost, lost);
     map = put(env, map, es_am.nanos, (uint64_t)((double)ticks * 1e9 / (double)head->clock_rate));
     map = put(env, map, es_am.threads, threads);
+    enif_make_map_put(env, map, es_am.terms, es_heap_known ? es_am.read : es_am.asked, &map);
     return put(env, map, es_am.full, full);
 }
 

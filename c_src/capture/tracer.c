@@ -6,8 +6,8 @@
 #include "capture/atoms.h"
 #include "capture/handled.h"
 #include "capture/hash.h"
+#include "capture/heap.h"
 #include "capture/refs.h"
-#include "capture/type.h"
 #include "capture/walk.h"
 
 struct es_trace { /* one trace call */
@@ -24,7 +24,7 @@ typedef void es_handler(struct es_trace *c);
 static inline ERL_NIF_TERM option(const struct es_trace *c, ERL_NIF_TERM name)
 {
     ERL_NIF_TERM value;
-    return enif_get_map_value(c->d.env, c->options, name, &value) ? value : 0;
+    return es_get_value(c->d.env, c->options, name, &value) ? value : 0;
 }
 
 static bool begin(struct es_trace *c, const struct es_budget *budget)
@@ -68,7 +68,7 @@ static struct es_mfa mfa_of(ErlNifEnv *env, ERL_NIF_TERM term)
     int arity;
     int64_t number;
     const ERL_NIF_TERM *e;
-    if (!term || !enif_get_tuple(env, term, &arity, &e) || arity != 3)
+    if (!term || !es_get_tuple(env, term, &arity, &e) || arity != 3)
         return (struct es_mfa){0};
     struct es_mfa mfa = {.module = e[0], .function = e[1]};
     if (es_get_int64(env, e[2], &number)) {
@@ -76,7 +76,7 @@ static struct es_mfa mfa_of(ErlNifEnv *env, ERL_NIF_TERM term)
         return mfa;
     }
     ERL_NIF_TERM head, rest = e[2];
-    while (mfa.arity < 255 && enif_get_list_cell(env, rest, &head, &rest))
+    while (mfa.arity < 255 && es_get_cell(env, rest, &head, &rest))
         mfa.arity++;
     mfa.arguments = e[2];
     return mfa;
@@ -129,6 +129,16 @@ static void trace_send(struct es_trace *c)
     message(c, receiver, &budget);
 }
 
+/* {'EXIT', Pid, Reason}, {'DOWN', Reference, process, Pid, Reason}: no send says what is in it. */
+static bool is_signal(ErlNifEnv *env, ERL_NIF_TERM message)
+{
+    int arity;
+    const ERL_NIF_TERM *e;
+    if (!enif_get_tuple(env, message, &arity, &e))
+        return false;
+    return (arity == 3 && e[0] == es_am.exit_signal) || (arity == 5 && e[0] == es_am.down);
+}
+
 /* The match specification gives {Node, Sender}; the sender is `undefined` where there is none. */
 static void trace_receive(struct es_trace *c)
 {
@@ -136,7 +146,7 @@ static void trace_receive(struct es_trace *c)
     int arity;
     const ERL_NIF_TERM *from;
     ERL_NIF_TERM result = option(c, es_am.match_spec_result), sender = 0, node = es_am.clock_service;
-    if (result && enif_get_tuple(d->env, result, &arity, &from) && arity == 2) {
+    if (result && es_get_tuple(d->env, result, &arity, &from) && arity == 2) {
         node = from[0];
         sender = from[1] == es_am.undefined ? 0 : from[1];
     }
@@ -148,9 +158,11 @@ static void trace_receive(struct es_trace *c)
     }
     if (ES_UNLIKELY(es_gate_excludes(sender)) || !message_kept(c, sender))
         return;
+    if (result && !sender && node == es_am.clock_service)
+        sender = node; /* a timer's */
     struct es_budget budget = es_budget_now(d, false);
     bool with_payload = atomic_load_explicit(&d->s->arena.head->limits.deliver_payload, memory_order_relaxed) != 0;
-    if (!with_payload && sender && es_ref_of_local(d->env, d->t, sender))
+    if (!with_payload && sender && es_ref_of_local(d->env, d->t, sender) && !is_signal(d->env, c->term))
         budget.bytes = 0; /* the send has it */
     message(c, sender, &budget);
 }
@@ -162,11 +174,8 @@ static ERL_NIF_TERM callback_arguments(const struct es_trace *c)
 {
     int arity;
     const ERL_NIF_TERM *e;
-    size_t size;
-    if (enif_get_map_size(c->d.env, c->options, &size) && size == 0)
-        return 0; /* often so, and cheaper to ask */
     ERL_NIF_TERM result = option(c, es_am.match_spec_result);
-    return result && enif_get_tuple(c->d.env, result, &arity, &e) && arity == 2 && e[0] == es_am.es_callback ? e[1] : 0;
+    return result && es_get_tuple(c->d.env, result, &arity, &e) && arity == 2 && e[0] == es_am.es_callback ? e[1] : 0;
 }
 
 static void trace_call(struct es_trace *c)
@@ -181,7 +190,9 @@ static void trace_call(struct es_trace *c)
     if (!begin(c, &budget))
         return;
     put_function(&c->d, &mfa);
-    es_draft_word(&c->d, of_callback ? es_handled_hash(&c->d, mfa.module, mfa.function, of_callback) : 0);
+    es_draft_word(&c->d, of_callback                  ? es_handled_hash(&c->d, mfa.module, mfa.function, of_callback)
+                         : mfa.module == es_am.erlang ? es_timer_hash(&c->d, mfa.function, mfa.arguments)
+                                                      : 0);
     if (of_callback)
         c->d.record->flags |= ES_R_CALLBACK;
     end(c, arguments, &budget);
@@ -207,7 +218,7 @@ static bool is_callback(ErlNifEnv *env, const struct es_mfa *mfa, ERL_NIF_TERM v
 {
     int arity;
     const ERL_NIF_TERM *e;
-    if (value && enif_get_tuple(env, value, &arity, &e) && arity > 0 && is_answer(e[0]))
+    if (value && es_get_tuple(env, value, &arity, &e) && arity > 0 && is_answer(e[0]))
         return true;
     return is_callback_name(mfa->function) || is_answer(value);
 }
@@ -291,11 +302,11 @@ static void trace_gc(struct es_trace *c)
         return;
     uint64_t numbers[ES_NUMS] = {0};
     ERL_NIF_TERM head, list = c->term;
-    for (int n = 0; n < 32 && enif_get_list_cell(c->d.env, list, &head, &list); n++) {
+    for (int n = 0; n < 32 && es_get_cell(c->d.env, list, &head, &list); n++) {
         int arity;
         const ERL_NIF_TERM *pair;
         ErlNifUInt64 value;
-        if (!enif_get_tuple(c->d.env, head, &arity, &pair) || arity != 2 || !enif_get_uint64(c->d.env, pair[1], &value))
+        if (!es_get_tuple(c->d.env, head, &arity, &pair) || arity != 2 || !enif_get_uint64(c->d.env, pair[1], &value))
             continue;
         for (int i = 0; i < ES_NUMS; i++)
             if (pair[0] == gc_names[i])

@@ -3,10 +3,11 @@
  * tuple and map is ended with a cut that says what is missing. */
 #include "capture/walk.h"
 
+#include "capture/heap.h"
 #include "capture/leaf.h"
 #include "capture/secret.h"
 
-enum frame_kind { FRAME_TUPLE, FRAME_LIST, FRAME_MAP };
+enum frame_kind { FRAME_TUPLE, FRAME_LIST, FRAME_MAP, FRAME_FLAT };
 
 #define MEMO_FROM 8192u /* payloads from this budget on may meet a term very often */
 #define SMALL_MAP 32    /* larger maps are trees, and finding the next pair in one takes as long as some terms */
@@ -88,7 +89,7 @@ static ES_SELDOM void cut_list(struct es_walk *w, ERL_NIF_TERM list)
 {
     ERL_NIF_TERM head;
     uint64_t n = 0;
-    while (w->cells > 0 && enif_get_list_cell(w->d->env, list, &head, &list)) {
+    while (w->cells > 0 && es_get_cell(w->d->env, list, &head, &list)) {
         w->cells--;
         n++;
     }
@@ -109,7 +110,7 @@ ES_INLINE void open_tuple(struct es_walk *w, struct es_pen *pen, ERL_NIF_TERM te
 {
     int arity = 0;
     const ERL_NIF_TERM *elements = NULL;
-    enif_get_tuple(pen->env, term, &arity, &elements);
+    es_get_tuple(pen->env, term, &arity, &elements);
     es_hash_add(&pen->hash, ES_HASH_TUPLE, (uint64_t)arity);
     if (ES_UNLIKELY(w->depth >= w->max_depth)) {
         WITHOUT_PEN(w, pen, es_leaf_cut(w, ES_CUT_TUPLE, (uint64_t)arity, 0));
@@ -134,18 +135,27 @@ ES_INLINE void open_map(struct es_walk *w, struct es_pen *pen, ERL_NIF_TERM term
         WITHOUT_PEN(w, pen, es_leaf_redacted(w));
         return;
     }
+    struct es_flat flat = {0};
     size_t size = 0;
-    enif_get_map_size(pen->env, term, &size);
+    bool is_flat = es_get_flat(term, &flat);
+    if (is_flat)
+        size = flat.n;
+    else
+        enif_get_map_size(pen->env, term, &size);
     es_hash_add(&pen->hash, ES_HASH_MAP, size);
     if (ES_UNLIKELY(w->depth >= w->max_depth)) {
         WITHOUT_PEN(w, pen, es_leaf_cut(w, ES_CUT_MAP, size, 0));
         return;
     }
-    struct es_frame *f = push(w, pen, FRAME_MAP, term);
-    if (size == 0 || !enif_map_iterator_create(pen->env, term, &f->pairs, ERL_NIF_MAP_ITERATOR_FIRST)) {
+    struct es_frame *f = push(w, pen, is_flat ? FRAME_FLAT : FRAME_MAP, term);
+    if (size == 0 || (!is_flat && !enif_map_iterator_create(pen->env, term, &f->pairs, ERL_NIF_MAP_ITERATOR_FIRST))) {
         w->depth--;
         pen->at = es_put_be32(es_put_u8(pen->at, ES_T_MAP), 0);
         return;
+    }
+    if (is_flat) {
+        f->elements = flat.keys;
+        f->values = flat.values;
     }
     f->left = es_at_most(size, w->max_elements);
     f->rest = size - f->left;
@@ -168,7 +178,7 @@ ES_INLINE bool put_string(struct es_walk *w, struct es_pen *pen, ERL_NIF_TERM li
     uint32_t n = 0;
     int64_t byte;
     ERL_NIF_TERM head;
-    for (; enif_get_list_cell(pen->env, list, &head, &list); n++) {
+    for (; es_get_cell(pen->env, list, &head, &list); n++) {
         if (n == w->max_elements || at >= w->soft || n >= pen->work || !es_get_int64(pen->env, head, &byte) ||
             byte < 0 || byte > 255)
             return false;
@@ -229,7 +239,7 @@ ES_INLINE void put(struct es_walk *w, struct es_pen *pen, ERL_NIF_TERM term)
 {
     if (ES_LIKELY(es_pen_leaf(pen, term)))
         return;
-    ErlNifTermType type = es_type_of(pen->env, term);
+    ErlNifTermType type = es_heap_type_of(pen->env, term);
     if (type != ERL_NIF_TERM_TYPE_TUPLE && type != ERL_NIF_TERM_TYPE_LIST && type != ERL_NIF_TERM_TYPE_MAP) {
         WITHOUT_PEN(w, pen, put_leaf(w, term, type));
         return;
@@ -285,7 +295,7 @@ ES_INLINE bool end_list(struct es_walk *w, struct es_pen *pen, struct es_frame *
 ES_INLINE bool next_cell(struct es_walk *w, struct es_pen *pen, struct es_frame *f, ERL_NIF_TERM *ret_term)
 {
     ERL_NIF_TERM rest;
-    if (!enif_get_list_cell(pen->env, f->term, ret_term, &rest))
+    if (!es_get_cell(pen->env, f->term, ret_term, &rest))
         return end_list(w, pen, f, ret_term);
     if (ES_LIKELY(f->left > 0)) {
         f->term = rest;
@@ -307,7 +317,8 @@ static void end_map(struct es_walk *w, struct es_frame *f)
         es_leaf_cut(w, ES_CUT_MAP, rest, 0);
         w->d->at = es_put_u8(w->d->at, ES_T_NIL);
     }
-    enif_map_iterator_destroy(w->d->env, &f->pairs);
+    if (f->kind == FRAME_MAP)
+        enif_map_iterator_destroy(w->d->env, &f->pairs);
 }
 
 ES_INLINE bool next_value(struct es_walk *w, struct es_pen *pen, struct es_frame *f, ERL_NIF_TERM *ret_term)
@@ -319,16 +330,33 @@ ES_INLINE bool next_value(struct es_walk *w, struct es_pen *pen, struct es_frame
     return !f->secret;
 }
 
+/* The next pair: its key, and the value in f->term. */
+ES_INLINE bool next_pair(struct es_pen *pen, struct es_frame *f, ERL_NIF_TERM *ret_key)
+{
+    if (f->left == 0)
+        return false;
+    f->left--;
+    if (f->kind == FRAME_FLAT) {
+        *ret_key = *f->elements++;
+        f->term = *f->values++;
+        return true;
+    }
+    if (ES_UNLIKELY(!enif_map_iterator_get_pair(pen->env, &f->pairs, ret_key, &f->term))) {
+        f->left++;
+        return false;
+    }
+    enif_map_iterator_next(pen->env, &f->pairs);
+    return true;
+}
+
 ES_INLINE bool next_key(struct es_walk *w, struct es_pen *pen, struct es_frame *f, ERL_NIF_TERM *ret_term)
 {
     ERL_NIF_TERM key;
-    if (f->left == 0 || ES_UNLIKELY(!enif_map_iterator_get_pair(pen->env, &f->pairs, &key, &f->term))) {
+    if (!next_pair(pen, f, &key)) {
         WITHOUT_PEN(w, pen, end_map(w, f));
         pop(w, pen, f);
         return false;
     }
-    enif_map_iterator_next(pen->env, &f->pairs);
-    f->left--;
     if (f->done++ >= SMALL_MAP)
         pay(pen, PAIR_WORK);
     if (ES_UNLIKELY(pen->work == 0))

@@ -42,6 +42,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(calls, "calls", "how long functions took, and in what")                                                                \
     C(dag, "dag", "a recording as a graph without cycles: causes, processes, states, calls, values") \
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
+    C(replay, "replay", "play a recording: step by event, message, state; state and stack beside it")                        \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
     C(save, "save", "copy a live recording")                                                                                 \
     C(doctor, "doctor", "what works on this machine, and how to mend what does not")
@@ -74,6 +75,7 @@ enum es_style {
 /* Escape sequence of a style, "" where `out` is no terminal, NO_COLOR is set or TERM is dumb. */
 const char *es_cli_style(FILE *out, enum es_style style);
 const char *es_cli_family_style(FILE *out, unsigned kind);
+enum es_style es_cli_family(unsigned kind); /* the style of a kind of event */
 
 struct es_cli_buf {
     char text[48];
@@ -93,6 +95,7 @@ struct es_cli_line {
     bool erlang;
     int64_t start;
 };
+const char *es_cli_arrow(unsigned kind); /* "-> " or "<- " before the other process, "" */
 void es_cli_event_line(const struct es_cli_line *line, const struct es_event *event, struct es_text *out);
 
 /* Ends `text` with a newline, writes and clears it. False where writing failed (a closed pipe ends quietly). */

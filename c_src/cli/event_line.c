@@ -24,7 +24,7 @@ static void pad(struct es_text *out, size_t from, size_t width)
         es_text_puts(out, " ");
 }
 
-static const char *arrow_of(unsigned kind)
+const char *es_cli_arrow(unsigned kind)
 {
     switch (kind) {
     case ES_K_SEND:
@@ -43,7 +43,7 @@ static const char *arrow_of(unsigned kind)
 static void add_subject(const struct es_cli_line *line, const struct es_event *event, struct es_text *out)
 {
     if (event->peer != ES_REF_NONE) {
-        es_text_puts(out, arrow_of(event->kind));
+        es_text_puts(out, es_cli_arrow(event->kind));
         add_who(line, event->peer, event->time, out);
         es_text_puts(out, " ");
     }

@@ -116,6 +116,9 @@ static json_t *info_json(struct es_query *query, const char *path, const struct 
     es_recording_each_meta(es_query_recording(query), add_meta, facts);
     json_object_set_new(object, "causes", json_causes(info->pairs));
     json_object_set_new(object, "handled", json_causes(info->handled));
+    json_object_set_new(object, "replies", json_causes(info->replies));
+    json_object_set_new(object, "timers", json_causes(info->timers));
+    json_object_set_new(object, "exits", json_causes(info->exits));
     json_object_set_new(object, "counters", counters);
     json_object_set_new(object, "meta", facts);
     return object;
@@ -200,6 +203,9 @@ static void print_info(struct es_query *query, const char *path, const struct es
     print_kinds(info);
     print_causes("causes", "deliveries and first events", info->pairs);
     print_causes("handled", "callbacks for messages", info->handled);
+    print_causes("replies", "of the deliveries are replies", info->replies);
+    print_causes("timers", "of the deliveries are timers' messages", info->timers);
+    print_causes("exits", "exits by a linked process's signal", info->exits);
     print_missing(info);
 }
 

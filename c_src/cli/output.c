@@ -58,7 +58,7 @@ const char *es_cli_style(FILE *out, enum es_style style)
     return coloured(out) ? codes[style] : "";
 }
 
-const char *es_cli_family_style(FILE *out, unsigned kind)
+enum es_style es_cli_family(unsigned kind)
 {
     static const enum es_style styles[ES_FAM_MAX] = {
         [ES_FAM_PROCESS] = ES_STYLE_GREEN,   [ES_FAM_MESSAGE] = ES_STYLE_CYAN,   [ES_FAM_CALL] = ES_STYLE_BLUE,
@@ -66,7 +66,12 @@ const char *es_cli_family_style(FILE *out, unsigned kind)
         [ES_FAM_NODE] = ES_STYLE_YELLOW,     [ES_FAM_ERROR] = ES_STYLE_RED,      [ES_FAM_USER] = ES_STYLE_BOLD,
         [ES_FAM_RECORDER] = ES_STYLE_YELLOW,
     };
-    return kind < ES_KIND_MAX ? es_cli_style(out, styles[es_kind_table[kind].family]) : "";
+    return kind < ES_KIND_MAX ? styles[es_kind_table[kind].family] : ES_STYLE_NONE;
+}
+
+const char *es_cli_family_style(FILE *out, unsigned kind)
+{
+    return kind < ES_KIND_MAX ? es_cli_style(out, es_cli_family(kind)) : "";
 }
 
 const char *es_cli_count(uint64_t n, struct es_cli_buf *buf)

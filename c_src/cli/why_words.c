@@ -59,12 +59,22 @@ static bool is_atom(struct es_teller *teller, const struct es_token *token, cons
 
 static void print(struct es_teller *teller, const uint8_t *from, const uint8_t *to, struct es_text *out)
 {
-    es_query_print_term(teller->query, from, (size_t)(to - from), teller->erlang, out);
+    struct es_print bounded = *es_query_print(teller->query, teller->erlang);
+    bounded.max_bytes = teller->max_bytes;
+    es_term_print(from, (size_t)(to - from), &bounded, out);
+}
+
+static void print_payload(struct es_teller *teller, const struct es_event *event, struct es_text *out)
+{
+    if (teller->max_bytes && event->payload_len > 0 && event->kind != ES_K_CALL && event->kind != ES_K_SPAWN)
+        print(teller, event->payload, event->payload + event->payload_len, out);
+    else
+        es_query_print_payload(teller->query, event, teller->erlang, out);
 }
 
 /* {'$gen_call', From, Request}: "call Request"; {'$gen_cast', Request}: "cast Request"; {[alias | Ref], Reply} and
  * {Ref, Reply}: "reply Reply". False: it is none of these. */
-static bool add_wrapped(struct es_teller *teller, const struct es_event *event, struct es_text *out)
+bool es_tell_wrapped(struct es_teller *teller, const struct es_event *event, struct es_text *out)
 {
     struct es_reader r;
     struct es_token tuple, tag;
@@ -87,12 +97,12 @@ static bool add_wrapped(struct es_teller *teller, const struct es_event *event, 
     return true;
 }
 
-static void add_message(struct es_teller *teller, const struct es_event *event, struct es_text *out)
+void es_tell_message(struct es_teller *teller, const struct es_event *event, struct es_text *out)
 {
     if (event->payload_len == 0)
         es_text_puts(out, "(content not recorded)");
-    else if (!add_wrapped(teller, event, out))
-        es_query_print_payload(teller->query, event, teller->erlang, out);
+    else if (!es_tell_wrapped(teller, event, out))
+        print_payload(teller, event, out);
 }
 
 /* Of {Reason, Stack} the reason, where the second is a list. */
@@ -234,7 +244,7 @@ void es_tell_event(struct es_teller *teller, const struct es_event *event, struc
     case ES_K_SEND_DEAD:
         add_with_peer(teller, event, event->kind == ES_K_SEND ? "sends to " : "sends to the dead ", out);
         es_text_puts(out, ": ");
-        add_message(teller, event, out);
+        es_tell_message(teller, event, out);
         return;
     case ES_K_DELIVER:
         add_with_peer(teller, event, "gets from ", out);
@@ -242,7 +252,7 @@ void es_tell_event(struct es_teller *teller, const struct es_event *event, struc
         if (event->payload_len == 0 && event->cause)
             es_text_puts(out, "the signal of its exit");
         else
-            add_message(teller, event, out);
+            es_tell_message(teller, event, out);
         return;
     case ES_K_CALL: add_call(teller, event, out); return;
     case ES_K_RETURN:

@@ -21,12 +21,14 @@ int es_core_init(struct es_core *core, struct es_store *store, uint64_t ticks_ms
     core->next_seq = 1;
     core->first_time = INT64_MAX;
     core->last_time = core->last_seen = INT64_MIN;
+    core->ticks_ms = ticks_ms ? ticks_ms : 1;
     core->shortest_wait = ticks_ms * SHORTEST_WAIT_US / 1000;
     core->longest_wait = ticks_ms * LONGEST_WAIT_US / 1000;
     es_names_init(&core->names, store);
     es_processes_init(&core->processes, store);
     es_world_init(&core->world,
                   &(struct es_world_text){.atom = es_names_text, .context = &core->names, .node = core->names.node});
+    es_links_init(&core->links);
     return es_pairs_init(&core->pairs, &core->processes);
 }
 
@@ -35,6 +37,8 @@ void es_core_fini(struct es_core *core)
     es_hold_fini(&core->hold);
     es_mails_fini(&core->mails);
     es_world_fini(&core->world);
+    es_links_fini(&core->links);
+    es_timers_fini(&core->timers);
     es_states_fini(&core->states);
     es_pairs_fini(&core->pairs);
     es_processes_fini(&core->processes);
@@ -149,6 +153,8 @@ static int take_delivery(struct es_core *core, struct es_proc *proc, struct es_i
     struct es_event event;
     event_of(in, &event);
     event.peer = finding.sender;
+    if (event.corr && es_pairs_owner(&core->pairs, event.corr) == event.pid && event.peer != event.pid)
+        core->replies[finding.state]++;
     r = emit_caused(core, proc, &event, &finding);
     return r < 0 ? r : es_mail_delivered(&core->mails, &core->processes, proc, &event);
 }
@@ -196,18 +202,37 @@ static int emit_state(struct es_core *core, struct es_proc *proc, const struct e
     return emit(core, proc, &state);
 }
 
+/* A callback without a content hash: whether it was called for a message all the same, of which nothing else is known. */
+static bool is_for_message(const struct es_core *core, const struct es_event *event, struct es_callback_of of)
+{
+    struct es_reader r;
+    struct es_token token;
+    if (of.callback != ES_CB_HANDLE || of.behaviour != ES_B_STATEM)
+        return of.callback == ES_CB_HANDLE && es_names_word(&core->names, event->function) != ES_W_HANDLE_CONTINUE;
+    es_reader_init(&r, event->payload, event->payload_len);
+    if (es_token_next(&r, &token) < 0 || token.type != ES_TOK_LIST || es_token_next(&r, &token) < 0)
+        return true;
+    enum es_word type = es_names_token_word(&core->names, &token);
+    return type != ES_W_INTERNAL && type != ES_W_ENTER;
+}
+
 /* A callback begins: the message that it handles caused it. */
 static int take_callback(struct es_core *core, struct es_proc *proc, const struct es_input *in)
 {
     struct es_event event;
     event_of(in, &event);
-    if (event.hash) {
-        struct es_finding finding;
-        es_mail_handled(core, proc, in, &finding);
-        event.cause_state = finding.state;
-        event.cause = finding.cause;
-        core->handled[finding.state]++;
-    }
+    struct es_callback_of of = es_states_callback(&core->states, &core->names, &event);
+    struct es_finding finding = {.state = ES_CAUSE_NONE};
+    core->mails.handles = true;
+    if (!proc->callback)
+        proc->callback = event.module;
+    if (event.hash)
+        es_mail_handled(core, proc, in, of.behaviour, &finding);
+    else if (is_for_message(core, &event, of))
+        finding.state = ES_CAUSE_UNKNOWN;
+    event.cause_state = finding.state;
+    event.cause = finding.cause;
+    core->handled[finding.state]++;
     proc->mailbox.timeout = 0;
     return emit(core, proc, &event);
 }
@@ -219,8 +244,11 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
     struct es_version version = {.what = ES_V_NONE};
     struct es_callback_of of = es_states_callback(&core->states, &core->names, &event);
     event.flags &= (uint8_t)~ES_E_CALLBACK;
+    enum es_postponed postponed = ES_POSTPONED_NOT;
     if (of.callback != ES_CB_NONE) {
         event.flags |= ES_E_CALLBACK;
+        if (of.behaviour == ES_B_STATEM)
+            postponed = es_states_postponed(&core->names, &event);
         int r =
             in->view.kind == ES_K_RETURN ? es_states_read(&core->states, &core->names, proc, &event, of, &version) : 0;
         if (r < 0)
@@ -230,7 +258,9 @@ static int take_return(struct es_core *core, struct es_proc *proc, struct es_inp
         event.payload = version.value;
         event.payload_len = version.value_len;
     }
-    int r = emit(core, proc, &event);
+    int r = es_mail_ended(&core->mails, proc, &event, postponed);
+    if (r == 0)
+        r = emit(core, proc, &event);
     return r < 0 || version.what == ES_V_NONE ? r : emit_state(core, proc, &event, &version);
 }
 
@@ -250,12 +280,35 @@ static int take_send(struct es_core *core, struct es_proc *proc, struct es_input
     return r;
 }
 
-static int take_exit(struct es_core *core, const struct es_event *event)
+/* A signal of another process may have killed it. */
+static int take_exit(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits)
 {
-    struct es_proc *proc = es_proc_find(&core->processes, event->pid);
-    if (proc)
-        es_mail_clear(&core->mails, proc);
-    return es_proc_exit(&core->processes, event);
+    struct es_finding finding;
+    struct es_event event;
+    bool waits;
+    event_of(in, &event);
+    struct es_death death = es_exit_death(core, &event);
+    es_exit_cause(core, &death, &finding, &waits);
+    if (waits && !last)
+        return begin_wait(core, proc, in, ret_waits);
+    event.cause = finding.cause;
+    event.cause_state = finding.state;
+    core->exits[finding.state]++;
+    int r = emit(core, proc, &event);
+    if (r < 0)
+        return r;
+    death.seq = event.seq;
+    es_links_died(&core->links, &death);
+    if (core->hold.n > 0 && !death.normal)
+        core->hold.next = 0; /* another exit may wait for this one */
+    es_mail_clear(&core->mails, proc);
+    return es_proc_exit(&core->processes, &event);
+}
+
+static int note_census(struct es_core *core, const struct es_event *event)
+{
+    int r = es_proc_census(&core->processes, &core->names, event);
+    return r < 0 ? r : es_exit_links(core, event);
 }
 
 /* What an event changes in what is known of processes. */
@@ -266,9 +319,13 @@ static int note_event(struct es_core *core, const struct es_event *event, bool h
         if (core->hold.n > 0)
             es_hold_poke(core, event->pid, event->peer);
         return es_ref_class_of(event->peer) == ES_REF_PID ? es_proc_spawn(&core->processes, &core->names, event) : 0;
-    case ES_K_EXIT: return has_proc ? take_exit(core, event) : 0;
     case ES_K_TIMEOUT: es_mail_timeout(&core->processes, event); return 0;
-    case ES_K_CENSUS: return has_proc ? es_proc_census(&core->processes, &core->names, event) : 0;
+    case ES_K_CENSUS: return has_proc ? note_census(core, event) : 0;
+    case ES_K_LINK:
+    case ES_K_UNLINK:
+    case ES_K_GETTING_LINKED:
+    case ES_K_GETTING_UNLINKED: return es_exit_links(core, event);
+    case ES_K_CALL: return event->hash && !(event->flags & ES_E_CALLBACK) ? es_timers_set(core, event) : 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
     case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
     case ES_K_CRASH: core->seen |= ES_ON_CRASH; return 0;
@@ -289,6 +346,19 @@ static int take_other(struct es_core *core, struct es_proc *proc, struct es_inpu
     return r < 0 || in->noted ? r : note_event(core, &event, proc != NULL);
 }
 
+/* No callback, or the end of one that answers what none does. */
+static int take_plain_call(struct es_core *core, struct es_proc *proc, struct es_input *in)
+{
+    if (in->view.kind != ES_K_CALL && proc->mailbox.handled.open) {
+        struct es_event event;
+        event_of(in, &event);
+        int r = es_mail_ended(&core->mails, proc, &event, ES_POSTPONED_UNKNOWN);
+        if (r < 0)
+            return r;
+    }
+    return take_other(core, proc, in);
+}
+
 /* Calls, returns and exceptions of all functions. The input stays as it is: whoever holds it frees its payload. */
 static int take_call(struct es_core *core, struct es_proc *proc, const struct es_input *in)
 {
@@ -297,7 +367,7 @@ static int take_call(struct es_core *core, struct es_proc *proc, const struct es
     if (r < 0)
         return r;
     if (!(shown.view.flags & ES_R_CALLBACK))
-        return take_other(core, proc, &shown);
+        return take_plain_call(core, proc, &shown);
     return shown.view.kind == ES_K_CALL ? take_callback(core, proc, &shown) : take_return(core, proc, &shown);
 }
 
@@ -309,6 +379,7 @@ static int take(struct es_core *core, struct es_proc *proc, struct es_input *in,
     case ES_K_SEND: return take_send(core, proc, in);
     case ES_K_DELIVER: return take_delivery(core, proc, in, last, ret_waits);
     case ES_K_SPAWNED: return take_spawned(core, proc, in, last, ret_waits);
+    case ES_K_EXIT: return take_exit(core, proc, in, last, ret_waits);
     case ES_K_CALL:
     case ES_K_RETURN:
     case ES_K_EXCEPTION: return take_call(core, proc, in);
@@ -342,7 +413,7 @@ int es_core_take(struct es_core *core, struct es_input *in)
             if (r < 0)
                 return r;
         }
-        bool may_wait = in->view.kind == ES_K_DELIVER || in->view.kind == ES_K_SPAWNED;
+        bool may_wait = in->view.kind == ES_K_DELIVER || in->view.kind == ES_K_SPAWNED || in->view.kind == ES_K_EXIT;
         return es_hold_push(core, proc, in, may_wait ? wait_of(core) : 0);
     }
     return take(core, proc, in, false, NULL);
@@ -377,16 +448,32 @@ static int count(struct es_core *core, const char *name, uint64_t *counter)
     return r;
 }
 
+/* Counters "NAME.paired", "NAME.lost" … */
+static int count_states(struct es_core *core, const char *name, uint64_t by_state[ES_CAUSE_MAX])
+{
+    int r = 0;
+    by_state[ES_CAUSE_NONE] = 0;
+    for (unsigned i = ES_CAUSE_NONE + 1; r == 0 && i < ES_CAUSE_MAX; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%s.%s", name, es_cause_names[i]);
+        r = count(core, text, &by_state[i]);
+    }
+    return r;
+}
+
 int es_core_flush(struct es_core *core)
 {
     int r = es_processes_flush(&core->processes);
-    for (unsigned i = ES_CAUSE_NONE + 1; r == 0 && i < ES_CAUSE_MAX; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "pairs.%s", es_cause_names[i]);
-        r = count(core, name, &core->causes[i]);
-        snprintf(name, sizeof name, "handled.%s", es_cause_names[i]);
-        r = r < 0 ? r : count(core, name, &core->handled[i]);
-    }
+    const struct {
+        const char *name;
+        uint64_t *by_state;
+    } all[] = {{"pairs", core->causes},
+               {"handled", core->handled},
+               {"replies", core->replies},
+               {"exits", core->exits},
+               {"timers", core->fired}};
+    for (size_t i = 0; r == 0 && i < sizeof all / sizeof *all; i++)
+        r = count_states(core, all[i].name, all[i].by_state);
     if (r == 0)
         r = count(core, "sends.undelivered", &core->pairs.undelivered);
     if (r == 0)

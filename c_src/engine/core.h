@@ -5,11 +5,14 @@
 #define ES_ENGINE_CORE_H
 
 #include "engine/handle.h"
+#include "engine/exits.h"
 #include "engine/hold.h"
+#include "engine/links.h"
 #include "engine/names.h"
 #include "engine/pair.h"
 #include "engine/process.h"
 #include "engine/state.h"
+#include "engine/timers.h"
 #include "store/store.h"
 #include "store/world.h"
 
@@ -32,19 +35,23 @@ struct es_core {
     struct es_states states;
     struct es_hold hold;
     struct es_mails mails;
-    struct es_world world;                /* what readers find at the beginning of each group */
+    struct es_world world; /* what readers find at the beginning of each group */
+    struct es_links links;
+    struct es_timers timers;
     uint64_t next_seq;                    /* of the next event */
     uint64_t last_key;                    /* the order has come so far */
     int64_t last_seen;                    /* time of the last event that was taken */
     int64_t first_time, last_time;        /* smallest and greatest given; INT64_MAX, INT64_MIN: none yet */
     uint64_t shortest_wait, longest_wait; /* ticks: bounds of how long a delivery waits for its send */
-    uint64_t skew;                        /* ticks: largest seen, of a send behind its delivery */
+    uint64_t skew, ticks_ms;              /* ticks: largest seen, of a send behind its delivery; in a millisecond */
     bool messages;                        /* sends are recorded: one was seen */
     bool by_content;                      /* deliveries do not say who sent them */
     uint64_t limit_seq;                   /* stop when this number would be given; 0 = never */
     bool full;                            /* that is reached: nothing more is taken */
     uint32_t seen;                        /* set of es_trigger: kinds of events that were met */
-    uint64_t causes[ES_CAUSE_MAX], handled[ES_CAUSE_MAX], late, moved; /* not yet given to the store's counters */
+    /* Not yet given to the store's counters. `causes`: of deliveries and first events, the others of parts of them or of other events. */
+    uint64_t causes[ES_CAUSE_MAX], handled[ES_CAUSE_MAX], replies[ES_CAUSE_MAX], exits[ES_CAUSE_MAX],
+        fired[ES_CAUSE_MAX], late, moved;
 };
 
 /* `ticks_ms`: of the order's keys in a millisecond. */

@@ -55,11 +55,15 @@ void es_drain_fini(struct es_drain *drain)
 
 static int take_clock(struct es_drain *drain, const struct es_record_view *view)
 {
-    es_clock_map_add(&drain->clock, view->stamp, (int64_t)view->num[ES_CLOCK_MONO]);
+    uint64_t mono = view->num[ES_CLOCK_MONO];
+    if (drain->uncalibrated) /* too late: the times that were given have another zero */
+        mono = (uint64_t)es_clock_map_line(&drain->clock, view->stamp);
+    else
+        es_clock_map_add(&drain->clock, view->stamp, (int64_t)mono);
     if (drain->wall_known)
         return 0;
     char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)(view->num[ES_CLOCK_WALL] - view->num[ES_CLOCK_MONO]));
+    snprintf(text, sizeof text, "%lld", (long long)(view->num[ES_CLOCK_WALL] - mono));
     drain->wall_known = true;
     return es_store_meta(drain->core->store, "wall_offset_ns", text);
 }
@@ -167,14 +171,15 @@ static int look_at(struct es_drain *drain, struct es_source *source, uint64_t no
 }
 
 /* Events cannot be given a time before the first calibration. It is the first thing that is written; where it is not, somebody else
- * wrote this arena, and after a second our own clock has to do. */
+ * wrote this arena, and a second later our own clock has to do. A VM takes as long as it likes to begin. */
 static int wait_for_clock(struct es_drain *drain, uint64_t now, bool all)
 {
     if (drain->clock.started)
         return 0;
-    if (drain->first_seen == 0)
-        drain->first_seen = now;
-    if (!all && now - drain->first_seen < drain->arena->head->clock_rate / 1000 * UNCALIBRATED_MS) {
+    for (uint32_t i = 0; drain->first_seen == 0 && i < drain->n; i++)
+        if (drain->sources[i].next != drain->sources[i].scanned)
+            drain->first_seen = now;
+    if (!all && now - (drain->first_seen ? drain->first_seen : now) < drain->arena->head->clock_rate / 1000 * UNCALIBRATED_MS) {
         drain->watermark = 0;
         return 0;
     }

@@ -1,224 +1,199 @@
 /* SPDX-License-Identifier: MIT */
-/* Mailboxes; see handle.h. */
+/* Which delivery a callback handles; see handle.h. */
 #include "engine/handle.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-#include "base/error.h"
 #include "engine/core.h"
+#include "engine/mailbox.h"
 
-void es_mails_fini(struct es_mails *mails)
+/* ---- doubt --------------------------------------------------------------------------------------------------------- */
+
+static bool is_doubtful(const struct es_pairs *pairs, const struct es_mailbox *box)
 {
-    free(mails->nodes);
-    *mails = (struct es_mails){0};
-}
-
-/* ---- nodes --------------------------------------------------------------------------------------------------------- */
-
-static struct es_mail *at(const struct es_mails *mails, uint32_t place) { return &mails->nodes[place - 1]; }
-
-static uint32_t new_node(struct es_mails *mails)
-{
-    uint32_t place = mails->free;
-    if (place) {
-        mails->free = at(mails, place)->next;
-        return place;
-    }
-    if (mails->n == mails->room) {
-        uint32_t room = mails->room ? mails->room * 2 : 1024;
-        struct es_mail *nodes = realloc(mails->nodes, room * sizeof *nodes);
-        if (!nodes)
-            return 0;
-        mails->nodes = nodes;
-        mails->room = room;
-    }
-    return ++mails->n;
-}
-
-static void drop_first(struct es_mails *mails, struct es_mailbox *box)
-{
-    uint32_t place = box->first;
-    box->first = at(mails, place)->next;
-    box->n--;
-    if (box->first == 0)
-        box->last = 0;
-    at(mails, place)->next = mails->free;
-    mails->free = place;
-    mails->used--;
-}
-
-static void evict_first(struct es_mails *mails, struct es_proc *proc)
-{
-    drop_first(mails, &proc->mailbox);
-    proc->flags |= ES_P_MAIL_LOST;
-    mails->evicted++;
-}
-
-void es_mail_clear(struct es_mails *mails, struct es_proc *proc)
-{
-    while (proc->mailbox.first)
-        drop_first(mails, &proc->mailbox);
-}
-
-/* Moves a mailbox's newer half into other nodes. */
-static void move_newer(struct es_mails *to, const struct es_mails *from, struct es_proc *proc)
-{
-    struct es_mailbox *box = &proc->mailbox;
-    uint32_t place = box->first, older = (box->n + 1) / 2;
-    if (box->n == 0)
-        return;
-    proc->flags |= ES_P_MAIL_LOST;
-    to->evicted += older;
-    box->n -= older;
-    box->first = box->last = 0;
-    for (; older > 0; older--)
-        place = at(from, place)->next;
-    for (; place; place = at(from, place)->next) {
-        to->nodes[to->n++] = *at(from, place);
-        to->nodes[to->n - 1].next = 0;
-        if (box->last)
-            at(to, box->last)->next = to->n;
-        else
-            box->first = to->n;
-        box->last = to->n;
-    }
-}
-
-/* All mailboxes give up the older half of what they hold; those of processes that were forgotten are gone as a whole. */
-static int make_room(struct es_mails *mails, const struct es_processes *processes)
-{
-    struct es_mails to = *mails;
-    to.nodes = malloc(mails->room * sizeof *to.nodes);
-    if (!to.nodes)
-        return es_fail(-ENOMEM, "no memory for mailboxes");
-    to.n = to.free = 0;
-    for (uint32_t i = 0; i < processes->used; i++)
-        move_newer(&to, mails, es_proc_at(processes, i));
-    to.used = to.n;
-    free(mails->nodes);
-    *mails = to;
-    return 0;
-}
-
-/* ---- deliveries ---------------------------------------------------------------------------------------------------- */
-
-/* Only behaviours' processes say what they handle. */
-static bool is_kept(const struct es_proc *proc) { return proc->callback != 0 && !(proc->flags & ES_P_DEAD); }
-
-int es_mail_delivered(struct es_mails *mails, struct es_processes *processes, struct es_proc *proc,
-                      const struct es_event *event)
-{
-    struct es_mailbox *box = &proc->mailbox;
-    mails->delivers = true;
-    if (!is_kept(proc))
-        return 0;
-    if (mails->used >= ES_MAILS_MAX && make_room(mails, processes) < 0)
-        return -ENOMEM;
-    while (box->n >= (mails->handles ? ES_MAILBOX_MAX : ES_MAILBOX_UNHANDLED_MAX))
-        evict_first(mails, proc);
-    uint32_t place = new_node(mails);
-    if (!place)
-        return es_fail(-ENOMEM, "no memory for mailboxes");
-    *at(mails, place) =
-        (struct es_mail){.hash = event->hash, .corr = event->corr, .seq = event->seq, .time = event->time};
-    if (box->last)
-        at(mails, box->last)->next = place;
-    else
-        box->first = place;
-    box->last = place;
-    box->n++;
-    mails->used++;
-    return 0;
-}
-
-void es_mail_timeout(struct es_processes *processes, const struct es_event *event)
-{
-    struct es_proc *proc = es_proc_find(processes, event->pid);
-    if (proc)
-        proc->mailbox.timeout = event->seq;
-}
-
-/* ---- callbacks ----------------------------------------------------------------------------------------------------- */
-
-static void remember(struct es_mailbox *box, uint64_t hash, uint64_t seq)
-{
-    box->handled[box->next_handled++ % ES_HANDLED_KEPT] = (struct es_handled){hash, seq};
-}
-
-static uint64_t handled_before(const struct es_mailbox *box, uint64_t hash)
-{
-    for (uint32_t i = 1; i <= ES_HANDLED_KEPT; i++) {
-        const struct es_handled *handled = &box->handled[(box->next_handled - i) % ES_HANDLED_KEPT];
-        if (handled->seq && handled->hash == hash)
-            return handled->seq;
-    }
-    return 0;
+    return pairs->lost && box->epoch != pairs->epoch;
 }
 
 /* Nothing is missing in the mailbox any more, once its owner has come to a message that must be this one and came after the losses, or has
  * found several in a row at the head. */
-static bool is_certain(const struct es_pairs *pairs, struct es_mailbox *box, const struct es_mail *mail, bool at_head)
+static bool is_certain(const struct es_pairs *pairs, struct es_proc *proc, const struct es_mail *mail, bool at_head)
 {
-    if (!pairs->lost || box->epoch == pairs->epoch)
+    struct es_mailbox *box = &proc->mailbox;
+    bool lost = is_doubtful(pairs, box);
+    if (!lost && !(proc->flags & ES_P_MAIL_LOST))
         return true;
-    bool after = !ES_IN_DOUBT(pairs, mail->time - pairs->paused);
+    bool after = !lost || !ES_IN_DOUBT(pairs, mail->time - pairs->paused);
     box->streak = after && at_head ? box->streak + 1 : 0;
     if (after && (mail->corr || box->streak >= ES_STREAK)) {
         box->epoch = pairs->epoch;
         box->streak = 0;
+        proc->flags &= (uint8_t)~ES_P_MAIL_LOST;
         return true;
     }
     return mail->corr != 0;
-}
-
-/* Whether a receive waited in vain, and that is what handle_info is told. */
-static bool is_timeout(const struct es_core *core, const struct es_mailbox *box, const struct es_input *in)
-{
-    return box->timeout && es_names_word(&core->names, in->view.function) == ES_W_HANDLE_INFO;
 }
 
 static uint8_t explain(const struct es_core *core, const struct es_proc *proc, const struct es_input *in)
 {
     if (in->flags & ES_E_LATE)
         return ES_CAUSE_LATE;
-    if (core->pairs.lost && proc->mailbox.epoch != core->pairs.epoch)
+    if (is_doubtful(&core->pairs, &proc->mailbox))
         return ES_CAUSE_LOST;
-    if (proc->flags & ES_P_MAIL_LOST)
+    if ((proc->flags & ES_P_MAIL_LOST) || proc->mailbox.gave_up)
         return ES_CAUSE_EVICTED;
     bool was_there = proc->census_seq && !(proc->flags & ES_P_HANDLES); /* so was its mailbox */
     return !core->mails.delivers || was_there ? ES_CAUSE_UNTRACED : ES_CAUSE_UNKNOWN;
 }
 
-void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+/* ---- where it may be ----------------------------------------------------------------------------------------------- */
+
+struct places { /* of a content; + 1, 0: nowhere */
+    uint32_t waits, before;
+    uint32_t postponed, before_postponed, n_postponed;
+};
+
+static struct places find(const struct es_mails *mails, const struct es_mailbox *box, uint64_t hash)
+{
+    struct places p = {0};
+    for (p.waits = box->waits.first; p.waits && es_mail_at(mails, p.waits)->hash != hash;
+         p.waits = es_mail_at(mails, p.waits)->next)
+        p.before = p.waits;
+    uint32_t before = 0;
+    for (uint32_t at = box->postponed.first; at; before = at, at = es_mail_at(mails, at)->next) {
+        if (es_mail_at(mails, at)->hash != hash)
+            continue;
+        p.postponed = at;
+        p.before_postponed = before;
+        p.n_postponed++;
+    }
+    return p;
+}
+
+static void note_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+                         const struct es_mail *mail)
+{
+    struct es_handled *handled = &proc->mailbox.handled;
+    handled->hash = in->view.hash;
+    handled->corr = mail->corr;
+    handled->seq = mail->seq;
+    handled->time = mail->time;
+    handled->module = in->view.module;
+    handled->function = in->view.function;
+    handled->arity = in->view.arity;
+    handled->open = 1;
+    handled->epoch = core->pairs.epoch;
+}
+
+static bool is_same(const struct es_handled *handled, es_ref module, es_ref function, uint16_t arity)
+{
+    return handled->module == module && handled->function == function && handled->arity == arity;
+}
+
+/* ---- cases --------------------------------------------------------------------------------------------------------- */
+
+/* A callback that is called by another one is told of the same message, or of none. */
+static bool is_nested(struct es_core *core, struct es_mailbox *box, const struct es_input *in,
+                      struct es_finding *finding)
+{
+    struct es_handled *handled = &box->handled;
+    if (!handled->open || handled->epoch != core->pairs.epoch)
+        return false;
+    handled->open += is_same(handled, in->view.module, in->view.function, in->view.arity);
+    *finding = (struct es_finding){.state = ES_CAUSE_UNKNOWN, .sender = in->view.pid};
+    if (handled->hash == in->view.hash && handled->seq)
+        *finding = (struct es_finding){ES_CAUSE_PAIRED, handled->seq, in->view.pid};
+    return true;
+}
+
+/* handle_info(timeout, _) after gen_server's own receive has waited in vain. */
+static bool is_timeout(const struct es_core *core, const struct es_mailbox *box, const struct es_input *in)
+{
+    struct es_reader r;
+    struct es_token token;
+    if (!box->timeout || es_names_word(&core->names, in->view.function) != ES_W_HANDLE_INFO)
+        return false;
+    es_reader_init(&r, in->view.payload, in->view.payload_len);
+    return es_token_next(&r, &token) == 0 && token.type == ES_TOK_LIST && es_token_next(&r, &token) == 0 &&
+           es_names_token_word(&core->names, &token) == ES_W_TIMEOUT;
+}
+
+/* Another handler of a gen_event gets what the one before got, unless an equal event waits. */
+static bool is_for_next_handler(const struct es_mailbox *box, unsigned behaviour, uint64_t hash)
+{
+    return behaviour == ES_B_EVENT && box->handled.hash == hash && box->handled.seq;
+}
+
+/* It is this one, of the mailbox; those before it were taken by the process itself. */
+static void take_waiting(struct es_core *core, struct es_proc *proc, uint32_t place, struct es_finding *finding,
+                         struct es_mail *ret_mail)
+{
+    struct es_mailbox *box = &proc->mailbox;
+    *ret_mail = *es_mail_at(&core->mails, place);
+    bool lost = is_doubtful(&core->pairs, box);
+    bool certain = is_certain(&core->pairs, proc, ret_mail, place == box->waits.first);
+    while (box->waits.first != place)
+        es_mail_drop_after(&core->mails, &box->waits, 0);
+    es_mail_drop_after(&core->mails, &box->waits, 0);
+    proc->flags |= ES_P_HANDLES;
+    finding->state = !certain ? lost ? ES_CAUSE_LOST : ES_CAUSE_EVICTED : ES_CAUSE_PAIRED;
+    if (certain && box->gave_up && !ret_mail->corr)
+        finding->state = ES_CAUSE_EVICTED; /* or it is one that was postponed and forgotten */
+}
+
+static void look(struct es_core *core, struct es_proc *proc, const struct es_input *in, unsigned behaviour,
+                 struct es_finding *finding, struct es_mail *ret_mail)
+{
+    struct es_mailbox *box = &proc->mailbox;
+    struct places p = find(&core->mails, box, in->view.hash);
+    bool next_handler = is_for_next_handler(box, behaviour, in->view.hash);
+    *ret_mail = (struct es_mail){.seq = 0};
+    finding->state = ES_CAUSE_UNKNOWN;
+    if ((p.waits != 0) + p.n_postponed + next_handler > 1)
+        return; /* more than one that it may be */
+    if (next_handler) {
+        *ret_mail = (struct es_mail){.corr = box->handled.corr, .seq = box->handled.seq, .time = box->handled.time};
+        finding->state = is_doubtful(&core->pairs, box) && !ret_mail->corr ? ES_CAUSE_LOST : ES_CAUSE_PAIRED;
+    } else if (p.postponed) {
+        *ret_mail = *es_mail_at(&core->mails, p.postponed);
+        finding->state = is_doubtful(&core->pairs, box) && !ret_mail->corr ? ES_CAUSE_LOST : ES_CAUSE_PAIRED;
+        es_mail_drop_after(&core->mails, &box->postponed, p.before_postponed);
+    } else if (p.waits) {
+        take_waiting(core, proc, p.waits, finding, ret_mail);
+    } else {
+        finding->state = explain(core, proc, in);
+    }
+}
+
+void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in, unsigned behaviour,
                      struct es_finding *ret_finding)
 {
-    struct es_mails *mails = &core->mails;
     struct es_mailbox *box = &proc->mailbox;
-    uint32_t place = box->first;
-    mails->handles = true;
-    while (place && at(mails, place)->hash != in->view.hash)
-        place = at(mails, place)->next;
-    *ret_finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .sender = in->view.pid};
-    if (place) {
-        const struct es_mail mail = *at(mails, place);
-        bool certain = is_certain(&core->pairs, box, &mail, place == box->first);
-        while (box->first != place)
-            drop_first(mails, box);
-        drop_first(mails, box);
-        remember(box, mail.hash, mail.seq);
-        proc->flags |= ES_P_HANDLES;
-        if (certain)
-            ret_finding->cause = mail.seq;
-        else
-            ret_finding->state = ES_CAUSE_LOST;
+    struct es_mail mail = {.seq = box->timeout, .time = in->time};
+    if (is_nested(core, box, in, ret_finding))
         return;
-    }
-    uint64_t again = handled_before(box, in->view.hash);
-    ret_finding->cause = again ? again : is_timeout(core, box, in) ? box->timeout : 0;
-    if (!ret_finding->cause)
-        ret_finding->state = explain(core, proc, in);
+    *ret_finding = (struct es_finding){.state = ES_CAUSE_PAIRED, .sender = in->view.pid};
+    if (!is_timeout(core, box, in))
+        look(core, proc, in, behaviour, ret_finding, &mail);
+    else if (is_doubtful(&core->pairs, box))
+        ret_finding->state = ES_CAUSE_LOST;
+    ret_finding->cause = ret_finding->state == ES_CAUSE_PAIRED ? mail.seq : 0;
+    note_handled(core, proc, in, &mail);
+    box->handled.behaviour = (uint8_t)behaviour;
+    box->handled.seq = ret_finding->cause;
 }
+
+int es_mail_ended(struct es_mails *mails, struct es_proc *proc, const struct es_event *event,
+                  enum es_postponed postponed)
+{
+    struct es_handled *handled = &proc->mailbox.handled;
+    if (!handled->open || !is_same(handled, event->module, event->function, event->arity))
+        return 0;
+    proc->mailbox.timeout = 0;
+    if (--handled->open > 0 || postponed == ES_POSTPONED_NOT || !handled->seq || handled->behaviour != ES_B_STATEM)
+        return 0;
+    struct es_mail mail = {handled->hash, handled->corr, handled->seq, handled->time, 0};
+    return es_mail_postpone(mails, &proc->mailbox, &mail);
+}
+
+/* ---- replaying ----------------------------------------------------------------------------------------------------- */
 
 void es_mail_confirm(struct es_mails *mails, struct es_proc *proc, const struct es_event *event)
 {
@@ -227,8 +202,21 @@ void es_mail_confirm(struct es_mails *mails, struct es_proc *proc, const struct 
     mails->handles |= event->hash != 0;
     if (!event->cause)
         return;
-    while (box->first && at(mails, box->first)->seq <= event->cause)
-        drop_first(mails, box);
-    remember(box, event->hash, event->cause);
+    while (box->waits.first && es_mail_at(mails, box->waits.first)->seq <= event->cause)
+        es_mail_drop_after(mails, &box->waits, 0);
+    uint32_t before = 0;
+    for (uint32_t at = box->postponed.first; at; before = at, at = es_mail_at(mails, at)->next)
+        if (es_mail_at(mails, at)->seq == event->cause) {
+            es_mail_drop_after(mails, &box->postponed, before);
+            break;
+        }
+    box->handled = (struct es_handled){.hash = event->hash,
+                                       .seq = event->cause,
+                                       .time = event->time,
+                                       .module = event->module,
+                                       .function = event->function,
+                                       .arity = event->arity,
+                                       .open = 1,
+                                       .epoch = 0};
     proc->flags |= ES_P_HANDLES;
 }

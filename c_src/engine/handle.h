@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Which delivery a callback handles. Behaviours take their mailbox in order, so it is the first delivery with the content that the callback
- * was called for; those before it were taken by a receive inside of an earlier callback. A message may be handled again, where a gen_statem
- * postponed it or several handlers get one event. Where deliveries were lost, equal messages could be taken for each other: until it is
- * certain again that nothing is missing in a mailbox, only a message with a reference of its own is told. */
+ * was called for; those before it were taken by a receive inside of an earlier callback. A message may be handled again: a gen_statem
+ * postpones it, which its answer says, and all handlers of a gen_event get one event. Where an equal message waits too, it is not known
+ * which of the two it is. Where deliveries were lost or forgotten, equal messages could be taken for each other: until it is certain again
+ * that nothing is missing in a mailbox, only a message with a reference of its own is told. */
 #ifndef ES_ENGINE_HANDLE_H
 #define ES_ENGINE_HANDLE_H
 
 #include "engine/process.h"
+#include "engine/state.h"
 #include "store/event.h"
 
 struct es_core;
@@ -19,15 +21,15 @@ struct es_mail {
     uint32_t next; /* place + 1 */
 };
 
-#define ES_MAILS_MAX (1u << 18)      /* of all mailboxes together */
-#define ES_MAILBOX_MAX 4096u         /* of one */
-#define ES_MAILBOX_UNHANDLED_MAX 64u /* while no callback was seen at all: none may be recorded */
+#define ES_MAILS_MAX (1u << 18)       /* of all mailboxes together */
+#define ES_MAILBOX_MAX 4096u          /* of one */
+#define ES_MAILBOX_UNHANDLED_MAX 512u /* while no callback was seen at all: none may be recorded */
 
 struct es_mails {
     struct es_mail *nodes;
     uint32_t n, room, free; /* free: place + 1 */
     uint32_t used;
-    bool delivers, handles; /* a delivery was seen; a callback that says what it handles */
+    bool delivers, handles; /* a delivery was seen; a callback */
     uint64_t evicted;       /* taken and cleared by who counts */
 };
 
@@ -38,12 +40,25 @@ int es_mail_delivered(struct es_mails *mails, struct es_processes *processes, st
                       const struct es_event *event);
 /* A `receive … after` that waited in vain. */
 void es_mail_timeout(struct es_processes *processes, const struct es_event *event);
-/* A callback with a content hash: finds the delivery it handles, and takes it out. */
-void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+/* A callback with a content hash: finds the delivery it handles, and takes it out. `behaviour`: enum es_behaviour. */
+void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in, unsigned behaviour,
                      struct es_finding *ret_finding);
+/* A function returned or failed: where it is the callback that was called last, whether what it handled comes again. -ENOMEM. */
+int es_mail_ended(struct es_mails *mails, struct es_proc *proc, const struct es_event *event,
+                  enum es_postponed postponed);
 /* The process has ended. */
 void es_mail_clear(struct es_mails *mails, struct es_proc *proc);
 /* Replaying a recording: a callback and what it handled. */
 void es_mail_confirm(struct es_mails *mails, struct es_proc *proc, const struct es_event *event);
+
+/* All that waits, in order: for a keyframe. `queue`: one of these. */
+enum es_mail_queue { ES_MAIL_WAITS, ES_MAIL_POSTPONED };
+typedef void es_mail_each(const struct es_proc *proc, const struct es_mail *mail, enum es_mail_queue queue,
+                          void *context);
+int es_mails_each(const struct es_mails *mails, const struct es_processes *processes, es_mail_each *each,
+                  void *context); /* gives their number */
+int es_mail_restore(struct es_mails *mails, struct es_proc *proc, const struct es_mail *mail, enum es_mail_queue queue);
+/* Something that waited is not known any more. */
+void es_mail_forgotten(struct es_proc *proc);
 
 #endif

@@ -9,12 +9,9 @@
 #include "base/error.h"
 #include "engine/core.h"
 
-#define POSTPONED_MAX 8u
-
 struct es_held {
     struct es_input in; /* view.payload is our copy */
     uint64_t due, wait; /* due 0: waits only for those before it */
-    uint32_t postponed;
 };
 
 void es_hold_fini(struct es_hold *hold)
@@ -34,6 +31,18 @@ static int grow(struct es_hold *hold)
     hold->items = items;
     hold->room = room;
     return 0;
+}
+
+static es_ref waits_for(const struct es_core *core, const struct es_input *in)
+{
+    return in->view.kind == ES_K_EXIT ? es_exit_waits_for(core, in->view.pid, in->time) : in->view.peer;
+}
+
+static void note_first(const struct es_core *core, struct es_proc *proc, const struct es_held *held)
+{
+    proc->waits_for = waits_for(core, &held->in);
+    proc->held_key = held->in.key;
+    proc->held_due = held->due;
 }
 
 int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t wait)
@@ -56,11 +65,21 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
     held->in.view.payload = payload;
     hold->bytes += in->view.payload_len;
     if (proc->held++ == 0)
-        proc->waits_for = in->view.peer;
+        note_first(core, proc, held);
     if (wait && (hold->n == 1 || held->due < hold->next))
         hold->next = held->due;
     /* Its definition is behind us when a new engine goes on. */
     return es_ref_class_of(in->view.peer) == ES_REF_OTHER ? es_names_use(&core->names, in->view.peer) : 0;
+}
+
+bool es_hold_has_exit(const struct es_hold *hold, es_ref pid, int64_t time)
+{
+    for (uint32_t i = 0; i < hold->n; i++) {
+        const struct es_input *in = &hold->items[i].in;
+        if (in->view.pid == pid && in->view.kind == ES_K_EXIT && in->time <= time)
+            return true;
+    }
+    return false;
 }
 
 void es_hold_poke(struct es_core *core, es_ref from, es_ref to)
@@ -70,76 +89,90 @@ void es_hold_poke(struct es_core *core, es_ref from, es_ref to)
         core->hold.next = 0;
 }
 
-/* Whether it may wait no longer. Where what it waits for waits itself, it gets some more time. */
-static bool is_over(const struct es_core *core, struct es_held *held, uint64_t key)
+/* Whether those that it waits for wait for each other, and all have waited long enough: so it would be for ever. */
+static bool is_in_circle(const struct es_core *core, es_ref pid, es_ref other, uint64_t key)
+{
+    for (uint32_t i = 0; i <= core->hold.n; i++) {
+        const struct es_proc *proc = es_proc_find(&core->processes, other);
+        if (other == pid)
+            return true;
+        if (!proc || proc->held == 0 || proc->held_due > key)
+            return false;
+        other = proc->waits_for;
+    }
+    return false; /* of others: one of them will be given up */
+}
+
+/* Whether it may wait no longer. Where what it waits for waits itself, that has to be decided first. */
+static bool is_over(const struct es_core *core, const struct es_held *held, uint64_t key)
 {
     if (held->due == 0 || key == UINT64_MAX)
         return true;
     if (key < held->due)
         return false;
-    const struct es_proc *sender = es_proc_find(&core->processes, held->in.view.peer);
-    if (!sender || sender->held == 0 || sender->pid == held->in.view.pid || held->postponed++ >= POSTPONED_MAX)
+    const struct es_proc *other = es_proc_find(&core->processes, waits_for(core, &held->in));
+    if (!other || other->held == 0 || other->held_key > held->in.key + held->wait)
         return true;
-    held->due += held->wait / 2 + 1;
-    return false;
+    return is_in_circle(core, held->in.view.pid, other->pid, key);
 }
 
-/* Looks at one: 0 and *ret_waits, or an error. */
+/* Looks at one that is the first of its process: 0 and *ret_waits, or an error. */
 static int look(struct es_core *core, struct es_held *held, struct es_proc *proc, uint64_t key, bool *ret_waits)
 {
     struct es_hold *hold = &core->hold;
     bool over = is_over(core, held, key);
-    *ret_waits = false;
-    if (proc && proc->scan == hold->scan && key != UINT64_MAX) {
-        *ret_waits = true; /* behind another one of its process */
-        return 0;
-    }
-    if (proc && proc->held > 0)
+    if (proc && proc->held > 0) {
         proc->held--;
+        proc->held_due = UINT64_MAX; /* of the next one, which was not looked at yet */
+    }
     int r = es_core_again(core, &held->in, over, ret_waits);
-    if (*ret_waits && proc && proc->held++ == 0)
-        proc->waits_for = held->in.view.peer;
-    if (!*ret_waits && held->due && !over && core->last_key - held->in.key > core->skew)
-        core->skew = core->last_key - held->in.key; /* found while it waited: so far apart are the clocks */
-    return r;
+    if (r < 0 || !*ret_waits)
+        return r;
+    uint64_t then = held->due > key ? held->due : key + held->wait / 2 + 1;
+    hold->next = then < hold->next ? then : hold->next;
+    hold->overdue = hold->overdue || held->due <= key;
+    if (proc) {
+        proc->held++;
+        proc->scan = hold->scan;
+        note_first(core, proc, held);
+    }
+    return 0;
 }
 
 static int scan(struct es_core *core, uint64_t key)
 {
     struct es_hold *hold = &core->hold;
     uint32_t kept = 0, n = hold->n;
-    uint64_t next = UINT64_MAX;
     int r = 0;
     hold->scan++;
     hold->next = UINT64_MAX;
+    hold->overdue = false;
     for (uint32_t i = 0; i < n; i++) {
         struct es_held held = hold->items[i];
         struct es_proc *proc = es_proc_find(&core->processes, held.in.view.pid);
-        bool waits = true;
-        if (r == 0)
+        bool waits = true, is_first = !proc || proc->scan != hold->scan || key == UINT64_MAX;
+        if (r == 0 && is_first)
             r = look(core, &held, proc, key, &waits);
-        if (!waits) {
-            hold->bytes -= held.in.view.payload_len;
-            free((void *)(uintptr_t)held.in.view.payload);
+        if (waits) {
+            hold->items[kept++] = held;
             continue;
         }
-        if (proc)
-            proc->scan = hold->scan;
-        next = held.due && held.due < next ? held.due : next;
-        hold->items[kept++] = held;
+        hold->bytes -= held.in.view.payload_len;
+        free((void *)(uintptr_t)held.in.view.payload);
     }
     hold->n = kept;
-    if (hold->next != 0) /* nobody who was passed over has got something meanwhile */
-        hold->next = next;
     return r;
 }
 
 int es_hold_release(struct es_core *core, uint64_t key)
 {
+    struct es_hold *hold = &core->hold;
+    uint32_t n;
     int r;
     do {
+        n = hold->n;
         r = scan(core, key);
-    } while (r == 0 && core->hold.n > 0 && core->hold.next == 0);
+    } while (r == 0 && hold->n > 0 && (hold->next == 0 || (hold->overdue && hold->n < n)));
     return r;
 }
 

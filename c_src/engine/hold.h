@@ -24,6 +24,8 @@ struct es_hold {
     size_t bytes;  /* of payloads */
     uint64_t next; /* key from which on it is worth looking through them */
     uint32_t scan;
+    bool overdue,
+        stuck; /* of the last scan: one has waited long enough, but what it waits for waits too; nothing else moves */
 };
 
 void es_hold_fini(struct es_hold *hold);
@@ -33,6 +35,9 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
 
 /* The order has come to `key`: lets go what has waited long enough, or finds now what it waited for. */
 int es_hold_release(struct es_core *core, uint64_t key);
+
+/* Whether this process's exit waits, and happened at or before this time. */
+bool es_hold_has_exit(const struct es_hold *hold, es_ref pid, int64_t time);
 
 /* `from` has sent something to `to` (0: to somebody): who waits for that is worth looking at. */
 void es_hold_poke(struct es_core *core, es_ref from, es_ref to);

@@ -2,6 +2,9 @@
 /* Where a message goes, and where one comes from. */
 #include "engine/core.h"
 
+#define SKEW_MAX_NS INT64_C(1000000)
+#define CLOCKS_APART_NS INT64_C(1000) /* where it was not seen yet how far */
+
 /* ---- sends --------------------------------------------------------------------------------------------------------- */
 
 static bool skip_atom(struct es_reader *r)
@@ -121,11 +124,25 @@ static bool in_doubt(const struct es_core *core, int64_t time)
     return ES_IN_DOUBT(&core->pairs, time - core->pairs.paused);
 }
 
-/* The last thing that comes from a process: so nothing that it sent is still under way. */
+/* The last thing that comes from a process: so nothing that it sent is still under way. What it sent to names and aliases would have been
+ * found by its content. It may have died while this one waited, which is too late. */
 static bool is_exit_signal(const struct es_core *core, const struct es_proc *sender, const struct es_input *in)
 {
-    return sender && (sender->flags & ES_P_DEAD) && sender->row.exit_seq && sender->contents == 0 &&
-           !es_lane_find(&core->pairs, sender->pid, in->view.pid);
+    int64_t apart = CLOCKS_APART_NS + (int64_t)(core->skew * 1000000 / core->ticks_ms);
+    return sender && sender->died <= in->time + apart && (sender->flags & ES_P_DEAD) && sender->row.exit_seq &&
+           !(sender->flags & ES_P_EVICTED) && !es_lane_find(&core->pairs, sender->pid, in->view.pid);
+}
+
+/* {'EXIT', Sender, Reason}: the signal of a link, or of exit/2, which is not traced. No send has to be looked for. */
+static bool is_exit_message(const struct es_core *core, const struct es_input *in)
+{
+    struct es_reader r;
+    struct es_token token;
+    es_reader_init(&r, in->view.payload, in->view.payload_len);
+    return in->view.payload_len > 0 && es_token_next(&r, &token) == 0 && token.type == ES_TOK_TUPLE &&
+           token.count == 3 && es_token_next(&r, &token) == 0 &&
+           es_names_token_word(&core->names, &token) == ES_W_EXIT && es_token_next(&r, &token) == 0 &&
+           token.type == ES_TOK_PID && es_ref_pid((uint32_t)token.number, token.serial) == in->view.peer;
 }
 
 /* No send fits. What a dead process causes are its exit signals; else it is said why nothing is known. */
@@ -140,7 +157,7 @@ static void explain(struct es_core *core, const struct es_proc *sender, const st
         finding->state = ES_CAUSE_LOST;
     } else if (is_exit_signal(core, sender, in)) {
         *finding = (struct es_finding){ES_CAUSE_PAIRED, sender->row.exit_seq, sender->pid};
-    } else if (in->view.peer && (!sender || !(sender->flags & ES_P_SENDS))) {
+    } else if (in->view.peer && (!sender || !(sender->flags & ES_P_SENDS) || is_exit_message(core, in))) {
         finding->state = ES_CAUSE_UNTRACED;
     } else if (sender->flags & ES_P_EVICTED) {
         finding->state = ES_CAUSE_EVICTED;
@@ -154,12 +171,25 @@ static bool may_come(const struct es_core *core, const struct es_proc *sender, c
            !((sender->flags & ES_P_DEAD) && sender->held == 0);
 }
 
+/* A send is stamped behind its delivery: so far apart are the clocks. */
+static void note_skew(struct es_core *core, int64_t ns)
+{
+    uint64_t skew = ns > 0 ? (uint64_t)(ns < SKEW_MAX_NS ? ns : SKEW_MAX_NS) * core->ticks_ms / 1000000 + 1 : 0;
+    if (skew > core->skew)
+        core->skew = skew;
+}
+
 int es_message_delivered(struct es_core *core, struct es_proc *proc, const struct es_input *in, bool last,
                          struct es_finding *ret_finding, bool *ret_waits)
 {
     *ret_finding = (struct es_finding){.state = ES_CAUSE_EXTERNAL, .sender = in->view.peer};
     bool anonymous = core->by_content && in->view.peer == 0;
     *ret_waits = false;
+    if (in->view.peer && in->view.peer == core->names.word_ref[ES_W_CLOCK_SERVICE]) {
+        es_timers_fired(core, in, ret_finding);
+        core->fired[ret_finding->state]++;
+        return 0;
+    }
     if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)
         return 0;
     struct es_proc *sender = es_proc_find(&core->processes, in->view.peer);
@@ -176,6 +206,7 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     switch (core->by_content ? es_pairs_delivered_openly(&core->pairs, &m, &sent)
                              : es_pairs_delivered(&core->pairs, sender, proc, &m, &sent)) {
     case ES_MATCH_CERTAIN:
+        note_skew(core, sent.time - m.time);
         *ret_finding = (struct es_finding){ES_CAUSE_PAIRED, sent.seq, core->by_content ? sent.hash : in->view.peer};
         return 0;
     case ES_MATCH_DOUBTFUL:
@@ -189,5 +220,7 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     if (!last)
         return 0;
     explain(core, sender, in, ret_finding);
-    return ret_finding->state == ES_CAUSE_UNKNOWN && !core->by_content ? es_pairs_suspect(&core->pairs, &m) : 0;
+    /* With a reference of its own, as what process_info/1 sends, it cannot be taken for another message. */
+    bool ambiguous = ret_finding->state == ES_CAUSE_UNKNOWN && m.corr == 0 && !core->by_content;
+    return ambiguous ? es_pairs_suspect(&core->pairs, &m) : 0;
 }

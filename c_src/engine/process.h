@@ -24,15 +24,22 @@ enum es_proc_flag {
 };
 
 /* What was delivered to a process and not handled yet, see handle.h. */
-#define ES_HANDLED_KEPT 8u
-struct es_mailbox {
+struct es_mail_list {
     uint32_t first, last, n; /* places + 1 in the pool of nodes; 0: none */
-    uint32_t epoch, streak;  /* another epoch than es_pairs: a delivery may be missing in it */
-    uint64_t timeout;        /* its last event was this `receive … after`; 0 = it was not */
-    uint32_t next_handled;
-    struct es_handled {
-        uint64_t hash, seq;
-    } handled[ES_HANDLED_KEPT]; /* the last ones: a gen_statem postpones, several handlers get one event */
+};
+struct es_mailbox {
+    struct es_mail_list waits, postponed; /* postponed: were handled, and come again or may */
+    bool gave_up;                         /* something postponed was forgotten */
+    uint32_t epoch, streak;               /* another epoch than es_pairs: a delivery may be missing in it */
+    uint64_t timeout;             /* since its last callback ended, this `receive … after` did; 0 = none did */
+    struct es_handled {           /* by the callback that was called last */
+        uint64_t hash, corr, seq; /* seq 0: not known */
+        int64_t time;
+        es_ref module, function; /* of the callback */
+        uint16_t arity;
+        uint32_t open, epoch; /* its calls that have not ended; epoch of es_pairs then */
+        uint8_t behaviour;
+    } handled;
 };
 
 struct es_proc {
@@ -49,10 +56,12 @@ struct es_proc {
     uint8_t flags;          /* set of es_proc_flag */
     uint8_t state_name_len; /* gen_statem: the state's name, encoded; 0 = unknown */
 
-    es_ref pid;           /* 0: a free place */
-    es_ref waits_for;     /* whose send the first of those that wait waits for */
-    uint32_t scan;        /* last scan of the waiting that met it */
-    uint32_t index, next; /* its own place; next free one, or next to be dropped */
+    es_ref pid;                  /* 0: a free place */
+    es_ref waits_for;            /* whose send the first of those that wait waits for … */
+    uint64_t held_key, held_due; /* … its place in the order, and when it has waited long enough */
+    int64_t died;                /* by the stamp of its exit */
+    uint32_t scan;               /* last scan of the waiting that met it */
+    uint32_t index, next;        /* its own place; next free one, or next to be dropped */
     uint8_t state_name[30];
     es_ref state_module;                   /* whose state the hash is of */
     uint64_t state_hash;                   /* 0 = no version yet */

@@ -225,6 +225,7 @@ int es_proc_exit(struct es_processes *p, const struct es_event *event)
         return -ENOMEM;
     proc->row.exited = event->time;
     proc->row.exit_seq = event->seq;
+    proc->died = event->time - event->moved;
     proc->row.reason = event->payload;
     proc->row.reason_len = event->payload_len;
     return es_proc_died(p, proc);

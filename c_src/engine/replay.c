@@ -24,6 +24,8 @@ static int replay_processes(struct es_core *core, struct es_recording *recording
         proc->flags |= core->messages ? ES_P_SENDS : 0;
         if (row->function && row->function == core->names.word_ref[ES_W_INIT] && row->arity == 1)
             proc->callback = row->module;
+        if (row->module && row->module == core->names.word_ref[ES_W_GEN_EVENT])
+            proc->callback = row->module;
     }
     return 0;
 }
@@ -40,6 +42,23 @@ static int replay_names(struct es_core *core, struct es_recording *recording, in
                 return r;
         }
     return 0;
+}
+
+/* Whether a state machine has postponed what it handled is in the value it returned. */
+static int replay_end(struct es_core *core, struct es_proc *proc, const struct es_event *event)
+{
+    enum es_postponed postponed = ES_POSTPONED_NOT;
+    if (proc->mailbox.handled.behaviour == ES_B_STATEM)
+        postponed = event->flags & ES_E_CALLBACK ? es_states_postponed(&core->names, event) : ES_POSTPONED_UNKNOWN;
+    return es_mail_ended(&core->mails, proc, event, postponed);
+}
+
+static void replay_death(struct es_core *core, const struct es_event *event)
+{
+    struct es_death death = es_exit_death(core, event);
+    death.seq = event->seq;
+    death.time = event->time - event->moved;
+    es_links_died(&core->links, &death);
 }
 
 /* The process an event is of; one that died since is made for as long as the replay needs it. */
@@ -77,31 +96,43 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
     case ES_K_CALL:
         if (event->flags & ES_E_CALLBACK) {
             proc->called_module = event->module;
+            proc->callback = proc->callback ? proc->callback : event->module;
             proc->called_function = event->function;
             es_mail_confirm(&core->mails, proc, event);
+            proc->mailbox.handled.epoch = core->pairs.epoch;
+            proc->mailbox.handled.behaviour = es_states_callback(&core->states, &core->names, event).behaviour;
         }
         return 0;
+    case ES_K_RETURN:
+    case ES_K_EXCEPTION: return replay_end(core, proc, event);
+    case ES_K_LINK:
+    case ES_K_UNLINK:
+    case ES_K_GETTING_LINKED:
+    case ES_K_GETTING_UNLINKED: return es_exit_links(core, event);
     case ES_K_TIMEOUT: es_mail_timeout(&core->processes, event); return 0;
     case ES_K_REGISTER: return es_processes_register(&core->processes, event->peer, event->pid, event->time);
     case ES_K_UNREGISTER: return es_processes_unregister(&core->processes, event->peer, event->pid, event->time);
-    case ES_K_CENSUS: proc->census_seq = event->seq; return 0;
+    case ES_K_CENSUS: proc->census_seq = event->seq; return es_exit_links(core, event);
     case ES_K_EXIT:
+        replay_death(core, event);
         es_mail_clear(&core->mails, proc);
         proc->row.exited = event->time;
         proc->row.exit_seq = event->seq;
+        proc->died = event->time - event->moved;
         return es_proc_died(&core->processes, proc);
     default: return 0;
     }
 }
+
+/* Payloads too: they say what a state machine postponed, who was linked, why a process died. */
+#define REPLAYED (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE | ES_F_NUM | ES_F_PAYLOAD)
 
 static int replay_block(struct es_core *core, struct es_recording *recording, size_t at, uint64_t from)
 {
     struct es_block *block;
     const struct es_block_info *blocks;
     es_recording_blocks(recording, &blocks);
-    unsigned payload = blocks[at].kinds[ES_K_CENSUS] ? ES_F_PAYLOAD : ES_FIELD_LENGTHS;
-    int r = es_block_get_fields(recording, at,
-                                ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE | ES_F_NUM | payload, &block);
+    int r = es_block_get_fields(recording, at, REPLAYED, &block);
     if (r == -EBADMSG) { /* damaged: what was under way in it stays unknown */
         es_world_gap(&core->world, blocks[at].last_seq);
         return 0;

@@ -8,18 +8,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "store/keyframe.h"
 
-#define MAGIC 0x31535345u  /* "ESS1" */
-#define FRAME_SENDS 65536u /* the newest ones */
-#define NAMES_KEPT 4096u   /* of state machines' states */
-#define FRAME_BYTES (30u << 20)
+#define MAGIC 0x31535345u /* "ESS1" */
+#define NAMES_KEPT 4096u  /* of state machines' states */
 
-struct sent_row {
-    es_ref from;
-    uint64_t to, hash, corr, seq;
-    int64_t time;
-};
 struct module_row {
     es_ref module;
     uint64_t set;
@@ -39,119 +31,6 @@ struct head {
     uint32_t seen, n_modules, n_names, pad;
     uint8_t messages, lost, wall_known, uncalibrated;
 };
-
-/* ---- keyframes ----------------------------------------------------------------------------------------------------- */
-
-struct rows {
-    struct sent_row *rows;
-    size_t n, all;
-};
-
-static int count_row(const struct es_lane *lane, const struct es_sent *sent, void *context)
-{
-    (void)lane;
-    (void)sent;
-    ((struct rows *)context)->all++;
-    return 0;
-}
-
-static int put_row(const struct es_lane *lane, const struct es_sent *sent, void *context)
-{
-    struct rows *rows = context;
-    rows->rows[rows->n++] = (struct sent_row){lane->from, lane->to, sent->hash, sent->corr, sent->seq, sent->time};
-    return 0;
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    uint64_t x = ((const struct sent_row *)a)->seq, y = ((const struct sent_row *)b)->seq;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-static int oldest_first(const void *a, const void *b) { return newest_first(b, a); }
-
-/* The sends that have not arrived, the newest ones. */
-static int make_sends(const struct es_pairs *pairs, struct rows *rows)
-{
-    es_pairs_each(pairs, count_row, rows);
-    rows->rows = malloc((rows->all + 1) * sizeof *rows->rows);
-    if (!rows->rows)
-        return -ENOMEM;
-    es_pairs_each(pairs, put_row, rows);
-    qsort(rows->rows, rows->n, sizeof *rows->rows, newest_first);
-    rows->n = rows->n < FRAME_SENDS ? rows->n : FRAME_SENDS;
-    qsort(rows->rows, rows->n, sizeof *rows->rows, oldest_first);
-    return 0;
-}
-
-/* A world that is too large for a row of the recording is left out: readers begin at an earlier one then. */
-static int join_frame(const struct rows *rows, const struct es_world *world, struct es_buf *frame)
-{
-    struct es_buf saved = {0};
-    int r = es_world_save(world, &saved);
-    struct es_keyframe_parts parts = {.sends = {(const uint8_t *)rows->rows, rows->n * sizeof *rows->rows},
-                                      .world = {saved.bytes, saved.len}};
-    if (parts.sends.len + parts.world.len > FRAME_BYTES)
-        parts.world.len = 0;
-    if (r == 0)
-        r = es_keyframe_join(&parts, frame);
-    es_buf_fini(&saved);
-    return r;
-}
-
-int es_keyframe_make(struct es_core *core)
-{
-    struct rows rows = {0};
-    struct es_buf frame = {0};
-    int r = make_sends(&core->pairs, &rows);
-    if (r == 0)
-        r = join_frame(&rows, &core->world, &frame);
-    r = r == 0 ? es_store_keyframe(core->store, frame.bytes, frame.len) : es_fail(r, "no memory for a keyframe");
-    es_buf_fini(&frame);
-    free(rows.rows);
-    return r;
-}
-
-static int load_sends(struct es_core *core, const uint8_t *bytes, size_t len)
-{
-    for (size_t at = 0; at + sizeof(struct sent_row) <= len; at += sizeof(struct sent_row)) {
-        struct sent_row row;
-        memcpy(&row, bytes + at, sizeof row);
-        if (row.from == 0 || row.to == 0 || row.seq == 0 || row.seq >= core->next_seq)
-            return -EBADMSG;
-        struct es_lane *lane = es_lane_find(&core->pairs, row.from, row.to);
-        struct es_sent sent = {.hash = row.hash, .corr = row.corr, .seq = row.seq, .time = row.time};
-        if ((!lane && !(lane = es_lane_add(&core->pairs, row.from, row.to))) ||
-            es_lane_push(&core->pairs, lane, &sent) < 0)
-            return -ENOMEM;
-        struct es_proc *sender = row.to >> 60 == 0xf ? es_proc_meet(&core->processes, row.from) : NULL;
-        if (sender)
-            sender->contents++;
-    }
-    return 0;
-}
-
-/* What cannot be read again is not known, and what comes from now on stands on that. */
-static void forget_world(struct es_core *core)
-{
-    struct es_world_text text = core->world.text;
-    es_world_fini(&core->world);
-    es_world_init(&core->world, &text);
-    es_world_gap(&core->world, core->next_seq);
-}
-
-int es_keyframe_load(struct es_core *core, const uint8_t *bytes, size_t len)
-{
-    struct es_keyframe_parts parts;
-    int r = es_keyframe_split(bytes, len, &parts);
-    if (r == 0)
-        r = load_sends(core, parts.sends.bytes, parts.sends.len);
-    if (r == 0 && parts.world.len)
-        r = es_world_load(&core->world, parts.world.bytes, parts.world.len);
-    if (r < 0 || (len > 0 && parts.world.len == 0))
-        forget_world(core);
-    return r;
-}
 
 /* ---- saving -------------------------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 
 #include "engine/drain.h"
 
-/* Ends the store's group with a keyframe: the sends that have not arrived. */
+/* Ends the store's group with a keyframe (frame.c). */
 int es_keyframe_make(struct es_core *core);
 
 /* Fills `position` for a commit; its memory belongs to `room` and is used again by the next call. */
@@ -24,6 +24,7 @@ int es_resume(struct es_drain *drain, const char *path);
 
 /* Rebuilds processes, names and what is under way from the recording (replay.c). -EBADMSG: it makes no sense. */
 int es_replay(struct es_core *core, const char *path);
+/* What a keyframe holds, into a core that knows the living processes. -EBADMSG, -ENOMEM. */
 int es_keyframe_load(struct es_core *core, const uint8_t *bytes, size_t len);
 
 #endif

@@ -211,6 +211,58 @@ static struct places in_statem(const struct value *v, enum es_callback callback)
     }
 }
 
+/* Element with a state machine's actions; 0 none. */
+static uint32_t actions_in_statem(const struct value *v)
+{
+    switch (v->word) {
+    case ES_W_NEXT_STATE: return v->n == 4 ? 3 : 0;
+    case ES_W_KEEP_STATE:
+    case ES_W_REPEAT_STATE: return v->n == 3 ? 2 : 0;
+    case ES_W_KEEP_STATE_AND_DATA:
+    case ES_W_REPEAT_STATE_AND_DATA: return v->n == 2 ? 1 : 0;
+    default: return 0;
+    }
+}
+
+/* postpone, {postpone, Bool}, or another action. */
+static enum es_postponed read_action(const struct es_names *names, struct es_reader *r, enum es_postponed before)
+{
+    struct es_reader inside = *r;
+    struct es_token token, value;
+    if (es_token_next(&inside, &token) < 0 || es_term_skip(r) < 0 || token.type == ES_TOK_CUT)
+        return ES_POSTPONED_UNKNOWN;
+    if (es_names_token_word(names, &token) == ES_W_POSTPONE)
+        return ES_POSTPONED;
+    if (token.type != ES_TOK_TUPLE || token.count != 2 || es_token_next(&inside, &token) < 0 ||
+        es_names_token_word(names, &token) != ES_W_POSTPONE || es_token_next(&inside, &value) < 0)
+        return before;
+    return es_names_token_word(names, &value) == ES_W_TRUE ? ES_POSTPONED : ES_POSTPONED_NOT;
+}
+
+enum es_postponed es_states_postponed(const struct es_names *names, const struct es_event *event)
+{
+    struct value value;
+    struct es_reader r;
+    struct es_token token;
+    enum es_postponed postponed = ES_POSTPONED_NOT;
+    if (event->kind == ES_K_EXCEPTION || event->payload_len == 0)
+        return ES_POSTPONED_UNKNOWN; /* what it threw may be an answer */
+    read_value(names, event->payload, event->payload + event->payload_len, &value);
+    read_cut_word(names, &value);
+    uint32_t place = actions_in_statem(&value);
+    if (value.word == ES_W_NONE || place >= value.n_parts)
+        return value.n_parts < value.n || value.n == 0 ? ES_POSTPONED_UNKNOWN : ES_POSTPONED_NOT;
+    if (place == 0)
+        return ES_POSTPONED_NOT;
+    es_reader_init(&r, value.parts[place].at, (size_t)(value.parts[place].end - value.parts[place].at));
+    struct es_reader list = r;
+    if (es_token_next(&list, &token) < 0 || token.type != ES_TOK_LIST)
+        return read_action(names, &r, postponed);
+    for (uint32_t i = 0; i < token.count && postponed != ES_POSTPONED_UNKNOWN; i++)
+        postponed = read_action(names, &list, postponed);
+    return postponed;
+}
+
 static struct places in_handler(const struct value *v, enum es_callback callback, bool is_call)
 {
     int state = callback == ES_CB_HANDLE && is_call ? 2 : 1;

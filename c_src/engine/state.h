@@ -9,6 +9,7 @@
 
 #include "engine/names.h"
 #include "engine/process.h"
+#include "store/event.h"
 #include "store/table.h"
 
 enum es_behaviour { ES_B_SERVER = 1, ES_B_STATEM = 2, ES_B_EVENT = 4 };
@@ -42,6 +43,10 @@ struct es_callback_of {
 };
 struct es_callback_of es_states_callback(const struct es_states *states, const struct es_names *names,
                                          const struct es_event *event);
+
+/* Whether a state machine's answer postpones the event that it was called for. */
+enum es_postponed { ES_POSTPONED_NOT, ES_POSTPONED, ES_POSTPONED_UNKNOWN };
+enum es_postponed es_states_postponed(const struct es_names *names, const struct es_event *event);
 
 enum es_version_what { ES_V_NONE, ES_V_NEW, ES_V_SAME, ES_V_MISSED };
 struct es_version {

@@ -20,6 +20,9 @@ static int add_pairs(const char *name, uint64_t value, void *context)
     struct es_info *info = context;
     add_counter(name, "pairs.", value, info->pairs);
     add_counter(name, "handled.", value, info->handled);
+    add_counter(name, "replies.", value, info->replies);
+    add_counter(name, "timers.", value, info->timers);
+    add_counter(name, "exits.", value, info->exits);
     return 0;
 }
 

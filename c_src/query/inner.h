@@ -94,13 +94,16 @@ void es_parents_free(struct es_parents *parents);
 void es_worlds_free(struct es_worlds *worlds);
 void es_versions_free(struct es_versions *versions);
 
-/* The version of a process in force at a time, without a list of all. Number 0: there is none; it is one of `of`. */
+/* One version, from its event. */
+int es_query_version_info(struct es_query *query, uint64_t seq, struct es_version_info *ret_info);
+
+/* The last version of a process at or before an event, without a list of all. Number 0: there is none; it is one of `of`. */
 struct es_version_at {
     struct es_version_info version;
     size_t number, of;
 };
-int es_version_at(struct es_query *query, es_ref pid, int64_t time, struct es_version_at *ret);
-/* The version with this number, from 1 on. */
+int es_version_at(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_at *ret);
+/* The version with this number, from 1 on; -ENOENT. */
 int es_version_number(struct es_query *query, es_ref pid, size_t number, struct es_version_info *ret_version);
 
 /* The row of a process; NULL where it has none. */

@@ -213,6 +213,36 @@ static void find_waits(struct build *b)
     }
 }
 
+/* Who has a name, of all that the world knows. */
+static es_ref who_has(const struct es_world *world, es_ref name)
+{
+    for (const struct es_world_proc *proc = NULL; (proc = es_world_next(world, proc));)
+        if (proc->name == name)
+            return proc->pid;
+    return ES_REF_NONE;
+}
+
+static int build_one(struct build *b, es_ref pid)
+{
+    struct es_moment *moment = b->moment;
+    int rc = es_query_world(b->query, moment->seq, &moment->world, &moment->damaged);
+    if (rc < 0)
+        return rc;
+    const struct es_process *process = es_query_process(b->query, pid);
+    moment->time = moment->world->time;
+    if (!(process && is_alive(moment, process)) && (process || !es_world_find(moment->world, pid)))
+        return 0;
+    if (add_row(b, pid, process) < 0)
+        return es_fail(-ENOMEM, "no memory for a moment");
+    struct es_moment_row *row = &moment->rows[0];
+    fill_row(b, row);
+    es_ref peer = row->proc ? row->proc->wait_peer : ES_REF_NONE;
+    row->waits_for = es_ref_class_of(peer) == ES_REF_ATOM  ? who_has(moment->world, peer)
+                     : es_ref_class_of(peer) == ES_REF_PID ? peer
+                                                           : ES_REF_NONE;
+    return 0;
+}
+
 static int build(struct build *b)
 {
     struct es_moment *moment = b->moment;
@@ -229,13 +259,13 @@ static int build(struct build *b)
     return 0;
 }
 
-int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret_moment)
+static int make(struct es_query *query, uint64_t seq, const es_ref *pid, struct es_moment **ret_moment)
 {
     struct build b = {.query = query, .moment = calloc(1, sizeof *b.moment)};
     if (!b.moment)
         return es_fail(-ENOMEM, "no memory for the processes of a moment");
     b.moment->seq = seq;
-    int rc = build(&b);
+    int rc = pid ? build_one(&b, *pid) : build(&b);
     es_refmap_fini(&b.rows);
     es_refmap_fini(&b.names);
     es_refmap_fini(&b.modules);
@@ -245,6 +275,16 @@ int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret
     }
     *ret_moment = b.moment;
     return 0;
+}
+
+int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret_moment)
+{
+    return make(query, seq, NULL, ret_moment);
+}
+
+int es_query_moment_of(struct es_query *query, uint64_t seq, es_ref pid, struct es_moment **ret_moment)
+{
+    return make(query, seq, &pid, ret_moment);
 }
 
 void es_moment_free(struct es_moment *moment)

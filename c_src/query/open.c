@@ -218,9 +218,12 @@ void es_query_print_term(struct es_query *query, const uint8_t *bytes, size_t le
 void es_query_print_payload(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out)
 {
     struct es_print print = query->print[erlang];
-    print.arguments = event->kind == ES_K_CALL || event->kind == ES_K_SPAWN;
-    if (event->payload_len > 0)
-        es_term_print(event->payload, event->payload_len, &print, out);
+    struct es_event filled = *event; /* of a state that is only known to be there, it is read now */
+    if (!filled.payload)
+        es_query_fill(query, &filled, &query->state);
+    print.arguments = filled.kind == ES_K_CALL || filled.kind == ES_K_SPAWN;
+    if (filled.payload_len > 0)
+        es_term_print(filled.payload, filled.payload_len, &print, out);
 }
 
 /* The name of a module, function or process as it stands in code; without the colon of Elixir's other

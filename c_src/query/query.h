@@ -38,6 +38,9 @@ struct es_info {
     uint64_t bytes, blocks, damaged; /* stored bytes of all blocks; damaged ones among those read so far */
     uint64_t pairs[ES_CAUSE_MAX];    /* deliveries and first events by what is known of their cause */
     uint64_t handled[ES_CAUSE_MAX];  /* callbacks that handle a message, likewise */
+    uint64_t replies[ES_CAUSE_MAX];  /* of the deliveries: those with the reference of a request of their receiver */
+    uint64_t timers[ES_CAUSE_MAX];   /* of the deliveries: messages of the VM's timers */
+    uint64_t exits[ES_CAUSE_MAX];    /* exits for whose cause there is anything to say */
     int64_t first_time, last_time;
     bool live, closed;
 };
@@ -69,6 +72,47 @@ int es_query_refresh(struct es_query *query);
 
 /* The event with this sequence number; -ENOENT. Valid until the next call. */
 int es_query_event(struct es_query *query, uint64_t seq, const struct es_event **ret_event);
+
+/* ---- walking -------------------------------------------------------------------------------------------------------- */
+/* For those who walk through a recording event by event. */
+
+/* As es_query_event(), but of a state only the length of its bytes, which costs nothing. -ENOENT, -EBADMSG (its block is
+ * damaged), without causes. The payload is valid until the next event is asked for. */
+int es_query_peek(struct es_query *query, uint64_t seq, struct es_event *ret_event);
+/* First and last event of the block that an event is in; false where there is none. */
+bool es_query_block_around(struct es_query *query, uint64_t seq, uint64_t *ret_first, uint64_t *ret_last);
+
+struct es_walk {
+    uint64_t seq; /* from this event */
+    bool back;
+    es_ref pid;     /* to one of this process; ES_REF_NONE: of any */
+    uint64_t kinds; /* set of 1 << es_kind, 0: any */
+};
+/* The nearest such event; *ret_seq 0: there is none. Damaged blocks are passed over. */
+int es_query_walk(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq);
+/* The nearest event that changed the state of `pid`; `kinds` is not used. */
+int es_query_walk_state(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq);
+
+/* ---- film ------------------------------------------------------------------------------------------------------------ */
+/* The whole recording, from its first event to its last, as a strip of cells of equal time. Filled step by step: a step reads at
+ * most one block. Valid until es_query_refresh(). */
+#define ES_FILM_CELLS 10000u
+enum es_film_flag {
+    ES_FILM_ERROR = 1, /* a crash or an error was logged */
+    ES_FILM_MARK = 2,
+    ES_FILM_LOST = 4,   /* events were lost */
+    ES_FILM_DAMAGED = 8 /* what is here cannot be read */
+};
+struct es_film_cell {
+    uint64_t events;
+    uint8_t flags; /* set of es_film_flag */
+};
+struct es_film;
+int es_film_open(struct es_query *query, uint32_t width, struct es_film **ret_film);
+int es_film_step(struct es_film *film); /* 1: there is more to do, 0: it is whole, negative errno */
+const struct es_film_cell *es_film_cells(const struct es_film *film);
+uint32_t es_film_at(const struct es_film *film, int64_t time); /* the cell of a time */
+void es_film_close(struct es_film *film);
 
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
 struct es_ps_row {
@@ -188,6 +232,8 @@ struct es_moment {
     size_t n;
 };
 int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret_moment);
+/* The same of one process alone: n is 0 where it does not live then. Supervisors are not told. */
+int es_query_moment_of(struct es_query *query, uint64_t seq, es_ref pid, struct es_moment **ret_moment);
 void es_moment_free(struct es_moment *moment);
 
 /* ---- messages between two sides ------------------------------------------------------------------------------------ */
@@ -299,6 +345,12 @@ struct es_state {
 /* The state of a process at a time. -ENOENT: it did not live yet; -ENODATA: no state is known of it then; both with
  * causes that say why, as far as the recording knows. After its exit: its last one. */
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state);
+/* The same right after event `seq`, of which `at` is the time. */
+int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state);
+/* How many versions there are; quick, as no event is read. */
+int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n);
+/* Version `number` of a process, from 1. -ENOENT. */
+int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info);
 void es_state_fini(struct es_state *state);
 
 /* Which of several processes (of one name, over time) is meant by a time: that which lived then, else the last one

@@ -143,12 +143,33 @@ static int on_filter(sqlite3_vtab_cursor *base, int number, const char *plan, in
     return rc < 0 ? fail(cursor, rc) : on_next(base);
 }
 
+/* Rows were handed out by groups, as nobody had asked for seq; but where SQLite joins the parts of an OR, it asks for it after all, to
+ * tell which rows it had. It does so at each row, before anything else: so the rows begin anew, event by event. */
+static int each_event(struct cursor *cursor)
+{
+    struct es_sql_scan *scan = &cursor->scan;
+    if (scan->number != 1)
+        return fail(cursor, es_fail(-EINVAL, "a row is asked for its seq that stands for several events"));
+    cursor->source->close(scan);
+    scan->state = NULL;
+    scan->ask.counted = false;
+    scan->number = 0;
+    int rc = cursor->source->open(scan);
+    return rc < 0 ? fail(cursor, rc) : on_next(&cursor->base);
+}
+
 static int on_eof(sqlite3_vtab_cursor *base) { return ((struct cursor *)base)->ended; }
 
 static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 {
-    struct es_sql_scan *scan = &((struct cursor *)base)->scan;
+    struct cursor *cursor = (struct cursor *)base;
+    struct es_sql_scan *scan = &cursor->scan;
     const struct es_sql_column *column = &scan->table->columns[i];
+    if (column->role == ES_ROLE_SEQ && scan->ask.counted) {
+        int rc = each_event(cursor);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
     struct es_sql_value value = {scan->row.value[i], column->show, scan->row.present >> i & 1};
     if (column->role == ES_ROLE_NOTATION)
         value = (struct es_sql_value){(int64_t)(intptr_t)(scan->ask.erlang ? "erlang" : "elixir"), ES_SHOW_TEXT, true};
@@ -156,9 +177,7 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
         if (scan->ask.arguments[i])
             sqlite3_result_value(context, scan->ask.arguments[i]);
         return SQLITE_OK;
-    } else if (column->role == ES_ROLE_SEQ && scan->ask.counted) /* only to tell rows apart */
-        value = (struct es_sql_value){scan->row.id, ES_SHOW_INTEGER, true};
-    else if (column->show == ES_SHOW_AS)
+    } else if (column->show == ES_SHOW_AS)
         value.show = scan->as;
     else if (scan->event)
         value = es_sql_event_value(scan->sql, scan->event, column);

@@ -89,21 +89,11 @@ static void judge(struct es_query *query, struct es_state *state)
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
 
-/* Of the version in force, or of the last one before it that was captured. */
-static int copy_bytes(struct es_query *query, struct es_state *state)
+/* Of the version that `info` is. */
+static int copy_bytes(struct es_query *query, const struct es_version_info *info, struct es_state *state)
 {
     const uint8_t *bytes;
-    struct es_version_info version = state->version;
-    size_t number = state->number;
-    while (number > 0 && (version.flags & ES_E_STATE_MISSED)) {
-        int rc = --number > 0 ? es_version_number(query, state->pid, number, &version) : 0;
-        if (rc < 0)
-            return rc;
-    }
-    state->shown = number;
-    if (number == 0)
-        return 0;
-    int rc = es_query_version_bytes(query, &version, &bytes, &state->len);
+    int rc = es_query_version_bytes(query, info, &bytes, &state->len);
     if (rc < 0)
         return rc;
     state->bytes = malloc(state->len);
@@ -113,32 +103,78 @@ static int copy_bytes(struct es_query *query, struct es_state *state)
     return 0;
 }
 
+/* The last version that was captured, at or before the one in force; `shown` 0: none was. */
+static int find_shown(struct es_query *query, struct es_state *state, struct es_version_info *ret)
+{
+    *ret = state->version;
+    state->shown = state->number;
+    while (state->shown > 0 && (ret->flags & ES_E_STATE_MISSED)) {
+        int rc = --state->shown > 0 ? es_version_number(query, state->pid, state->shown, ret) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int state_of(struct es_query *query, struct es_state state, const struct es_version_at *found,
+                    struct es_state *ret_state)
+{
+    struct es_version_info shown;
+    const struct es_process *process = es_query_process(query, state.pid);
+    if (found->number == 0)
+        return es_state_unknown(query, state.pid, state.at);
+    state.number = found->number;
+    state.of = found->of;
+    state.version = found->version;
+    state.since = state.version.time;
+    state.exited = process && process->exited <= state.at ? process->exited : INT64_MAX;
+    judge(query, &state);
+    int rc = find_shown(query, &state, &shown);
+    if (rc == 0 && state.shown)
+        rc = copy_bytes(query, &shown, &state);
+    if (rc == 0)
+        rc = es_query_version_cause(query, &state.version, &state.cause);
+    if (rc < 0)
+        es_state_fini(&state);
+    else
+        *ret_state = state;
+    return rc;
+}
+
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state)
 {
     struct es_version_at found;
-    int rc = es_version_at(query, pid, at, &found);
-    if (rc < 0)
-        return rc;
-    const struct es_process *process = es_query_process(query, pid);
-    if (found.number == 0)
-        return es_state_unknown(query, pid, at);
-    struct es_state state = {.pid = pid,
-                             .at = at,
-                             .since = found.version.time,
-                             .number = found.number,
-                             .of = found.of,
-                             .version = found.version,
-                             .exited = process && process->exited <= at ? process->exited : INT64_MAX};
-    judge(query, &state);
-    rc = copy_bytes(query, &state);
+    uint64_t seq = 0;
+    int rc = es_recording_seq_at(query->recording, at, &seq);
+    if (rc == 0 || rc == -ENOENT)
+        rc = es_version_at(query, pid, seq, &found);
+    return rc < 0 ? rc : state_of(query, (struct es_state){.pid = pid, .at = at}, &found, ret_state);
+}
+
+/* ---- after an event ------------------------------------------------------------------------------------------------ */
+
+int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
+{
+    struct es_version_at found;
+    struct es_version_info event;
+    int rc = es_query_version_info(query, seq, &event);
     if (rc == 0)
-        rc = es_query_version_cause(query, &state.version, &state.cause);
-    if (rc < 0) {
-        es_state_fini(&state);
-        return rc;
-    }
-    *ret_state = state;
-    return 0;
+        rc = es_version_at(query, pid, seq, &found);
+    return rc < 0 ? rc : state_of(query, (struct es_state){.pid = pid, .at = event.time}, &found, ret_state);
+}
+
+int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n)
+{
+    struct es_version_at found;
+    int rc = es_version_at(query, pid, 0, &found);
+    *ret_n = rc < 0 ? 0 : found.of;
+    return rc;
+}
+
+int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info)
+{
+    int rc = es_version_number(query, pid, number, ret_info);
+    return rc == -ENOENT ? es_fail(rc, "there is no version %llu", (unsigned long long)number) : rc;
 }
 
 void es_state_fini(struct es_state *state)

@@ -68,19 +68,19 @@ static int get_versions(struct es_query *query, es_ref pid, struct es_versions *
 
 /* ---- one ----------------------------------------------------------------------------------------------------------- */
 
-static int read_version(struct es_query *query, const struct es_state_at *at, struct es_version_info *ret)
+int es_query_version_info(struct es_query *query, uint64_t seq, struct es_version_info *ret_info)
 {
     const struct es_event *event;
-    int rc = es_query_stored(query, at->seq, &event);
+    int rc = es_query_stored(query, seq, &event);
     if (rc < 0)
-        return rc;
-    *ret = (struct es_version_info){.seq = event->seq,
-                                    .time = event->time,
-                                    .hash = event->hash,
-                                    .module = event->module,
-                                    .function = event->function,
-                                    .arity = (uint8_t)event->arity,
-                                    .flags = event->flags};
+        return es_fail(rc, "event %llu cannot be read", (unsigned long long)seq);
+    *ret_info = (struct es_version_info){.seq = event->seq,
+                                         .time = event->time,
+                                         .hash = event->hash,
+                                         .module = event->module,
+                                         .function = event->function,
+                                         .arity = (uint8_t)event->arity,
+                                         .flags = event->flags};
     return 0;
 }
 
@@ -101,6 +101,10 @@ static int number_at(struct es_query *query, const struct es_versions *versions,
     for (size_t i = 0; i < here && list[i].seq <= seq; i++)
         ++*ret_number;
     free(list);
+    if (rc == -EBADMSG || rc == -ENOENT) { /* damaged: those before it are known */
+        es_error_clear();
+        return 0;
+    }
     return rc;
 }
 
@@ -128,35 +132,35 @@ static int find_number(struct es_query *query, const struct es_versions *version
     return rc;
 }
 
-int es_version_at(struct es_query *query, es_ref pid, int64_t time, struct es_version_at *ret)
+int es_version_at(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_at *ret)
 {
     const struct es_block_info *blocks = NULL;
     struct es_versions *versions;
     struct es_version_at found = {0};
-    uint64_t seq = 0;
     int rc = get_versions(query, pid, &versions);
     if (rc < 0)
         return rc;
     found.of = versions->before[es_recording_blocks(query->recording, &blocks)];
-    rc = found.of ? es_recording_seq_at(query->recording, time, &seq) : -ENOENT;
-    if (rc == 0)
+    if (seq > 0)
         rc = number_at(query, versions, seq, &found.number);
     if (rc == 0 && found.number > 0)
         rc = es_version_number(query, pid, found.number, &found.version);
-    if (rc < 0 && rc != -ENOENT)
-        return rc;
-    *ret = found;
-    return 0;
+    if (rc == 0)
+        *ret = found;
+    return rc;
 }
 
 int es_version_number(struct es_query *query, es_ref pid, size_t number, struct es_version_info *ret_version)
 {
+    const struct es_block_info *blocks = NULL;
     struct es_versions *versions;
     struct es_state_at at;
     int rc = get_versions(query, pid, &versions);
+    if (rc == 0 && (number == 0 || number > versions->before[es_recording_blocks(query->recording, &blocks)]))
+        return -ENOENT;
     if (rc == 0)
         rc = find_number(query, versions, number, &at);
-    return rc == 0 ? read_version(query, &at, ret_version) : rc;
+    return rc == 0 ? es_query_version_info(query, at.seq, ret_version) : rc;
 }
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
@@ -223,6 +227,8 @@ int es_query_versions(struct es_query *query, es_ref pid, const struct es_versio
     *ret_n = versions->n;
     return 0;
 }
+
+/* ---- contents ------------------------------------------------------------------------------------------------------ */
 
 int es_query_version_bytes(struct es_query *query, const struct es_version_info *version, const uint8_t **ret_bytes,
                            size_t *ret_len)

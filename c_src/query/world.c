@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The world at a moment: the keyframe before it, and the events from there. The last two worlds are kept, so that the next question, which
- * is often about a moment nearby, goes on from one of them. */
+ * is often about a moment nearby, goes on from one of them. Who walks backwards gets a keyframe of his own, a little before where he is. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -9,6 +9,7 @@
 #include "store/keyframe.h"
 
 #define KEPT 2
+#define BACK 2048u /* events before a moment that one walking backwards is given a keyframe at */
 
 struct es_worlds {
     struct kept {
@@ -16,6 +17,10 @@ struct es_worlds {
         uint64_t begin, seq; /* first event of its group; the last event it knows. begin 0: a free place */
         uint64_t damaged, used;
     } kept[KEPT];
+    struct {
+        struct es_buf bytes;
+        uint64_t begin, seq, damaged; /* seq 0: there is none */
+    } back;
     uint64_t clock;
 };
 
@@ -30,6 +35,8 @@ void es_worlds_free(struct es_worlds *worlds)
 {
     for (size_t i = 0; worlds && i < KEPT; i++)
         drop(&worlds->kept[i]);
+    if (worlds)
+        es_buf_fini(&worlds->back.bytes);
     free(worlds);
 }
 
@@ -185,6 +192,59 @@ static struct kept *choose(struct es_worlds *worlds, uint64_t first, uint64_t se
     return oldest;
 }
 
+/* ---- backwards ----------------------------------------------------------------------------------------------------- */
+
+/* Was the moment just behind this one asked for? */
+static bool walks_back(const struct es_worlds *worlds, uint64_t seq)
+{
+    for (size_t i = 0; i < KEPT; i++)
+        if (worlds->kept[i].begin && worlds->kept[i].seq > seq && worlds->kept[i].seq - seq <= BACK)
+            return true;
+    return false;
+}
+
+/* 1: the world was made from what was saved a little before; 0: nothing was. */
+static int load_back(struct es_query *query, uint64_t seq, struct kept *kept)
+{
+    struct es_worlds *worlds = query->worlds;
+    if (worlds->back.seq == 0 || worlds->back.seq > seq || seq - worlds->back.seq > 2 * BACK)
+        return 0;
+    init(query, kept);
+    if (es_world_load(&kept->world, worlds->back.bytes.bytes, worlds->back.bytes.len) < 0) {
+        es_world_fini(&kept->world);
+        es_error_clear();
+        return 0;
+    }
+    kept->begin = worlds->back.begin;
+    kept->seq = worlds->back.seq;
+    kept->damaged = worlds->back.damaged;
+    return 1;
+}
+
+static int save_back(struct es_query *query, uint64_t seq, struct kept *kept)
+{
+    struct es_worlds *worlds = query->worlds;
+    int rc = seq > BACK && kept->seq < seq - BACK ? feed(query, seq - BACK, kept) : 0;
+    worlds->back.seq = 0;
+    worlds->back.bytes.len = 0;
+    if (rc < 0 || kept->seq == 0 || es_world_save(&kept->world, &worlds->back.bytes) < 0)
+        return rc;
+    worlds->back.begin = kept->begin;
+    worlds->back.seq = kept->seq;
+    worlds->back.damaged = kept->damaged;
+    return 0;
+}
+
+static int begin_anew(struct es_query *query, uint64_t seq, bool back, struct kept *kept)
+{
+    int rc = back ? load_back(query, seq, kept) : 0;
+    if (rc == 0)
+        rc = begin(query, seq, kept);
+    else
+        return rc < 0 ? rc : 0;
+    return rc == 0 && back ? save_back(query, seq, kept) : rc;
+}
+
 int es_query_world(struct es_query *query, uint64_t seq, const struct es_world **ret_world, uint64_t *ret_damaged)
 {
     uint64_t first = 0;
@@ -193,9 +253,10 @@ int es_query_world(struct es_query *query, uint64_t seq, const struct es_world *
     int rc = group_of(query, seq, &first);
     if (rc < 0)
         return rc;
+    bool back = walks_back(query->worlds, seq);
     struct kept *kept = choose(query->worlds, first, seq);
     if (!kept->begin)
-        rc = begin(query, seq, kept);
+        rc = begin_anew(query, seq, back, kept);
     if (rc == 0)
         rc = feed(query, seq, kept);
     if (rc < 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A keyframe as the engine makes it at the beginning of each group: what was sent and had not arrived, which the engine needs to take over,
+/* A keyframe as the engine makes it at the beginning of each group: what the engine itself needs to take over (sends under way, mailboxes, links),
  * and the world, which readers need. docs/format.md has the layout. */
 #ifndef ES_STORE_KEYFRAME_H
 #define ES_STORE_KEYFRAME_H
@@ -14,7 +14,7 @@ struct es_keyframe_part {
     size_t len;
 };
 struct es_keyframe_parts {
-    struct es_keyframe_part sends; /* the engine's own, see engine/resume.c */
+    struct es_keyframe_part own;   /* the engine's own, see engine/frame.c */
     struct es_keyframe_part world; /* es_world_save(); len 0: left out, because it did not fit */
 };
 

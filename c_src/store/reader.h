@@ -105,6 +105,9 @@ struct es_seq_range {
  * then. Blocks without states of that process cost a look into memory once their lists of processes were read. */
 int es_recording_state_find(struct es_recording *recording, es_ref pid, struct es_seq_range range,
                             struct es_state_at *ret_state);
+/* The first one in it, otherwise the same. */
+int es_recording_state_next(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                            struct es_state_at *ret_state);
 /* How many state events of a process in a block made a version, that is: were not the same as before. -EBADMSG: damaged. */
 int es_recording_state_count(struct es_recording *recording, size_t block, es_ref pid, uint32_t *ret_n);
 /* Those, in order; free(). */

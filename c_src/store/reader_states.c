@@ -19,7 +19,7 @@ static int damaged(struct es_recording *rec, const struct es_block_info *info, i
 
 /* ---- what is kept -------------------------------------------------------------------------------------------------- */
 
-static void fores_reader_owners(struct es_reader_states *s)
+static void forget_owners(struct es_reader_states *s)
 {
     for (size_t i = 0; i < s->n; i++)
         free(s->owners[i].owners.owners);
@@ -29,7 +29,7 @@ static void fores_reader_owners(struct es_reader_states *s)
 
 void es_reader_states_fini(struct es_reader_states *s)
 {
-    fores_reader_owners(s);
+    forget_owners(s);
     es_map_fini(&s->place);
     free(s->owners);
     for (size_t i = 0; i < ES_STATE_BLOCKS; i++)
@@ -62,7 +62,7 @@ int es_reader_owners(struct es_recording *rec, const struct es_block_info *info,
         return 0;
     }
     if (s->bytes > OWNERS_BYTES)
-        fores_reader_owners(s);
+        forget_owners(s);
     struct es_state_owners owners = {0};
     int r = owners_room(s);
     if (r == 0)
@@ -130,7 +130,7 @@ int es_reader_versions(struct es_recording *rec, const struct es_block_info *inf
         }
         if (r != -EAGAIN)
             return r;
-        fores_reader_owners(s);
+        forget_owners(s);
     }
     return es_fail(-ENOENT, "block %llu is being merged", (unsigned long long)info->id);
 }
@@ -179,26 +179,53 @@ static uint32_t rows_until(const struct es_versions_of *v, const struct es_state
     return from;
 }
 
+/* Whose states a block has is known without reading what they are. 1 with the rows of the process, 0 where it has none there. */
+static int rows_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_versions_of *v,
+                   const struct es_state_owner **ret_owner)
+{
+    struct es_state_owners owners;
+    int r = es_reader_owners(rec, info, &owners);
+    if (r < 0 || !es_reader_find_owner(&owners.owners, pid))
+        return r;
+    r = es_reader_versions(rec, info, v);
+    *ret_owner = r == 0 ? es_reader_find_owner(&v->owners, pid) : NULL;
+    return r < 0 ? r : *ret_owner != NULL;
+}
+
+static void tell_row(const struct es_versions_of *v, const struct es_state_row *row, struct es_state_at *at)
+{
+    at->seq = v->block->info.first_seq + row->event;
+    at->flags = row->flags;
+    at->len = row->full;
+    at->hash = row->hash;
+}
+
 /* 1 where it is in this block, 0 where it is not. */
 static int find_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_seq_range range,
                    struct es_state_at *at)
 {
-    struct es_state_owners owners;
     struct es_versions_of v;
-    int r = es_reader_owners(rec, info, &owners);
-    if (r < 0 || !es_reader_find_owner(&owners.owners, pid))
-        return r;
-    r = es_reader_versions(rec, info, &v);
-    const struct es_state_owner *owner = r == 0 ? es_reader_find_owner(&v.owners, pid) : NULL;
-    uint32_t n = owner ? rows_until(&v, owner, range.to) : 0;
+    const struct es_state_owner *owner;
+    int r = rows_in(rec, info, pid, &v, &owner);
+    uint32_t n = r == 1 ? rows_until(&v, owner, range.to) : 0;
     if (n == 0)
-        return r;
-    const struct es_state_row *row = &v.block->states.rows[owner->first + n - 1];
-    at->seq = v.block->info.first_seq + row->event;
-    at->flags = row->flags;
-    at->len = row->full;
-    at->hash = row->hash;
+        return r < 0 ? r : 0;
+    tell_row(&v, &v.block->states.rows[owner->first + n - 1], at);
     return at->seq >= range.from;
+}
+
+/* The same of the first one. */
+static int next_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_seq_range range,
+                   struct es_state_at *at)
+{
+    struct es_versions_of v;
+    const struct es_state_owner *owner;
+    int r = rows_in(rec, info, pid, &v, &owner);
+    uint32_t n = r == 1 && range.from > 0 ? rows_until(&v, owner, range.from - 1) : 0;
+    if (r != 1 || n == owner->n)
+        return r < 0 ? r : 0;
+    tell_row(&v, &v.block->states.rows[owner->first + n], at);
+    return at->seq <= range.to;
 }
 
 int es_recording_state_find(struct es_recording *rec, es_ref pid, struct es_seq_range range,
@@ -210,6 +237,29 @@ int es_recording_state_find(struct es_recording *rec, es_ref pid, struct es_seq_
     for (i = i == n ? 0 : i + 1; i > 0 && blocks[i - 1].last_seq >= range.from; i--) {
         at.block = i - 1;
         int r = blocks[i - 1].kinds[ES_K_STATE] ? find_in(rec, &blocks[i - 1], pid, range, &at) : 0;
+        if (r == 1) {
+            *ret_state = at;
+            return 0;
+        }
+        if (r < 0 && r != -EBADMSG && r != -ENOENT)
+            return r;
+        if (r < 0)
+            es_error_clear();
+        at.unread += r < 0;
+    }
+    *ret_state = (struct es_state_at){.unread = at.unread};
+    return -ENOENT;
+}
+
+int es_recording_state_next(struct es_recording *rec, es_ref pid, struct es_seq_range range,
+                            struct es_state_at *ret_state)
+{
+    const struct es_block_info *blocks;
+    size_t n = es_recording_blocks(rec, &blocks), i = es_reader_block_before(rec, range.from);
+    struct es_state_at at = {0};
+    for (i = i == n ? 0 : i; i < n && blocks[i].first_seq <= range.to; i++) {
+        at.block = i;
+        int r = blocks[i].kinds[ES_K_STATE] ? next_in(rec, &blocks[i], pid, range, &at) : 0;
         if (r == 1) {
             *ret_state = at;
             return 0;
@@ -371,7 +421,7 @@ int es_recording_state_read(struct es_recording *rec, uint64_t seq, struct es_bu
         if (r == 0)
             r = put_together(rec, v.block, row, bytes);
         if (r == -EAGAIN)
-            fores_reader_owners(&rec->states);
+            forget_owners(&rec->states);
     }
     return r == -EAGAIN ? es_fail(-ENOENT, "the block of event %llu is being merged", (unsigned long long)seq) : r;
 }

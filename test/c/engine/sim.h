@@ -43,11 +43,12 @@ struct sim {
     } aliases[SIM_CALLS];
     uint32_t repeat;    /* contents: 0 all different; else one of so many */
     uint64_t delivered; /* from processes: what must be paired */
+    uint64_t signals;   /* from processes, but not sent */
     bool real;          /* it is now, and rings may be full */
     uint64_t lost;      /* records that found no room */
 };
 
-enum { SIM_ATOM_CALL = 500, SIM_ATOM_MODULE, SIM_ATOM_RUN, SIM_ATOM_CLOCK, SIM_ATOM_NAME };
+enum { SIM_ATOM_CALL = 500, SIM_ATOM_MODULE, SIM_ATOM_RUN, SIM_ATOM_CLOCK, SIM_ATOM_EXIT, SIM_ATOM_NAME };
 
 static inline void sim_define(struct writer *w, uint32_t atom, const char *text)
 {
@@ -81,6 +82,14 @@ static inline void sim_put(struct sim *sim, struct sim_process *p, struct record
     sim_note(sim, writer_put(sim_on(sim, p), &record));
 }
 
+static inline void sim_write_pid(struct es_writer *w, es_ref pid)
+{
+    uint32_t numbers[3] = {__builtin_bswap32(es_ref_pid_number(pid)), __builtin_bswap32(es_ref_pid_serial(pid)), 0};
+    es_write_u8(w, ES_T_NEW_PID);
+    es_write_atom_ref(w, es_ref_value(atom_of(SIM_ATOM_MODULE)));
+    es_write_bytes(w, numbers, sizeof numbers);
+}
+
 /* {'$gen_call', {Pid, []}, Id} or {Id}: the number is in the last eight bytes. */
 static inline size_t sim_payload(uint8_t *bytes, es_ref caller, uint64_t id)
 {
@@ -90,11 +99,7 @@ static inline size_t sim_payload(uint8_t *bytes, es_ref caller, uint64_t id)
     if (caller) {
         es_write_atom_ref(&w, es_ref_value(atom_of(SIM_ATOM_CALL)));
         es_write_tuple(&w, 2);
-        es_write_u8(&w, ES_T_NEW_PID);
-        es_write_atom_ref(&w, es_ref_value(atom_of(SIM_ATOM_MODULE)));
-        uint32_t numbers[3] = {__builtin_bswap32(es_ref_pid_number(caller)),
-                               __builtin_bswap32(es_ref_pid_serial(caller)), 0};
-        es_write_bytes(&w, numbers, sizeof numbers);
+        sim_write_pid(&w, caller);
         es_write_nil(&w);
     }
     es_write_binary(&w, &id, sizeof id);
@@ -196,6 +201,29 @@ static inline void sim_external(struct sim *sim, struct sim_process *p)
             (struct record){.kind = ES_K_DELIVER, .peer = from[dice(&sim->dice, 3)], .hash = mix(dice(&sim->dice, 4))});
 }
 
+/* What a living process causes without sending it: the answer of process_info/1, or the message of an exit signal. */
+static inline void sim_signal(struct sim *sim, struct sim_process *p, struct sim_process *from)
+{
+    uint8_t payload[64];
+    struct es_writer w;
+    struct record signal = {.kind = ES_K_DELIVER, .peer = from->pid, .hash = mix(sim->next_ref)};
+    if (dice(&sim->dice, 2)) {
+        signal.corr = sim->next_ref += 2;
+        signal.flags = ES_R_NO_PAYLOAD;
+    } else {
+        es_writer_init(&w, payload, sizeof payload);
+        es_write_tuple(&w, 3);
+        es_write_atom_ref(&w, es_ref_value(atom_of(SIM_ATOM_EXIT)));
+        sim_write_pid(&w, from->pid);
+        es_write_nil(&w);
+        signal.payload = payload;
+        signal.len = (size_t)(w.at - payload);
+    }
+    sim_put(sim, p, signal);
+    sim->signals++;
+    from->free_at = sim->now + 2 * sim->us; /* it does not die in the same moment */
+}
+
 static inline void sim_register(struct sim *sim, struct sim_process *p)
 {
     uint32_t name = dice(&sim->dice, SIM_NAMES);
@@ -271,6 +299,8 @@ static inline void sim_step(struct sim *sim)
         sim_register(sim, p);
     else if (what == 81)
         sim_die(sim, p);
+    else if (what < 85 && to->alive && to != p)
+        sim_signal(sim, p, to);
 }
 
 /* Clocks of threads differ by up to `skew` ticks; time begins `ms` ago. */
@@ -297,6 +327,7 @@ static inline void sim_open(struct sim *sim, struct world *world, uint64_t seed,
         sim_define(&sim->threads[i], SIM_ATOM_MODULE, "module");
         sim_define(&sim->threads[i], SIM_ATOM_RUN, "run");
         sim_define(&sim->threads[i], SIM_ATOM_CLOCK, "clock_service");
+        sim_define(&sim->threads[i], SIM_ATOM_EXIT, "EXIT");
         for (uint32_t n = 0; n < SIM_NAMES; n++)
             sim_define(&sim->threads[i], SIM_ATOM_NAME + n, (char[]){'n', (char)('a' + n), 0});
     }
@@ -318,8 +349,14 @@ static inline void sim_close(struct sim *sim)
 }
 
 struct sim_result {
-    uint64_t paired, wrong, unpaired[ES_CAUSE_MAX], external, others;
+    uint64_t paired, wrong, unpaired[ES_CAUSE_MAX], signals, external, others;
 };
+
+/* See sim_signal(). */
+static inline bool sim_is_signal(const struct es_event *event)
+{
+    return event->payload_len == 0 || event->payload[1] == 3;
+}
 
 /* Compares the recording with what truly happened. */
 static inline struct sim_result sim_check(const struct world *world)
@@ -335,7 +372,9 @@ static inline struct sim_result sim_check(const struct world *world)
             continue;
         }
         const struct es_event *cause = event->cause ? world_event(world, event->cause) : NULL;
-        if (!cause)
+        if (sim_is_signal(event) && !cause)
+            result.signals++;
+        else if (!cause)
             result.unpaired[event->cause_state]++;
         else if (cause->kind == ES_K_SEND && sim_id(cause) == sim_id(event) && cause->pid == event->peer)
             result.paired++;

@@ -23,7 +23,8 @@ static void check(const char *name, uint64_t seed, uint32_t repeat, uint64_t ske
     assert_true(sim.delivered > STEPS);
     assert_int_equal(result.wrong, 0);
     assert_int_equal(result.others, 0);
-    assert_true(result.external > 0);
+    assert_true(result.external > 0 && result.signals > 0);
+    assert_int_equal(result.signals, sim.signals);
     assert_int_equal(result.paired, sim.delivered);
     assert_int_equal(world_counter(&world, "pairs.paired"), sim.delivered + world_count(&world, ES_K_SPAWNED));
     for (size_t i = 0; i < world.n; i++)

@@ -8,8 +8,8 @@
 #include "store/keyframe.h"
 #include "store/world.h"
 
-#define EVENTS 4000u
-#define GROUP 1000u
+#define EVENTS 10000u
+#define GROUP 2500u
 #define PIDS 40u
 
 static struct es_event events[EVENTS + 1]; /* by sequence number */
@@ -129,6 +129,56 @@ static void any_moment(void **state)
     es_query_close(query);
 }
 
+/* Step by step, as one who looks at events does: over the beginnings of groups too. */
+static void backwards(void **state)
+{
+    (void)state;
+    struct es_query *query = shop_open();
+    const struct es_world *world;
+    uint64_t damaged;
+    for (uint64_t seq = EVENTS; seq > 0; seq -= seq > 3 && dice(50) == 0 ? 3 : 1) {
+        assert_ok(es_query_world(query, seq, &world, &damaged));
+        assert_int_equal(damaged, 0);
+        if (dice(10) == 0 || seq < 5 || seq % GROUP < 3)
+            compare(world, seq);
+        if (dice(20) == 0) { /* and forwards again */
+            assert_ok(es_query_world(query, seq + dice((uint32_t)(EVENTS - seq) + 1), &world, &damaged));
+            compare(world, world->seq);
+        }
+    }
+    es_query_close(query);
+}
+
+/* One process alone is told as it is among all. */
+static void one_process(void **state)
+{
+    (void)state;
+    struct es_query *query = shop_open(), *other = shop_open();
+    for (unsigned i = 0; i < 60; i++) {
+        uint64_t seq = 1 + dice(EVENTS);
+        es_ref pid = shop_pid(100 + dice(PIDS));
+        struct es_moment *all, *one;
+        const struct es_moment_row *row = NULL;
+        assert_ok(es_query_moment(query, seq, &all));
+        assert_ok(es_query_moment_of(other, seq, pid, &one));
+        for (size_t k = 0; k < all->n; k++)
+            row = all->rows[k].pid == pid ? &all->rows[k] : row;
+        assert_int_equal(one->n, row != NULL);
+        assert_int_equal(one->time, all->time);
+        if (row) {
+            const struct es_moment_row *found = &one->rows[0];
+            assert_true(found->pid == pid && found->name == row->name && found->status == row->status);
+            assert_true(found->waits_for == row->waits_for && found->inside_seq == row->inside_seq);
+            assert_true(found->mail_known == row->mail_known && found->links_whole == row->links_whole);
+            assert_int_equal(es_world_mail_count(found->proc), es_world_mail_count(row->proc));
+        }
+        es_moment_free(all);
+        es_moment_free(one);
+    }
+    es_query_close(query);
+    es_query_close(other);
+}
+
 static void moments_of_times(void **state)
 {
     (void)state;
@@ -168,7 +218,8 @@ static void a_damaged_keyframe(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(any_moment), cmocka_unit_test(moments_of_times),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(any_moment), cmocka_unit_test(backwards),
+                                       cmocka_unit_test(one_process), cmocka_unit_test(moments_of_times),
                                        cmocka_unit_test(a_damaged_keyframe)};
     return cmocka_run_group_tests(tests, record, shop_teardown);
 }

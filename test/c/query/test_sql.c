@@ -334,6 +334,9 @@ static void forms(void **state)
     struct es_sql *sql = open_sql(query);
     static const char *const texts[] = {
         "SELECT count(*), min(seq), max(seq), min(time), max(time) FROM events",
+        "SELECT kind, count(*) FROM events WHERE pid IN ('<0.6.0>', '<0.8.0>') AND kind = 'link' OR kind IN ('send', "
+        "'link', 'out') "
+        "GROUP BY kind ORDER BY kind",
         "SELECT DISTINCT kind FROM events ORDER BY kind",
         "SELECT DISTINCT kind FROM events ORDER BY kind DESC",
         "SELECT DISTINCT kind, pid FROM events ORDER BY pid DESC, kind",

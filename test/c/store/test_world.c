@@ -509,11 +509,11 @@ static void keyframes_have_two_parts(void **state)
 {
     (void)state;
     struct es_buf buf = {0};
-    struct es_keyframe_parts parts = {.sends = {(const uint8_t *)"sends", 5}, .world = {(const uint8_t *)"world!", 6}},
+    struct es_keyframe_parts parts = {.own = {(const uint8_t *)"mails", 5}, .world = {(const uint8_t *)"world!", 6}},
                              back;
     assert_int_equal(es_keyframe_join(&parts, &buf), 0);
     assert_int_equal(es_keyframe_split(buf.bytes, buf.len, &back), 0);
-    assert_true(back.sends.len == 5 && memcmp(back.sends.bytes, "sends", 5) == 0);
+    assert_true(back.own.len == 5 && memcmp(back.own.bytes, "mails", 5) == 0);
     assert_true(back.world.len == 6 && memcmp(back.world.bytes, "world!", 6) == 0);
     for (size_t len = 1; len < buf.len; len++)
         assert_int_equal(es_keyframe_split(buf.bytes, len, &back), -EBADMSG);
