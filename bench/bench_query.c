@@ -148,7 +148,7 @@ static const struct {
                  {"open and first 50 events", ask_first},
                  {"open and last 50 events", ask_last},
                  {"open and all processes at a moment", ask_moment},
-                 {"open and cone of 1,000 events", ask_cone},
+                 {"open and cone of the last event, 1,000 events", ask_cone},
                  {"open and order of first and last", ask_order},
                  {"open and calls by function", ask_sums},
                  {"SQL: SELECT kind, count(*) GROUP BY kind", ask_groups},

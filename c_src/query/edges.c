@@ -22,6 +22,8 @@ struct making {
     struct es_edges *edges;
     struct found *found; /* by to */
     size_t n;
+    uint16_t *caused; /* events that have a cause */
+    size_t n_caused;
     uint32_t *handler; /* of each delivery: the act that handles it, NO_PLACE: none here */
 };
 
@@ -87,9 +89,9 @@ static void find_handlers(struct making *m)
 {
     const struct es_index_part *part = m->part;
     memset(m->handler, 0xff, part->n * sizeof *m->handler);
-    for (uint32_t i = 0; i < part->n; i++) {
-        uint32_t back = part->back[i];
-        if (back && back <= i && !is_delivery(part, i) && is_delivery(part, i - back) &&
+    for (size_t k = 0; k < m->n_caused; k++) {
+        uint32_t i = m->caused[k], back = part->back[i];
+        if (back <= i && !is_delivery(part, i) && is_delivery(part, i - back) &&
             part->list[i] == part->list[i - back] && m->handler[i - back] == NO_PLACE)
             m->handler[i - back] = i;
     }
@@ -136,24 +138,37 @@ static void add_event(struct making *m, uint32_t i)
         add_way(m, i - back, i, 0);
 }
 
+/* Events that have a cause: without branches, for nothing says which will be next. */
+static bool find_caused(struct making *m)
+{
+    const struct es_index_part *part = m->part;
+    m->caused = malloc((part->n + 1) * sizeof *m->caused);
+    if (!m->caused)
+        return false;
+    for (uint32_t i = 0; i < part->n; i++) {
+        m->caused[m->n_caused] = (uint16_t)i;
+        m->n_caused += part->back[i] != 0;
+    }
+    return true;
+}
+
 static bool make_edges(struct making *m)
 {
     struct es_index_part *part = m->part;
     struct es_edges *edges = m->edges;
-    size_t inside = 0, outside = 0;
-    for (uint32_t i = 0; i < part->n; i++) {
-        inside += part->back[i] != 0;
-        outside += part->back[i] > i;
-    }
-    m->found = malloc((inside + 1) * sizeof *m->found);
-    edges->incoming = malloc((outside + 1) * sizeof *edges->incoming);
+    if (!find_caused(m))
+        return false;
+    m->found = malloc((m->n_caused + 1) * sizeof *m->found);
     m->handler = malloc(part->n * sizeof *m->handler);
-    if (!m->found || !edges->incoming || !m->handler)
+    edges->incoming = malloc((m->n_caused + 1) * sizeof *edges->incoming);
+    if (!m->found || !m->handler || !edges->incoming)
         return false;
     find_handlers(m);
-    for (uint32_t i = 0; i < part->n; i++)
-        if (part->back[i] && es_index_part_is_own(part, i))
-            add_event(m, i);
+    for (size_t k = 0; k < m->n_caused; k++)
+        if (es_index_part_is_own(part, m->caused[k]))
+            add_event(m, m->caused[k]);
+    struct es_incoming *incoming = realloc(edges->incoming, (edges->n_incoming + 1) * sizeof *incoming);
+    edges->incoming = incoming ? incoming : edges->incoming;
     return true;
 }
 
@@ -281,6 +296,7 @@ int es_edges_get(struct es_query *query, size_t block, struct es_index_part **re
     bool made = m.edges && number_lists(query->index, part, m.edges) && make_edges(&m) && make_lists(&m);
     free(m.handler);
     free(m.found);
+    free(m.caused);
     if (!made) {
         es_edges_free(m.edges);
         return es_fail(-ENOMEM, "no memory to see what led to what");
