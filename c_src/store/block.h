@@ -114,6 +114,11 @@ int es_block_decode_causes(struct es_decoder *decoder, const struct es_stored_bl
                            struct es_block_causes *ret);
 uint64_t es_block_cause_columns(void);
 
+/* The kinds of a process's events. */
+#define ES_KINDS_COLUMNS ((uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS)
+int es_block_decode_kinds(struct es_decoder *decoder, const struct es_stored_block *stored, es_ref pid,
+                          uint64_t *ret_kinds);
+
 /* How many deliveries of a block have an origin that is not known, though it should be. */
 int es_block_count_strange(struct es_decoder *decoder, const struct es_stored_block *stored, uint32_t *ret_n);
 uint64_t es_block_strange_columns(void);

@@ -140,6 +140,25 @@ int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *sto
     return 0;
 }
 
+/* Kinds are in order of process, so that the counts of those before say where they are. */
+int es_block_decode_kinds(struct es_decoder *d, const struct es_stored_block *stored, es_ref pid, uint64_t *ret_kinds)
+{
+    int r = es_decode_refs(d, stored, ES_KINDS_COLUMNS);
+    if (r < 0)
+        return r;
+    struct es_raw kinds = d->column[ES_C_KINDS];
+    uint64_t found = 0;
+    uint32_t at = 0, i = 0;
+    for (; i < d->n_refs && d->refs[i] != pid; i++)
+        at += d->counts[i];
+    if (kinds.len != d->n)
+        return es_fail(-EBADMSG, "the kinds of events are wrong");
+    for (uint32_t end = i < d->n_refs ? at + d->counts[i] : at; at < end; at++)
+        found |= kinds.bytes[at] < ES_KIND_MAX ? (uint64_t)1 << kinds.bytes[at] : 0;
+    *ret_kinds = found;
+    return 0;
+}
+
 int es_block_find_time(struct es_decoder *d, const struct es_stored_block *stored, int64_t time, uint32_t *ret_event)
 {
     int r = es_decode_load(d, stored, ES_TIME_COLUMNS);

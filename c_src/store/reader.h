@@ -43,6 +43,9 @@ struct es_pid_count {
 int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids,
                             size_t *ret_n); /* free() */
 
+/* The kinds of a process's events in a block, as a set of bits; of more events where it is a mini-block that was merged. */
+int es_recording_block_kinds(struct es_recording *recording, size_t block, es_ref pid, uint64_t *ret_kinds);
+
 /* Events of a block in order of process and, within each, of time: what levels of detail are made of, without
  * the rest of each event. -EBADMSG: damaged, skip it. es_block_lanes_fini(). */
 struct es_block_lanes {

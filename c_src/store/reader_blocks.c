@@ -127,6 +127,18 @@ int es_recording_block_causes(struct es_recording *rec, size_t block, struct es_
     return 0;
 }
 
+int es_recording_block_kinds(struct es_recording *rec, size_t block, es_ref pid, uint64_t *ret_kinds)
+{
+    const struct es_block_info *info = NULL;
+    int r = check_place(rec, block, &info);
+    if (r < 0)
+        return r;
+    r = es_reader_load(rec, info, ES_KINDS_COLUMNS);
+    if (r == 0)
+        r = es_block_decode_kinds(rec->decoder, &rec->stored, pid, ret_kinds);
+    return r < 0 ? damaged(rec, info, r) : 0;
+}
+
 int es_recording_block_strange(struct es_recording *rec, size_t block, uint32_t *ret_n)
 {
     const struct es_block_info *info = NULL;
