@@ -2,21 +2,20 @@
 /* How fast full rings become a committed recording. Prints a line of JSON for each load.
  * Usage: bench_engine [MB A RING [LOAD [RECORDING TO KEEP]]] */
 #include <inttypes.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "../test/c/engine/writer.h"
 #include "base/error.h"
 #include "engine/engine.h"
+#include "load.h"
+#include "query/query.h"
 
-#define RINGS 2u
-#define PROCESSES 10000u
-#define FUNCTIONS 200u
 #define IN_FLIGHT 64u
 
 static uint64_t seed = 88172645463325252u;
-static uint32_t dice(uint32_t n)
+uint32_t dice(uint32_t n)
 {
     seed ^= seed << 13;
     seed ^= seed >> 7;
@@ -30,14 +29,6 @@ static double now(void)
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
-
-static es_ref pid_of(uint32_t i) { return es_ref_pid(100 + i, 0); }
-static es_ref atom_of(uint32_t i) { return es_ref_make(ES_REF_ATOM, 0x1000b + 64u * i); }
-
-struct load {
-    const char *name;
-    void (*step)(struct writer *w, uint64_t i);
-};
 
 static void define_atoms(struct writer *w)
 {
@@ -142,32 +133,50 @@ static void step_mixed(struct writer *w, uint64_t i)
         step_calls(w, i);
 }
 
-static bool has_room(const struct es_ring *ring)
+/* ---- running it ---------------------------------------------------------------------------------------------------- */
+
+static bool has_room(const struct es_ring *ring, uint32_t bytes)
 {
-    return ring->pos - atomic_load(&ring->head->tail) + 4096 < ring->size / 8 * 7;
+    return ring->pos - atomic_load(&ring->head->tail) + bytes < ring->size / 8 * 7;
 }
 
+/* Returns how many records there are but definitions and clocks. */
 static uint64_t fill(struct es_arena *arena, const struct load *load)
 {
     struct writer w[RINGS];
-    uint64_t i = 0;
+    uint64_t i = 0, before = 0, after = 0;
     for (uint32_t r = 0; r < RINGS; r++)
         w[r] = writer_claim(arena, r, r + 1);
-    writer_clock(&w[0]);
-    for (uint32_t r = 0; r < RINGS; r++)
+    if (load->begin)
+        load->begin(w);
+    else
+        writer_clock(&w[0]);
+    for (uint32_t r = 0; r < RINGS; r++) {
         define_atoms(&w[r]);
+        before += w[r].written;
+    }
     memset(running, 0, sizeof running);
     n_flight = first_flight = 0;
     /* both schedulers run at once: a few events of each in turn */
-    while (has_room(w[0].ring) && has_room(w[1].ring))
+    while (has_room(w[0].ring, load->room) && has_room(w[1].ring, load->room))
         for (uint32_t r = 0; r < RINGS; r++)
-            for (uint32_t n = 1 + dice(8); n > 0; n--)
+            for (uint32_t n = load->begin ? 1 : 1 + dice(8); n > 0; n--)
                 load->step(&w[r], i++);
-    writer_clock(&w[0]);
-    for (uint32_t r = 0; r < RINGS; r++)
+    if (!load->begin)
+        writer_clock(&w[0]);
+    for (uint32_t r = 0; r < RINGS; r++) {
+        after += w[r].written;
         writer_leave(&w[r]);
-    return i;
+    }
+    return after - before;
 }
+
+/* Memory of its own, looked at every now and then by a thread that takes no part. */
+struct watch {
+    _Atomic bool stop;
+    long peak_kb;
+    double seconds; /* of processor time that the watching took */
+};
 
 static long rss_kb(void)
 {
@@ -192,31 +201,64 @@ static double cpu(int who)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+static void *watch(void *context)
+{
+    struct watch *w = context;
+    while (!atomic_load(&w->stop)) {
+        long kb = rss_kb();
+        w->peak_kb = kb > w->peak_kb ? kb : w->peak_kb;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    w->seconds = cpu(RUSAGE_THREAD);
+    return NULL;
+}
+
+/* Events of the recording: with those the engine makes. */
+static uint64_t recorded(const char *path)
+{
+    struct es_query *query;
+    struct es_info info = {0};
+    if (es_query_open(path, &query) < 0 || es_query_info(query, &info) < 0)
+        return 0;
+    uint64_t events = info.events;
+    es_query_close(query);
+    return events;
+}
+
 static int run(const struct load *load, uint64_t ring_bytes, const char *path)
 {
     struct es_arena arena;
     struct es_engine_options options = {.store = {.path = path, .overwrite = true}, .commit_ms = 100};
     enum es_engine_end end;
     struct stat st;
+    struct watch watching = {0};
+    pthread_t watcher;
     if (writer_arena(&arena, RINGS, ring_bytes) < 0)
         return fprintf(stderr, "no memory for rings\n"), 1;
     uint64_t events = fill(&arena, load);
     atomic_store(&arena.head->vm_done, 1);
+    long before_kb = rss_kb();
+    pthread_create(&watcher, NULL, watch, &watching);
     double start = now(), all = cpu(RUSAGE_SELF), own = cpu(RUSAGE_THREAD);
-    /* It runs as with a live VM, then is told to stop. */
+    /* It runs as with a live VM, then is told to stop. `perf report --comm es_engine` shows it alone. */
     atomic_store(&arena.head->stop, 1);
+    pthread_setname_np(pthread_self(), "es_engine");
     int r = es_engine_run(&arena, &options, &end);
+    pthread_setname_np(pthread_self(), "bench_engine");
     double seconds = now() - start;
     all = cpu(RUSAGE_SELF) - all;
     own = cpu(RUSAGE_THREAD) - own;
+    atomic_store(&watching.stop, true);
+    pthread_join(watcher, NULL);
     if (r < 0)
         return fprintf(stderr, "%s\n", es_error_text()), 1;
     stat(path, &st);
-    printf("{\"bench\":\"engine\",\"load\":\"%s\",\"events\":%" PRIu64
+    printf("{\"bench\":\"engine\",\"load\":\"%s\",\"events\":%" PRIu64 ",\"recorded\":%" PRIu64
            ",\"seconds\":%.3f,\"events_per_s\":%.0f,\"cpu_ns_per_event\":%.1f,\"thread_ns_per_event\":%.1f,"
            "\"bytes_per_event\":%.2f,\"rss_anon_mb\":%.1f}\n",
-           load->name, events, seconds, (double)events / seconds, all * 1e9 / (double)events,
-           own * 1e9 / (double)events, (double)st.st_size / (double)events, (double)rss_kb() / 1024);
+           load->name, events, recorded(path), seconds, (double)events / seconds,
+           (all - watching.seconds) * 1e9 / (double)events, own * 1e9 / (double)events,
+           (double)st.st_size / (double)events, (double)(watching.peak_kb - before_kb) / 1024);
     fflush(stdout);
     es_arena_close(&arena);
     return 0;
@@ -224,8 +266,11 @@ static int run(const struct load *load, uint64_t ring_bytes, const char *path)
 
 int main(int argc, char **argv)
 {
-    static const struct load loads[] = {
-        {"calls", step_calls}, {"messages", step_messages}, {"handled", step_handled}, {"mixed", step_mixed}};
+    const struct load loads[] = {{.name = "calls", .step = step_calls, .room = 4096},
+                                 {.name = "messages", .step = step_messages, .room = 4096},
+                                 {.name = "handled", .step = step_handled, .room = 4096},
+                                 {.name = "mixed", .step = step_mixed, .room = 4096},
+                                 load_all};
     uint64_t ring_bytes = (argc > 1 ? strtoull(argv[1], NULL, 10) : 128) << 20;
     const char *only = argc > 2 ? argv[2] : NULL;
     char path[64];

@@ -216,76 +216,6 @@ static int bench_moments(const char *path)
     return 0;
 }
 
-/* ---- timelines ---- */
-#define LANES 100u
-#define WINDOWS 400
-
-static int most_first(const void *a, const void *b)
-{
-    const struct es_ps_row *x = a, *y = b;
-    return (x->events < y->events) - (x->events > y->events);
-}
-
-static int time_windows(struct es_query *query, struct es_timeline_request *request, const char *name)
-{
-    static double took[WINDOWS];
-    struct es_timeline *answer;
-    struct es_info info;
-    uint64_t before = es_clock_os();
-    int rc = es_query_info(query, &info);
-    if (rc == 0)
-        rc = es_query_timeline(query, request, &answer);
-    if (rc < 0)
-        return rc;
-    double cold = (double)(es_clock_os() - before) / 1e6;
-    es_timeline_free(answer);
-    uint64_t span = (uint64_t)(info.last_time - info.first_time) + 1;
-    for (int i = 0; i < WINDOWS; i++) {
-        uint64_t part = span >> (pick(24) - 1);
-        request->since = info.first_time + (int64_t)(pick(span - part + 1) - 1);
-        request->until = request->since + (int64_t)part;
-        before = es_clock_os();
-        rc = es_query_timeline(query, request, &answer);
-        if (rc < 0)
-            return rc;
-        took[i] = (double)(es_clock_os() - before) / 1e6;
-        es_timeline_free(answer);
-    }
-    qsort(took, WINDOWS, sizeof *took, by_value);
-    printf("{\"name\":\"timeline, %zu lanes of 2,000 pixels, "
-           "%s\",\"median\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"whole_cold\":%.1f,"
-           "\"unit\":\"ms\"}\n",
-           request->n_lanes, name, took[WINDOWS / 2], took[WINDOWS * 99 / 100], took[WINDOWS - 1], cold);
-    return 0;
-}
-
-/* Windows at any zoom: first the whole recording, with nothing known, then others. Lanes with the most events, and any. */
-static int bench_timelines(const char *path)
-{
-    int rc = 0;
-    for (int busy = 1; rc == 0 && busy >= 0; busy--) {
-        struct es_query *query;
-        struct es_ps_row *rows = NULL;
-        size_t n = 0;
-        es_ref lanes[LANES];
-        rc = es_query_open(path, &query);
-        if (rc < 0)
-            return rc;
-        rc = es_query_ps(query, INT64_MAX, &rows, &n);
-        if (rc == 0 && busy)
-            qsort(rows, n, sizeof *rows, most_first);
-        size_t n_lanes = n < LANES ? n : LANES;
-        for (size_t i = 0; rc == 0 && i < n_lanes; i++)
-            lanes[i] = rows[busy ? i : pick(n) - 1].process->pid;
-        struct es_timeline_request request = {lanes, n_lanes, INT64_MIN, INT64_MAX, 2000};
-        if (rc == 0 && n_lanes > 0)
-            rc = time_windows(query, &request, busy ? "the busiest" : "any");
-        free(rows);
-        es_query_close(query);
-    }
-    return rc;
-}
-
 /* Processor time of this process, ns: what others do on the machine is not in it. */
 static double own_time(void)
 {
@@ -378,7 +308,7 @@ int main(int argc, char **argv)
         qsort(took, ROUNDS, sizeof *took, by_value);
         printf("{\"name\":\"%s\",\"median\":%.3f,\"unit\":\"ms\"}\n", questions[q].name, took[ROUNDS / 2]);
     }
-    if (!*only && (bench_moments(argv[1]) < 0 || bench_timelines(argv[1]) < 0)) {
+    if (!*only && bench_moments(argv[1]) < 0) {
         fprintf(stderr, "bench_query: %s\n", es_error_text());
         return 1;
     }

@@ -36,7 +36,7 @@
 -define(SUPERVISORS, [
     supervisor, supervisor_bridge, 'Elixir.DynamicSupervisor', 'Elixir.PartitionSupervisor'
 ]).
--define(TIMERS, [{send_after, 3}, {send_after, 4}]).
+-define(TIMERS, [{send_after, 3}, {send_after, 4}, {start_timer, 3}, {start_timer, 4}]).
 -define(NOT_NAMED, [module_info, '__info__']).
 
 -spec want(map()) -> want().
@@ -97,12 +97,16 @@ own(Module) ->
 %% Who sets a timer causes its message. What the user wants of these functions comes first.
 add_timers(erlang, #{states := States}, {Patterns, Counts}) when States =/= none ->
     Timers = maps:from_list([
-        {{erlang, F, A}, {{global, []}, callback}}
+        {{erlang, F, A}, {{global, timer_spec(F)}, callback}}
      || {F, A} <- ?TIMERS, traceable(erlang, {F, A})
     ]),
     {maps:merge(Timers, Patterns), Counts};
 add_timers(_, _, Plan) ->
     Plan.
+
+%% The reference that start_timer returns is in the message.
+timer_spec(start_timer) -> [{'_', [], [{return_trace}]}];
+timer_spec(send_after) -> [].
 
 %% calls first, then returns over it: one function has one match specification.
 of_specs(Module, Exports, Specs) ->

@@ -54,10 +54,28 @@ static uint64_t by_statem(struct es_draft *d, ERL_NIF_TERM type, ERL_NIF_TERM co
     return call ? called(d, content, tagged[1]) : 0;
 }
 
-/* gen_event's handle_event(Event, _), of what was sent by notify: that is {notify, Event}. */
+/* gen_event's handle_event(Event, _), of what was sent by notify: that is {notify, Event}. What sync_notify sends has the same hash. */
 static uint64_t by_handler(struct es_draft *d, ERL_NIF_TERM event)
 {
     return es_hash_tuple(d, (ERL_NIF_TERM[]){es_am.notify, event}, 2);
+}
+
+/* gen_event's handle_call(Request, _) is not told who calls, nor which handler it is. */
+static uint64_t by_called_handler(struct es_draft *d, ERL_NIF_TERM request)
+{
+    return es_hash_tuple(d, (ERL_NIF_TERM[]){es_am.call, request}, 2);
+}
+
+uint64_t es_asked_hash(struct es_draft *d, ERL_NIF_TERM message)
+{
+    int arity;
+    const ERL_NIF_TERM *e;
+    if (!es_get_tuple(d->env, message, &arity, &e) || arity != 3 || !enif_is_pid(d->env, e[0]) ||
+        !es_get_tuple(d->env, e[2], &arity, &e))
+        return 0;
+    if (arity == 2 && e[0] == es_am.sync_notify)
+        return by_handler(d, e[1]);
+    return arity == 3 && e[0] == es_am.call ? by_called_handler(d, e[2]) : 0;
 }
 
 uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM function, ERL_NIF_TERM arguments)
@@ -69,13 +87,15 @@ uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM f
         return 0;
     if (function == es_am.handle_event && a.n == 2)
         return by_handler(d, a.at[0]);
+    if (function == es_am.handle_call && a.n == 2)
+        return by_called_handler(d, a.at[0]);
     uint64_t hash = by_server(d, function, a.at, a.n - 1);
     return hash || a.n < 3 ? hash : by_statem(d, a.at[0], a.at[1]);
 }
 
 uint64_t es_timer_hash(struct es_draft *d, ERL_NIF_TERM function, ERL_NIF_TERM arguments)
 {
-    if (function != es_am.send_after || !arguments)
+    if ((function != es_am.send_after && function != es_am.start_timer) || !arguments)
         return 0;
     struct arguments a = take(d->env, arguments);
     return a.n >= 3 ? es_hash_term(d, a.at[2]) : 0;

@@ -56,12 +56,15 @@ static uint64_t number_of(ErlNifEnv *env, ERL_NIF_TERM term)
     return 0;
 }
 
-/* {'$gen_call', {Pid, Tag}, Request} */
-static uint64_t number_of_call(ErlNifEnv *env, ERL_NIF_TERM from)
+/* {Label, {Pid, Tag}, Request}: the label is '$gen_call', `system`, or of gen_event's calls the pid again. */
+static uint64_t number_of_call(ErlNifEnv *env, const ERL_NIF_TERM *call)
 {
     int arity;
     const ERL_NIF_TERM *pair;
-    return es_get_tuple(env, from, &arity, &pair) && arity == 2 ? number_of(env, pair[1]) : 0;
+    bool named = call[0] == es_am.gen_call || call[0] == es_am.system;
+    if ((!named && !enif_is_pid(env, call[0])) || !es_get_tuple(env, call[1], &arity, &pair) || arity != 2)
+        return 0;
+    return named || pair[0] == call[0] ? number_of(env, pair[1]) : 0;
 }
 
 uint64_t es_correlate(ErlNifEnv *env, ERL_NIF_TERM message)
@@ -72,10 +75,10 @@ uint64_t es_correlate(ErlNifEnv *env, ERL_NIF_TERM message)
         return 0;
     if (arity == 2) /* {Tag, Reply} */
         return number_of(env, e[0]);
-    if (arity == 3 && e[0] == es_am.gen_call)
-        return number_of_call(env, e[1]);
     if ((arity == 5 && e[0] == es_am.down) || (arity == 3 && (e[0] == es_am.timeout || e[0] == es_am.io_reply)))
         return number_of(env, e[1]);
+    if (arity == 3)
+        return number_of_call(env, e);
     if (arity == 4 && e[0] == es_am.io_request)
         return number_of(env, e[2]);
     return 0;

@@ -31,8 +31,8 @@ static es_ref parse_local(ERL_NIF_TERM term, bool port)
     if (n <= 0 || (size_t)n >= sizeof text)
         return 0;
     if (port)
-        return parse(&at, "#Port<0.", &number) ? es_ref_make(ES_REF_PORT, number) : 0;
-    if (!parse(&at, "<0.", &number) || !parse(&at, ".", &serial) || number >> 28 || serial >> 32)
+        return parse(&at, "#Port<0.", &number) && number <= ES_REF_PORT_MASK ? es_ref_make(ES_REF_PORT, number) : 0;
+    if (!parse(&at, "<0.", &number) || !parse(&at, ".", &serial) || number >> 28 || serial > ES_REF_SERIAL_MAX)
         return 0;
     return es_ref_pid((uint32_t)number, (uint32_t)serial);
 }
@@ -86,4 +86,13 @@ es_ref es_ref_of_peer(struct es_draft *d, ERL_NIF_TERM term)
         return 0;
     default: return 0;
     }
+}
+
+/* The emulator has other words than names of nodes for who sent something, none with an @ in it. */
+es_ref es_ref_of_node(struct es_draft *d, ERL_NIF_TERM node)
+{
+    char name[256];
+    if (node == d->s->node || enif_get_atom(d->env, node, name, sizeof name, ERL_NIF_LATIN1) <= 0 || !strchr(name, '@'))
+        return 0;
+    return other(d, node, es_hash_mix(2, node));
 }

@@ -32,6 +32,9 @@ static inline es_ref es_ref_of_atom(struct es_draft *d, ERL_NIF_TERM atom)
 /* Any addressee or peer: pid, port, registered name, {Name, Node}, alias; 0 for other terms. */
 es_ref es_ref_of_peer(struct es_draft *d, ERL_NIF_TERM term);
 
+/* Another node, which is all that is known of who sent a message from there; 0 for what is none. Its definition is its name. */
+es_ref es_ref_of_node(struct es_draft *d, ERL_NIF_TERM node);
+
 /* A number that a reference has in all copies of it: what pairs a call with its reply. Never 0. */
 uint64_t es_ref_number(ERL_NIF_TERM ref);
 

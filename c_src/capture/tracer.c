@@ -100,22 +100,25 @@ static bool message_kept(struct es_trace *c, ERL_NIF_TERM sender)
     return kept(sample(c), es_hash_mix(sender, es_hash_term(&c->d, c->term)));
 }
 
-static void message(struct es_trace *c, ERL_NIF_TERM peer, const struct es_budget *budget)
+/* `node`: of the sender, where that itself is not known. */
+static void message(struct es_trace *c, ERL_NIF_TERM peer, ERL_NIF_TERM node, const struct es_budget *budget)
 {
     struct es_draft *d = &c->d;
     if (!begin(c, budget))
         return;
-    es_draft_word(d, peer ? es_ref_of_peer(d, peer) : 0);
+    es_draft_word(d, peer ? es_ref_of_peer(d, peer) : node ? es_ref_of_node(d, node) : 0);
     uint8_t *hash_at = d->at;
     es_draft_word(d, 0);
-    es_draft_word(d, es_correlate(d->env, c->term));
-    uint64_t hash;
+    uint64_t hash, asked, corr = es_correlate(d->env, c->term);
+    es_draft_word(d, corr);
     if (budget->bytes) {
         hash = es_walk_hash(d, c->term, budget);
     } else {
         hash = es_hash_term(d, c->term);
         d->record->flags |= ES_R_NO_PAYLOAD;
     }
+    if (corr && (asked = es_asked_hash(d, c->term)) != 0)
+        hash = asked;
     __builtin_memcpy(hash_at, &hash, sizeof hash);
     es_draft_end(d);
 }
@@ -126,7 +129,7 @@ static void trace_send(struct es_trace *c)
     if (ES_UNLIKELY(es_gate_excludes(receiver)) || !message_kept(c, c->tracee))
         return;
     struct es_budget budget = es_budget_now(&c->d, false);
-    message(c, receiver, &budget);
+    message(c, receiver, 0, &budget);
 }
 
 /* {'EXIT', Pid, Reason}, {'DOWN', Reference, process, Pid, Reason}: no send says what is in it. */
@@ -164,7 +167,7 @@ static void trace_receive(struct es_trace *c)
     bool with_payload = atomic_load_explicit(&d->s->arena.head->limits.deliver_payload, memory_order_relaxed) != 0;
     if (!with_payload && sender && es_ref_of_local(d->env, d->t, sender) && !is_signal(d->env, c->term))
         budget.bytes = 0; /* the send has it */
-    message(c, sender, &budget);
+    message(c, sender, node == es_am.clock_service ? 0 : node, &budget);
 }
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */

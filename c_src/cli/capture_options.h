@@ -66,30 +66,30 @@ enum {
     {                                                                                                               \
         "help", no_argument, NULL, 'h'                                                                              \
     }
-#define ES_CAPTURE_HELP                                                                                               \
-    "  -o, --output FILE      the recording (default: NAME-YYYYmmdd-HHMMSS.scope)\n"                                  \
-    "  --overwrite            replace it\n"                                                                           \
-    "  --level LEVEL          minimal        process life, exits, crashes, log events of level error\n"               \
-    "                         states_only    minimal and the states of the application's behaviours\n"                \
-    "                         messages_only  minimal and all messages\n"                                              \
-    "                         balanced       states, messages, long collections and schedules (the default)\n"        \
-    "                         full           balanced and states of OTP's own, scheduling, garbage collection, "      \
-    "memory\n"                                                                                                        \
-    "  --trace SPEC           adds one thing, with --level minimal unless a level is given; may be given again:\n"    \
-    "                         messages, processes, scheduling, gc, calls:MODULE[.FUNCTION[/ARITY]],\n"                \
-    "                         returns:MODULE.FUNCTION[/ARITY], states:MODULE, pid:<0.123.0>, name:NAME\n"             \
-    "  --yes-really           allows calls:*\n"                                                                       \
-    "  --limit KEY=VALUE      ends the recording at events=1M, size=2GB, time=60s or rate=200k/s; may be given "      \
-    "again\n"                                                                                                         \
-    "  --keep 60s | 200MB     keeps only the last of it\n"                                                            \
-    "  --on WHAT,...          flight recorder: crash, error or mark makes it keep what --keep (60s) holds, and end\n" \
-    "  --payload BYTES        kept of each message, argument list, value or reason (default 1kB, 0 = none)\n"         \
-    "  --state BYTES          kept of each state (default 64kB); 'unlimited': as much as an event can hold, 512 KiB\n"  \
-    "  --redact KEY           values under this key are never recorded; may be given again\n"                         \
-    "  --redact-struct MODULE the same for a struct of this module\n"                                                 \
-    "  --no-default-redaction leaves out: password passwd secret token authorization api_key apikey access_token\n"   \
-    "                         refresh_token private_key cookie credit_card cvv\n"                                     \
-    "  --ring-size BYTES      shared memory of each scheduler (default 16MiB)\n"
+#define ES_CAPTURE_HELP                                                                                                \
+    "  -o, --output FILE      the recording (default: NAME-YYYYmmdd-HHMMSS.scope)\n"                                   \
+    "  --overwrite            replace it\n"                                                                            \
+    "  --level LEVEL          minimal        process life, exits, crashes, log events of level error\n"                \
+    "                         states_only    minimal and the states of the application's behaviours\n"                 \
+    "                         messages_only  minimal and all messages\n"                                               \
+    "                         balanced       states, messages, long collections and schedules (the default)\n"         \
+    "                         full           balanced and states of OTP's own, scheduling, garbage collection, "       \
+    "memory\n"                                                                                                         \
+    "  --trace SPEC           adds one thing, with --level minimal unless a level is given; may be given again:\n"     \
+    "                         messages, processes, scheduling, gc, calls:MODULE[.FUNCTION[/ARITY]],\n"                 \
+    "                         returns:MODULE.FUNCTION[/ARITY], states:MODULE, pid:<0.123.0>, name:NAME\n"              \
+    "  --yes-really           allows calls:*\n"                                                                        \
+    "  --limit KEY=VALUE      ends the recording at events=1M, size=2GB, time=60s or rate=200k/s; may be given "       \
+    "again\n"                                                                                                          \
+    "  --keep 60s | 200MB     keeps only the last of it\n"                                                             \
+    "  --on WHAT,...          flight recorder: crash, error or mark makes it keep what --keep (60s) holds, and end\n"  \
+    "  --payload BYTES        kept of each message, argument list, value or reason (default 1kB, 0 = none)\n"          \
+    "  --state BYTES          kept of each state (default 64kB); 'unlimited': as much as an event can hold, 512 KiB\n" \
+    "  --redact KEY           values under this key are never recorded; may be given again\n"                          \
+    "  --redact-struct MODULE the same for a struct of this module\n"                                                  \
+    "  --no-default-redaction leaves out: password passwd secret token authorization api_key apikey access_token\n"    \
+    "                         refresh_token private_key cookie credit_card cvv\n"                                      \
+    "  --ring-size BYTES      shared memory of each scheduler (default 16MiB to 64MiB)\n"
 
 void es_capture_init(struct es_capture *capture, const char *command);
 /* Takes one option. 1: taken; 0: it is not one of these; -EINVAL with a cause. */

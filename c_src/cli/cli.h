@@ -44,6 +44,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(export, "export", "write events as JSON lines, a Perfetto trace, or Erlang terms")                                     \
     C(replay, "replay", "play a recording: step by event, message, state; state and stack beside it")                        \
     C(cut, "cut", "copy a part of a recording into a new one")                                                               \
+    C(merge, "merge", "put recordings of several nodes together, on one clock")                                             \
     C(save, "save", "copy a live recording")                                                                                 \
     C(doctor, "doctor", "what works on this machine, and how to mend what does not")
 /* clang-format on */
@@ -87,6 +88,8 @@ const char *es_cli_wall(int64_t ns, struct es_cli_buf *buf);     /* 2026-01-31 1
 
 /* Appends a cell of a table: as much as fits into `width` columns, filled up with spaces, and one more. */
 void es_cli_cell(struct es_text *out, const struct es_text *cell, size_t width);
+/* How many columns a pid takes: more where there are several nodes. */
+size_t es_cli_pid_width(const struct es_query *query);
 /* Takes spaces off the end. */
 void es_cli_trim(struct es_text *out);
 /* An event as a line: sequence number, time since `start`, process, kind, what it was about. */
@@ -144,12 +147,13 @@ enum {
     ES_OPT_JSON,
     ES_OPT_NOTATION,
     ES_OPT_AFTER,
+    ES_OPT_NODE,
     ES_OPT_LAST
 };
 struct es_cli_filter {
     const char *who[64]; /* pids and names, resolved when the recording is open */
     size_t n_who;
-    const char *since, *until;
+    const char *since, *until, *node;
     struct es_filter filter;
     es_ref *pids;
 };
@@ -158,7 +162,7 @@ struct es_cli_filter {
         {"kind", required_argument, NULL, ES_OPT_KIND}, {"module", required_argument, NULL, ES_OPT_MODULE}, \
         {"since", required_argument, NULL, ES_OPT_SINCE}, {"until", required_argument, NULL, ES_OPT_UNTIL}, \
         {"text", required_argument, NULL, ES_OPT_TEXT}, {"limit", required_argument, NULL, ES_OPT_LIMIT},   \
-        {"after", required_argument, NULL, ES_OPT_AFTER},                                                   \
+        {"after", required_argument, NULL, ES_OPT_AFTER}, {"node", required_argument, NULL, ES_OPT_NODE},   \
     {                                                                                                       \
         "reverse", no_argument, NULL, ES_OPT_REVERSE                                                        \
     }

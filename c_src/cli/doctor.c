@@ -167,7 +167,8 @@ static void check_session(struct es_doctor *doctor)
 static void check_memory(struct es_doctor *doctor)
 {
     struct es_finding found = {
-        .mend = "Rings take 16 MiB a scheduler and count against a container's memory: use a smaller --ring-size."};
+        .mend =
+            "Rings take 16 to 64 MiB a scheduler and count against a container's memory: use a smaller --ring-size."};
     struct es_cli_buf buf;
     uint64_t bytes = es_memory_available();
     if (bytes == UINT64_MAX)

@@ -2,11 +2,10 @@
 /* `elixirscope info`: what a recording holds. */
 #include <getopt.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/nodes.h"
 
 static const char help[] =
     "elixirscope info - what a recording holds\n"
@@ -66,6 +65,8 @@ static int add_meta(const char *key, const char *value, void *context)
 
 static int add_counter(const char *name, uint64_t value, void *context)
 {
+    if (strncmp(name, "engine.latency.", 15) == 0)
+        return 0; /* told by "engine" */
     json_object_set_new(context, name, json_integer((json_int_t)value));
     return 0;
 }
@@ -91,6 +92,15 @@ static json_t *json_causes(const uint64_t counts[ES_CAUSE_MAX])
     for (unsigned i = 1; i < ES_CAUSE_MAX; i++)
         json_object_set_new(causes, es_cause_names[i], json_integer((json_int_t)counts[i]));
     return causes;
+}
+
+static json_t *engine_json(const struct es_info *info)
+{
+    const struct es_info_latency *latency = &info->latency;
+    if (latency->events == 0)
+        return json_pack("{s:n}", "latency_ns");
+    return json_pack("{s:{s:I, s:I, s:I, s:I}}", "latency_ns", "p50", (json_int_t)latency->p50, "p99",
+                     (json_int_t)latency->p99, "max", (json_int_t)latency->max, "events", (json_int_t)latency->events);
 }
 
 static json_t *info_json(struct es_query *query, const char *path, const struct es_info *info)
@@ -119,6 +129,10 @@ static json_t *info_json(struct es_query *query, const char *path, const struct 
     json_object_set_new(object, "replies", json_causes(info->replies));
     json_object_set_new(object, "timers", json_causes(info->timers));
     json_object_set_new(object, "exits", json_causes(info->exits));
+    json_t *nodes = es_nodes_json(query);
+    if (nodes)
+        json_object_set_new(object, "nodes", nodes);
+    json_object_set_new(object, "engine", engine_json(info));
     json_object_set_new(object, "counters", counters);
     json_object_set_new(object, "meta", facts);
     return object;
@@ -184,8 +198,11 @@ static void print_info(struct es_query *query, const char *path, const struct es
     struct value node, otp, elixir, command, end;
     printf("%s%s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), path, es_cli_style(stdout, ES_STYLE_NONE));
     bool has_elixir = strcmp(meta(query, "elixir", &elixir, "undefined"), "undefined") != 0;
-    row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"),
-        has_elixir ? ", Elixir " : "", has_elixir ? elixir.text : "");
+    if (es_query_nodes(query) > 0)
+        es_nodes_print(query);
+    else
+        row("node", "%s, OTP %s%s%s", meta(query, "node", &node, "unknown"), meta(query, "otp", &otp, "unknown"),
+            has_elixir ? ", Elixir " : "", has_elixir ? elixir.text : "");
     if (meta(query, "command", &command, "")[0])
         row("command", "%s", command.text);
     if (info->events)
@@ -206,6 +223,10 @@ static void print_info(struct es_query *query, const char *path, const struct es
     print_causes("replies", "of the deliveries are replies", info->replies);
     print_causes("timers", "of the deliveries are timers' messages", info->timers);
     print_causes("exits", "exits by a linked process's signal", info->exits);
+    if (info->latency.events)
+        row("latency", "%s, p99 %s, at most %s from an event to its cause",
+            es_cli_duration((int64_t)info->latency.p50, &a), es_cli_duration((int64_t)info->latency.p99, &b),
+            es_cli_duration((int64_t)info->latency.max, &c));
     print_missing(info);
 }
 

@@ -128,6 +128,7 @@ const char es_cli_filter_help[] =
     "Filters:\n"
     "  --pid PID          events of this process, <0.123.0> or 0.123.0; may be given again\n"
     "  --name NAME        events of the process registered as NAME; may be given again\n"
+    "  --node NODE        events of processes of this node, in a merged recording\n"
     "  --kind KIND,...    kinds (send, deliver, spawn, exit, call, return, state ...) or families (message, process "
     "...)\n"
     "  --module MODULE    events of functions of MODULE; 'MyApp.*' is a prefix\n"
@@ -160,6 +161,7 @@ int es_cli_filter_option(struct es_cli_filter *filter, int option, const char *a
     case ES_OPT_MODULE: filter->filter.module = argument; break;
     case ES_OPT_SINCE: filter->since = argument; break;
     case ES_OPT_UNTIL: filter->until = argument; break;
+    case ES_OPT_NODE: filter->node = argument; break;
     case ES_OPT_TEXT: filter->filter.text = argument; break;
     case ES_OPT_LIMIT: rc = es_cli_parse_count(argument, &filter->filter.limit); break;
     case ES_OPT_AFTER: rc = es_cli_parse_count(argument, &filter->filter.after_seq); break;
@@ -194,6 +196,11 @@ int es_cli_filter_resolve(struct es_cli_filter *filter, struct es_query *query)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < filter->n_who; i++)
         rc = add_pids(filter, query, filter->who[i]);
+    int node = rc == 0 && filter->node ? es_query_node_by_name(query, filter->node) : -1;
+    if (node >= 0)
+        filter->filter.node = (unsigned)node + 1;
+    else if (rc == 0 && filter->node)
+        rc = node;
     if (rc == 0 && filter->since)
         rc = es_query_time(query, filter->since, &filter->filter.since);
     if (rc == 0 && filter->until)

@@ -154,6 +154,16 @@ void es_cli_cell(struct es_text *out, const struct es_text *cell, size_t width)
         es_text_puts(out, " ");
 }
 
+size_t es_cli_pid_width(const struct es_query *query)
+{
+    size_t width = 13;
+    for (unsigned node = 1; node < es_query_nodes(query); node++) {
+        size_t len = strlen(es_query_node(query, node)) + 10;
+        width = len > width ? len : width;
+    }
+    return width < 48 ? width : 48;
+}
+
 void es_cli_trim(struct es_text *out)
 {
     while (out->len > 0 && out->bytes[out->len - 1] == ' ')

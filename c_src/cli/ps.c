@@ -19,6 +19,7 @@ static const char help[] =
     "Options:\n"
     "  --at TIME              only processes alive then (see `elixirscope events --help` for TIME)\n"
     "  --sort KEY             spawn (default), events, memory, name\n"
+    "  --node NODE            only processes of this node, in a merged recording\n"
     "  --limit N              at most N processes\n"
     "  --notation NOTATION    'elixir' (default) or 'erlang'\n"
     "  --json                 one JSON object a line\n"
@@ -36,7 +37,7 @@ enum { OPT_AT = ES_OPT_LAST, OPT_SORT };
 struct view {
     struct es_query *query;
     bool json, erlang;
-    const char *at, *sort;
+    const char *at, *sort, *node;
     uint64_t limit;
     int64_t start;
 };
@@ -115,6 +116,11 @@ static void print_json(struct view *view, const struct es_ps_row *row, struct es
     add_ref(view, process->pid, &value);
     es_text_puts(out, "{\"pid\":");
     es_text_json(out, value.bytes, value.len);
+    if (es_query_nodes(view->query) > 0) {
+        const char *node = es_query_node(view->query, es_ref_node(process->pid));
+        es_text_puts(out, ",\"node\":");
+        es_text_json(out, node ? node : "", node ? strlen(node) : 0);
+    }
     es_text_clear(&value);
     add_ref(view, process->name, &value);
     json_member(out, "name", &value, process->name != ES_REF_NONE);
@@ -158,13 +164,13 @@ static void print_row(struct view *view, const struct es_ps_row *row, struct es_
     struct es_cli_buf number;
     es_text_puts(out, row->alive ? "" : es_cli_style(stdout, ES_STYLE_DIM));
     add_ref(view, process->pid, &cell);
-    es_cli_cell(out, &cell, 13);
+    es_cli_cell(out, &cell, es_cli_pid_width(view->query));
     es_text_clear(&cell);
     add_ref(view, process->name, &cell);
     es_cli_cell(out, &cell, 28);
     es_text_clear(&cell);
     add_ref(view, process->parent, &cell);
-    es_cli_cell(out, &cell, 13);
+    es_cli_cell(out, &cell, es_cli_pid_width(view->query));
     es_text_clear(&cell);
     add_call(view, process, &cell);
     es_cli_cell(out, &cell, 36);
@@ -206,13 +212,19 @@ static int list(struct view *view)
         es_query_ps(view->query, at, &rows, &n) < 0)
         return es_cli_failure("ps");
     view->start = info.first_time;
-    int code = sort_rows(view, rows, n);
+    int code = sort_rows(view, rows, n), node = view->node ? es_query_node_by_name(view->query, view->node) : 0;
+    if (node < 0)
+        code = es_cli_failure("ps");
     struct es_text line = {0};
     if (code == ES_EXIT_OK && !view->json)
-        printf("%s%-13s %-28s %-13s %-36s %11s %11s %10s %9s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), "PID", "NAME",
-               "PARENT", "INITIAL CALL", "SPAWNED s", "EXITED s", "EVENTS", "MEMORY",
-               es_cli_style(stdout, ES_STYLE_NONE));
-    for (size_t i = 0; code == ES_EXIT_OK && i < n && (view->limit == 0 || i < view->limit); i++) {
+        printf("%s%-*s %-28s %-*s %-36s %11s %11s %10s %9s%s\n", es_cli_style(stdout, ES_STYLE_BOLD),
+               (int)es_cli_pid_width(view->query), "PID", "NAME", (int)es_cli_pid_width(view->query), "PARENT",
+               "INITIAL CALL", "SPAWNED s", "EXITED s", "EVENTS", "MEMORY", es_cli_style(stdout, ES_STYLE_NONE));
+    uint64_t shown = 0;
+    for (size_t i = 0; code == ES_EXIT_OK && i < n && (view->limit == 0 || shown < view->limit); i++) {
+        if (view->node && es_ref_node(rows[i].process->pid) != (unsigned)node)
+            continue;
+        shown++;
         if (view->json)
             print_json(view, &rows[i], &line);
         else
@@ -229,6 +241,7 @@ int es_cmd_ps(int argc, char **argv)
 {
     static const struct option options[] = {{"at", required_argument, NULL, OPT_AT},
                                             {"sort", required_argument, NULL, OPT_SORT},
+                                            {"node", required_argument, NULL, ES_OPT_NODE},
                                             {"limit", required_argument, NULL, ES_OPT_LIMIT},
                                             {"notation", required_argument, NULL, ES_OPT_NOTATION},
                                             {"json", no_argument, NULL, ES_OPT_JSON},
@@ -240,6 +253,7 @@ int es_cmd_ps(int argc, char **argv)
         switch (option) {
         case OPT_AT: view.at = optarg; break;
         case OPT_SORT: view.sort = optarg; break;
+        case ES_OPT_NODE: view.node = optarg; break;
         case ES_OPT_LIMIT: rc = es_cli_parse_count(optarg, &view.limit); break;
         case ES_OPT_NOTATION: rc = es_cli_parse_notation(optarg, &view.erlang); break;
         case ES_OPT_JSON: view.json = true; break;

@@ -115,7 +115,9 @@ void es_replay_find(struct es_replay *replay, const char *expression, bool back)
 /* Looks whether there is more. True where there is. */
 bool es_replay_refresh(struct es_replay *replay);
 void es_replay_fill(struct es_replay *replay); /* what there is to see */
-/* 0 where it does not live, or nothing is known. */
+/* Which version of how many the state is takes longer: for when there is time. True where it was not known before. */
+bool es_replay_count(struct es_replay *replay);
+/* NULL where it does not live, or nothing is known. */
 const struct es_moment_row *es_replay_row(const struct es_replay *replay);
 
 void es_replay_say(struct es_replay *replay, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -174,7 +176,7 @@ void es_replay_press(struct es_replay *replay, const struct es_replay_key *key, 
 /* A key in a list or the help; false: it has no meaning there. */
 bool es_replay_list_key(struct es_replay *replay, const char *name);
 
-/* ---- drawing (replay_draw.c, replay_overlay.c) ---------------------------------------------------------------------- */
+/* ---- drawing (replay_draw.c, replay_head.c, replay_overlay.c) ---------------------------------------------------------------------- */
 struct es_grid;
 struct es_film;
 struct es_replay_scene {
@@ -187,6 +189,9 @@ struct es_replay_scene {
     int cursor;           /* column in the last line where typing goes on, -1: nowhere */
 };
 void es_replay_draw(struct es_replay_scene *scene);
+void es_replay_draw_title(struct es_replay_scene *scene, int y);
+void es_replay_draw_position(struct es_replay_scene *scene, int y);
+void es_replay_draw_film(struct es_replay_scene *scene, int y);
 void es_replay_draw_list(struct es_replay_scene *scene, int y, int height); /* a list or the help */
 
 /* ---- the screen ---------------------------------------------------------------------------------------------------- */

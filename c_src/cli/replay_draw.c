@@ -21,114 +21,6 @@ struct places {
     struct rect list, detail, panes[ES_PANES];
 };
 
-static struct es_grid_at at_of(int y, int x, int width, unsigned style)
-{
-    return (struct es_grid_at){y, x, width, (uint8_t)style};
-}
-
-static wchar_t line_sign(const struct es_grid *grid, wchar_t sign, wchar_t plain)
-{
-    return grid->unicode ? sign : plain;
-}
-
-/* ---- the head ------------------------------------------------------------------------------------------------------ */
-
-static void draw_right(struct es_grid *grid, int y, int from, const char *text, unsigned style)
-{
-    int n = es_grid_columns(text, strlen(text));
-    if (from + n + 2 <= grid->width)
-        es_grid_puts(grid, at_of(y, grid->width - n - 1, n, style), text);
-}
-
-static void draw_title(struct es_replay_scene *s, int y)
-{
-    struct es_replay *r = s->replay;
-    struct es_text text = {0};
-    struct es_cli_buf events, span, wall;
-    const char *node = es_recording_meta(es_query_recording(r->query), "node"), *file = strrchr(r->path, '/');
-    int64_t began = es_query_wall(r->query, r->start);
-    es_text_printf(&text, " %s%s%s", es_replay_style(ES_STYLE_BOLD), file ? file + 1 : r->path,
-                   es_replay_style(ES_STYLE_DIM));
-    if (node)
-        es_text_printf(&text, "  %s", node);
-    if (began != INT64_MIN)
-        es_text_printf(&text, "  %.19s", es_cli_wall(began, &wall));
-    int used = es_grid_text(s->grid, at_of(y, 0, s->grid->width, 0), text.bytes ? text.bytes : "", text.len);
-    es_text_clear(&text);
-    es_text_printf(&text, "%s%s events, %s", r->live ? "live, " : "", es_cli_count(r->last - r->first + 1, &events),
-                   es_cli_duration(r->end - r->start, &span));
-    draw_right(s->grid, y, used, text.bytes ? text.bytes : "", ES_STYLE_DIM);
-    es_text_fini(&text);
-}
-
-static double percent(const struct es_replay *r)
-{
-    return r->end > r->start ? (double)(r->event.time - r->start) * 100 / (double)(r->end - r->start) : 0;
-}
-
-static void draw_position(struct es_replay_scene *s, int y)
-{
-    struct es_replay *r = s->replay;
-    struct es_text text = {0};
-    struct es_cli_buf seq, wall;
-    int64_t since = r->event.time - r->start, clock = es_query_wall(r->query, r->event.time);
-    es_text_printf(&text, " %s+%" PRId64 ".%09" PRId64 " s%s   #%s", es_replay_style(ES_STYLE_BOLD), since / 1000000000,
-                   since % 1000000000, es_replay_style(ES_STYLE_NONE), es_cli_count(r->seq, &seq));
-    es_text_printf(&text, " of %s   %.1f %%", es_cli_count(r->last, &seq), percent(r));
-    if (clock != INT64_MIN && s->grid->width >= 90)
-        es_text_printf(&text, "   %s%s%s", es_replay_style(ES_STYLE_DIM), es_cli_wall(clock, &wall) + 11,
-                       es_replay_style(ES_STYLE_NONE));
-    int used = es_grid_text(s->grid, at_of(y, 0, s->grid->width, 0), text.bytes ? text.bytes : "", text.len);
-    es_text_clear(&text);
-    es_text_printf(&text, "%s%s%s x%g",
-                   r->only   ? "only this process  "
-                   : r->held ? "held  "
-                             : "",
-                   r->follow ? "following  " : "", r->playing ? "playing" : "paused", es_replay_speed(r));
-    draw_right(s->grid, y, used, text.bytes ? text.bytes : "", r->playing ? ES_STYLE_GREEN : ES_STYLE_DIM);
-    es_text_fini(&text);
-}
-
-static wchar_t film_sign(const struct es_grid *grid, const struct es_film_cell *cell, uint64_t most)
-{
-    static const wchar_t blocks[] = L"▁▂▃▄▅▆▇█", plain[] = L"..::==##";
-    if (cell->flags & ES_FILM_DAMAGED)
-        return L'#';
-    if (cell->flags & ES_FILM_ERROR)
-        return L'!';
-    if (cell->flags & ES_FILM_LOST)
-        return L'?';
-    if (cell->flags & ES_FILM_MARK)
-        return line_sign(grid, L'◆', L'*');
-    if (cell->events == 0)
-        return line_sign(grid, L'─', L'-');
-    return (grid->unicode ? blocks : plain)[most > 1 ? cell->events * 7 / most : 7];
-}
-
-static unsigned film_style(const struct es_film_cell *cell, bool played)
-{
-    if (cell->flags & (ES_FILM_DAMAGED | ES_FILM_ERROR))
-        return ES_STYLE_RED;
-    if (cell->flags)
-        return ES_STYLE_YELLOW;
-    return played ? ES_STYLE_BLUE : ES_STYLE_DIM;
-}
-
-static void draw_film(struct es_replay_scene *s, int y)
-{
-    const struct es_film_cell *cells = s->film ? es_film_cells(s->film) : NULL;
-    uint64_t most = 1;
-    if (!cells)
-        return;
-    int here = (int)es_film_at(s->film, s->replay->event.time), width = s->grid->width - 2;
-    for (int x = 0; x < width; x++)
-        most = cells[x].events > most ? cells[x].events : most;
-    for (int x = 0; x < width; x++)
-        es_grid_fill(s->grid, at_of(y, x + 1, 1, film_style(&cells[x], x <= here)),
-                     film_sign(s->grid, &cells[x], most));
-    es_grid_paint(s->grid, at_of(y, here + 1, 1, ES_GRID_REVERSE));
-}
-
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 
 /* How the row stands to the current event. */
@@ -167,25 +59,27 @@ static void draw_event(struct es_replay_scene *s, struct rect line, const struct
     unsigned base = event->seq == r->seq ? ES_GRID_REVERSE : 0;
     int x = line.x, end = line.x + line.width;
     if (event->seq == r->seq)
-        es_grid_fill(s->grid, at_of(line.y, x, line.width, base), L' ');
-    x += es_grid_puts(s->grid, at_of(line.y, x, 2, base | ES_STYLE_YELLOW), relation(r, event));
+        es_grid_fill(s->grid, es_grid_place(line.y, x, line.width, base), L' ');
+    x += es_grid_puts(s->grid, es_grid_place(line.y, x, 2, base | ES_STYLE_YELLOW), relation(r, event));
     es_text_printf(&text, "+%" PRId64 ".%06" PRId64, since / 1000000000, since % 1000000000 / 1000);
-    es_grid_text(s->grid, at_of(line.y, x, c.time, base | ES_STYLE_DIM), text.bytes ? text.bytes : "", text.len);
+    es_grid_text(s->grid, es_grid_place(line.y, x, c.time, base | ES_STYLE_DIM), text.bytes ? text.bytes : "",
+                 text.len);
     x += c.time + 1;
-    es_grid_puts(s->grid, at_of(line.y, x, c.kind, base | es_cli_family(event->kind)), es_replay_kind(event->kind));
+    es_grid_puts(s->grid, es_grid_place(line.y, x, c.kind, base | es_cli_family(event->kind)),
+                 es_replay_kind(event->kind));
     x += c.kind + 1;
     es_text_clear(&text);
     if (event->pid != ES_REF_NONE)
         es_replay_who(r, event->pid, event->time, &text);
     bool ours = event->pid == r->pid && r->pid;
-    es_grid_text(s->grid, at_of(line.y, x, c.who, base | (ours ? ES_GRID_BOLD : 0)), text.bytes ? text.bytes : "",
-                 text.len);
+    es_grid_text(s->grid, es_grid_place(line.y, x, c.who, base | (ours ? ES_GRID_BOLD : 0)),
+                 text.bytes ? text.bytes : "", text.len);
     x += c.who + 1;
     es_text_clear(&text);
     es_replay_row_text(r, event, &text);
     bool faint = es_cli_family(event->kind) == ES_STYLE_DIM;
     if (x < end)
-        es_grid_text(s->grid, at_of(line.y, x, end - x, base | (faint ? ES_STYLE_DIM : 0)),
+        es_grid_text(s->grid, es_grid_place(line.y, x, end - x, base | (faint ? ES_STYLE_DIM : 0)),
                      text.bytes ? text.bytes : "", text.len);
     es_text_fini(&text);
 }
@@ -202,7 +96,7 @@ static void draw_row(struct es_replay_scene *s, struct rect line, const struct e
     es_error_clear();
     snprintf(text, sizeof text, "  events %" PRIu64 " to %" PRIu64 " cannot be read: a damaged block", row->seq,
              row->last ? row->last : row->seq);
-    es_grid_puts(s->grid, at_of(line.y, line.x, line.width, ES_STYLE_RED | (here ? ES_GRID_REVERSE : 0)), text);
+    es_grid_puts(s->grid, es_grid_place(line.y, line.x, line.width, ES_STYLE_RED | (here ? ES_GRID_REVERSE : 0)), text);
 }
 
 static void draw_events(struct es_replay_scene *s, struct rect list)
@@ -227,7 +121,7 @@ static void draw_more(struct es_grid *grid, struct rect line, size_t n, const ch
     char text[48];
     int len = snprintf(text, sizeof text, " %zu %s ", n, where);
     if (len < line.width)
-        es_grid_puts(grid, at_of(line.y, line.x + line.width - len, len, ES_STYLE_DIM | ES_GRID_REVERSE), text);
+        es_grid_puts(grid, es_grid_place(line.y, line.x + line.width - len, len, ES_STYLE_DIM), text);
 }
 
 static void draw_page(struct es_grid *grid, struct rect to, struct es_replay_page *page)
@@ -240,7 +134,7 @@ static void draw_page(struct es_grid *grid, struct rect to, struct es_replay_pag
         struct es_text text = {0};
         es_text_puts(&text, start);
         es_text_add(&text, page->text.bytes + line->at, line->end - line->at);
-        es_grid_text(grid, at_of(to.y + i, to.x, to.width, 0), text.bytes ? text.bytes : "", text.len);
+        es_grid_text(grid, es_grid_place(to.y + i, to.x, to.width, 0), text.bytes ? text.bytes : "", text.len);
         es_text_fini(&text);
     }
     size_t below =
@@ -266,10 +160,11 @@ static void draw_detail(struct es_replay_scene *s, struct rect to)
 
 static void draw_rule(struct es_replay_scene *s, struct rect to, const char *title, bool focused)
 {
-    es_grid_fill(s->grid, at_of(to.y, to.x, to.width, ES_STYLE_DIM), line_sign(s->grid, L'─', L'-'));
+    es_grid_fill(s->grid, es_grid_place(to.y, to.x, to.width, ES_STYLE_DIM), es_grid_sign(s->grid, L'─', L'-'));
     if (to.width > 6)
         es_grid_puts(s->grid,
-                     at_of(to.y, to.x + 1, to.width - 2, focused ? ES_GRID_BOLD | ES_STYLE_CYAN : ES_GRID_BOLD), title);
+                     es_grid_place(to.y, to.x + 1, to.width - 2, focused ? ES_GRID_BOLD | ES_STYLE_CYAN : ES_GRID_BOLD),
+                     title);
 }
 
 /* The first change comes into sight where it would not be. */
@@ -285,40 +180,49 @@ static void show_change(struct es_replay_page *body, int height)
     body->change = 0;
 }
 
+/* What a pane has for its text: below its rule, with a margin. */
+static struct rect inside_of(struct rect pane)
+{
+    int width = pane.width > 3 ? pane.width - 2 : 1;
+    return (struct rect){pane.y + 1, pane.x + 1, width, pane.height - 1};
+}
+
 static void draw_state(struct es_replay_scene *s, struct rect to)
 {
     struct es_replay *r = s->replay;
     struct es_text title = {0};
     struct es_cli_buf number, of;
-    es_replay_state_pages(r, to.width > 1 ? (unsigned)to.width : 1);
+    struct rect inside = inside_of(to);
+    es_replay_state_pages(r, (unsigned)inside.width);
     es_text_puts(&title, r->diff ? " Changes: " : " State: ");
     if (r->pid)
         es_replay_who(r, r->pid, r->event.time, &title);
-    if (r->has_state)
+    if (r->has_state && r->state.number)
         es_text_printf(&title, ", version %s of %s", es_cli_count(r->state.number, &number),
                        es_cli_count(r->state.of, &of));
     es_text_puts(&title, " ");
     draw_rule(s, (struct rect){to.y, to.x, to.width, 1}, r->pid ? title.bytes : " State ", r->focus == ES_PANE_STATE);
     es_text_fini(&title);
-    int head = (int)r->head.n_lines, left = to.height - 1;
+    int head = (int)r->head.n_lines, left = inside.height;
     head = head < left / 2 ? head : left / 2;
-    draw_page(s->grid, (struct rect){to.y + 1, to.x, to.width, head}, &r->head);
+    draw_page(s->grid, (struct rect){inside.y, inside.x, inside.width, head}, &r->head);
     show_change(&r->body, left - head);
-    draw_page(s->grid, (struct rect){to.y + 1 + head, to.x, to.width, left - head}, &r->body);
+    draw_page(s->grid, (struct rect){inside.y + head, inside.x, inside.width, left - head}, &r->body);
 }
 
 static void draw_process(struct es_replay_scene *s, struct rect to)
 {
     struct es_replay *r = s->replay;
     struct es_text title = {0};
-    es_replay_process_page(r, to.width > 1 ? (unsigned)to.width : 1);
+    struct rect inside = inside_of(to);
+    es_replay_process_page(r, (unsigned)inside.width);
     es_text_puts(&title, " ");
     es_query_print_ref(r->query, r->pid, true, &title);
     es_text_puts(&title, " at this moment ");
     draw_rule(s, (struct rect){to.y, to.x, to.width, 1}, r->pid ? title.bytes : " Process ",
               r->focus == ES_PANE_PROCESS);
     es_text_fini(&title);
-    draw_page(s->grid, (struct rect){to.y + 1, to.x, to.width, to.height - 1}, &r->process);
+    draw_page(s->grid, inside, &r->process);
 }
 
 /* Beside the events: one above the other, or only one of them. */
@@ -366,7 +270,7 @@ static void place(const struct es_replay *r, struct rect body, struct places *p)
 static void draw_border(struct es_grid *grid, struct rect pane)
 {
     for (int i = 0; pane.x > 0 && i < pane.height; i++)
-        es_grid_fill(grid, at_of(pane.y + i, pane.x - 1, 1, ES_STYLE_DIM), line_sign(grid, L'│', L'|'));
+        es_grid_fill(grid, es_grid_place(pane.y + i, pane.x - 1, 1, ES_STYLE_DIM), es_grid_sign(grid, L'│', L'|'));
 }
 
 static void draw_body(struct es_replay_scene *s, int y, int height)
@@ -406,8 +310,8 @@ static void draw_keys(struct es_replay_scene *s, int y)
         int need = (int)strlen(order[i]) + (key && key->label ? (int)strlen(key->label) : 0) + 3;
         if (!key || !key->label || x + need > s->grid->width)
             continue;
-        x += es_grid_puts(s->grid, at_of(y, x, need, ES_GRID_BOLD), order[i]) + 1;
-        x += es_grid_puts(s->grid, at_of(y, x, need, ES_STYLE_DIM), key->label) + 2;
+        x += es_grid_puts(s->grid, es_grid_place(y, x, need, ES_GRID_BOLD), order[i]) + 1;
+        x += es_grid_puts(s->grid, es_grid_place(y, x, need, ES_STYLE_DIM), key->label) + 2;
     }
 }
 
@@ -416,14 +320,18 @@ static void draw_status(struct es_replay_scene *s, int y)
     struct es_replay *r = s->replay;
     s->cursor = -1;
     if (s->prompt) {
-        int x = 1 + es_grid_puts(s->grid, at_of(y, 1, s->grid->width - 2, ES_GRID_BOLD), s->prompt) + 1;
+        int x = 1 + es_grid_puts(s->grid, es_grid_place(y, 1, s->grid->width - 2, ES_GRID_BOLD), s->prompt) + 1;
         size_t len = strlen(s->typed), from = 0;
         while (es_grid_columns(s->typed + from, len - from) > s->grid->width - x - 2 && from < len)
             from++;
-        x += es_grid_text(s->grid, at_of(y, x, s->grid->width - x - 1, 0), s->typed + from, len - from);
+        x += es_grid_text(s->grid, es_grid_place(y, x, s->grid->width - x - 1, 0), s->typed + from, len - from);
         s->cursor = x;
     } else if (r->message[0]) {
-        es_grid_puts(s->grid, at_of(y, 1, s->grid->width - 2, r->failed ? ES_STYLE_RED : ES_STYLE_YELLOW), r->message);
+        es_grid_puts(s->grid, es_grid_place(y, 1, s->grid->width - 2, r->failed ? ES_STYLE_RED : ES_STYLE_YELLOW),
+                     r->message);
+    } else if (r->view != ES_VIEW_EVENTS) {
+        es_grid_puts(s->grid, es_grid_place(y, 1, s->grid->width - 2, ES_STYLE_DIM),
+                     r->view == ES_VIEW_HELP ? "Up Down scroll  Esc close" : "Up Down move  Enter choose  Esc close");
     } else {
         draw_keys(s, y);
     }
@@ -438,9 +346,9 @@ static bool draw_too_small(struct es_replay_scene *s)
         return false;
     snprintf(text, sizeof text, "too small: %dx%d, needs %dx%d", s->grid->width, s->grid->height, ES_REPLAY_WIDTH,
              ES_REPLAY_HEIGHT);
-    es_grid_puts(s->grid, at_of(s->grid->height / 2, 0, s->grid->width, 0), text);
+    es_grid_puts(s->grid, es_grid_place(s->grid->height / 2, 0, s->grid->width, 0), text);
     if (s->grid->height > 1)
-        es_grid_puts(s->grid, at_of(s->grid->height - 1, 0, s->grid->width, ES_STYLE_DIM), "q quit");
+        es_grid_puts(s->grid, es_grid_place(s->grid->height - 1, 0, s->grid->width, ES_STYLE_DIM), "q quit");
     return true;
 }
 
@@ -452,9 +360,9 @@ void es_replay_draw(struct es_replay_scene *s)
     if (draw_too_small(s))
         return;
     if (height >= 14)
-        draw_title(s, y++);
-    draw_position(s, y++);
-    draw_film(s, y++);
+        es_replay_draw_title(s, y++);
+    es_replay_draw_position(s, y++);
+    es_replay_draw_film(s, y++);
     if (s->replay->view == ES_VIEW_EVENTS)
         draw_body(s, y, height - y - 1);
     else

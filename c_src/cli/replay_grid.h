@@ -29,6 +29,15 @@ struct es_grid_at {
     int y, x, width; /* at most so many columns */
     uint8_t style;   /* before text chooses another */
 };
+static inline struct es_grid_at es_grid_place(int y, int x, int width, unsigned style)
+{
+    return (struct es_grid_at){y, x, width, (uint8_t)style};
+}
+/* A sign, or what stands for it where there is only ASCII. */
+static inline wchar_t es_grid_sign(const struct es_grid *grid, wchar_t sign, wchar_t plain)
+{
+    return grid->unicode ? sign : plain;
+}
 /* Puts text up to its end or the first newline; where it does not fit, ends with …. Gives the columns used. */
 int es_grid_text(struct es_grid *grid, struct es_grid_at at, const char *bytes, size_t len);
 int es_grid_puts(struct es_grid *grid, struct es_grid_at at, const char *string);

@@ -160,7 +160,7 @@ static void add_listed(struct es_replay *r, struct es_text *out)
 
 void es_replay_json(struct es_replay *r, const char *key, struct es_text *out)
 {
-    es_replay_fill(r);
+    es_replay_count(r);
     es_text_puts(out, "{\"key\":");
     es_text_json(out, key, strlen(key));
     es_text_printf(
@@ -240,6 +240,8 @@ static int run_word(struct es_replay *r, const struct word *word)
         es_replay_list_key(r, word->key);
         return 0;
     }
+    if (strcmp(word->key, "Esc") == 0)
+        return 0;
     if (!key)
         return es_fail(-EINVAL, "there is no key '%s'", word->key);
     if (word->text && !key->prompt && strcmp(word->key, "l") != 0)
@@ -263,6 +265,7 @@ static int print_screen(struct es_replay *r, const struct es_replay_script *scri
     while (rc == 0 && (rc = es_film_step(film)) > 0)
         rc = 0;
     scene.film = film;
+    es_replay_count(r);
     es_replay_draw(&scene);
     es_grid_print(&grid, out);
     es_film_close(film);
@@ -274,7 +277,7 @@ static int run_script(struct es_replay *r, const struct es_replay_script *script
 {
     const char *at = script->keys;
     struct word word;
-    int rc;
+    int rc = 0;
     while (!r->quit && (rc = next_word(&at, &word)) > 0) {
         rc = run_word(r, &word);
         free(word.text);

@@ -7,15 +7,12 @@
 #include "cli/replay_grid.h"
 #include "cli/why.h"
 
-static struct es_grid_at at_of(int y, int x, int width, unsigned style)
-{
-    return (struct es_grid_at){y, x, width, (uint8_t)style};
-}
+#define HELP_TWO 160 /* columns from which on the help has two */
 
 static void draw_heading(struct es_replay_scene *s, int y, const char *text)
 {
-    es_grid_fill(s->grid, at_of(y, 0, s->grid->width, ES_STYLE_DIM), s->grid->unicode ? L'─' : L'-');
-    es_grid_puts(s->grid, at_of(y, 1, s->grid->width - 2, ES_GRID_BOLD | ES_STYLE_CYAN), text);
+    es_grid_fill(s->grid, es_grid_place(y, 0, s->grid->width, ES_STYLE_DIM), es_grid_sign(s->grid, L'─', L'-'));
+    es_grid_puts(s->grid, es_grid_place(y, 1, s->grid->width - 2, ES_GRID_BOLD | ES_STYLE_CYAN), text);
 }
 
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
@@ -54,17 +51,17 @@ static void draw_process(struct es_replay_scene *s, int y, size_t i)
     unsigned base = i == r->selected ? ES_GRID_REVERSE : 0;
     int width = s->grid->width, name = width >= 90 ? 30 : width / 3;
     if (base)
-        es_grid_fill(s->grid, at_of(y, 0, width, base), L' ');
+        es_grid_fill(s->grid, es_grid_place(y, 0, width, base), L' ');
     es_query_print_ref(r->query, r->listed[i], true, &text);
-    es_grid_text(s->grid, at_of(y, 1, 13, base | ES_STYLE_DIM), text.bytes ? text.bytes : "", text.len);
+    es_grid_text(s->grid, es_grid_place(y, 1, 13, base | ES_STYLE_DIM), text.bytes ? text.bytes : "", text.len);
     es_text_clear(&text);
     if (row && row->name)
         es_query_print_ref(r->query, row->name, r->erlang, &text);
-    es_grid_text(s->grid, at_of(y, 15, name, base), text.bytes ? text.bytes : "", text.len);
+    es_grid_text(s->grid, es_grid_place(y, 15, name, base), text.bytes ? text.bytes : "", text.len);
     es_text_clear(&text);
     if (row)
         add_status(r, row, &text);
-    es_grid_text(s->grid, at_of(y, 16 + name, width - 17 - name, base), text.bytes ? text.bytes : "", text.len);
+    es_grid_text(s->grid, es_grid_place(y, 16 + name, width - 17 - name, base), text.bytes ? text.bytes : "", text.len);
     es_text_fini(&text);
 }
 
@@ -81,10 +78,10 @@ static void draw_moment(struct es_replay_scene *s, int y, size_t i)
     unsigned base = i == r->selected ? ES_GRID_REVERSE : 0;
     int width = s->grid->width;
     if (base)
-        es_grid_fill(s->grid, at_of(y, 0, width, base), L' ');
+        es_grid_fill(s->grid, es_grid_place(y, 0, width, base), L' ');
     if (es_query_peek(r->query, caused->seq, &event) < 0) {
         es_error_clear();
-        es_grid_puts(s->grid, at_of(y, 1, width - 2, base | ES_STYLE_RED), "it cannot be read");
+        es_grid_puts(s->grid, es_grid_place(y, 1, width - 2, base | ES_STYLE_RED), "it cannot be read");
         return;
     }
     int64_t ns = event.time - r->event.time;
@@ -93,16 +90,17 @@ static void draw_moment(struct es_replay_scene *s, int y, size_t i)
                    : ns < 0 ? "-"
                             : "+",
                    i == 0 ? "here" : es_cli_duration(ns < 0 ? -ns : ns, &buf));
-    es_grid_text(s->grid, at_of(y, 1, 10, base | ES_STYLE_DIM), text.bytes ? text.bytes : "", text.len);
-    es_grid_puts(s->grid, at_of(y, 12, 9, base | es_cli_family(event.kind)), i == 0 ? "" : es_edge_names[caused->edge]);
+    es_grid_text(s->grid, es_grid_place(y, 1, 10, base | ES_STYLE_DIM), text.bytes ? text.bytes : "", text.len);
+    es_grid_puts(s->grid, es_grid_place(y, 12, 9, base | es_cli_family(event.kind)),
+                 i == 0 ? "" : es_edge_names[caused->edge]);
     es_text_clear(&text);
     if (event.pid)
         es_replay_who(r, event.pid, event.time, &text);
-    es_grid_text(s->grid, at_of(y, 22, 22, base | ES_GRID_BOLD), text.bytes ? text.bytes : "", text.len);
+    es_grid_text(s->grid, es_grid_place(y, 22, 22, base | ES_GRID_BOLD), text.bytes ? text.bytes : "", text.len);
     es_text_clear(&text);
     es_text_puts(&text, caused->maybe ? "possibly " : "");
     es_tell_event(&teller, &event, &text);
-    es_grid_text(s->grid, at_of(y, 45, width - 46, base), text.bytes ? text.bytes : "", text.len);
+    es_grid_text(s->grid, es_grid_place(y, 45, width - 46, base), text.bytes ? text.bytes : "", text.len);
     es_text_fini(&text);
 }
 
@@ -126,13 +124,13 @@ static void draw_selection(struct es_replay_scene *s, int y, int height)
 
 static size_t draw_help_line(struct es_replay_scene *s, int y, int x, const struct es_replay_key *key)
 {
-    int width = s->grid->width / (s->grid->width >= 120 ? 2 : 1) - 2;
+    int width = s->grid->width / (s->grid->width >= HELP_TWO ? 2 : 1) - 2;
     if (!key->keys) {
-        es_grid_puts(s->grid, at_of(y, x, width, ES_GRID_BOLD), key->help);
+        es_grid_puts(s->grid, es_grid_place(y, x, width, ES_GRID_BOLD), key->help);
         return 1;
     }
-    es_grid_puts(s->grid, at_of(y, x + 2, 16, ES_STYLE_CYAN), key->keys);
-    es_grid_puts(s->grid, at_of(y, x + 18, width - 18, 0), key->help);
+    es_grid_puts(s->grid, es_grid_place(y, x + 2, 16, ES_STYLE_CYAN), key->keys);
+    es_grid_puts(s->grid, es_grid_place(y, x + 18, width - 18, 0), key->help);
     return 1;
 }
 
@@ -147,7 +145,7 @@ static size_t count_keys(void)
 /* In two columns where there is room for them. */
 static void draw_help(struct es_replay_scene *s, int y, int height)
 {
-    size_t n = count_keys(), rows = height > 0 ? (size_t)height : 0, columns = s->grid->width >= 120 ? 2 : 1;
+    size_t n = count_keys(), rows = height > 0 ? (size_t)height : 0, columns = s->grid->width >= HELP_TWO ? 2 : 1;
     size_t a_column = (n + columns - 1) / columns;
     s->replay->n_listed = a_column > rows ? a_column - rows + 1 : 1; /* places it can be moved to */
     if (s->replay->selected >= s->replay->n_listed)
@@ -163,15 +161,16 @@ static void draw_help(struct es_replay_scene *s, int y, int height)
 void es_replay_draw_list(struct es_replay_scene *s, int y, int height)
 {
     struct es_replay *r = s->replay;
+    struct es_cli_buf seq;
     char title[256];
     if (r->view == ES_VIEW_PROCESSES)
         snprintf(title, sizeof title,
                  " %zu of %zu processes that live now; typing filters%s%s; Enter holds, Esc closes ", r->n_listed,
                  r->everyone->n, *r->filter ? ": " : "", r->filter);
     else if (r->view == ES_VIEW_STORY)
-        snprintf(title, sizeof title, " %s #%" PRIu64 "%s; Enter goes there, Esc closes ",
-                 r->story_forward ? "What came of" : "What led to", r->n_listed ? r->story[0].seq : r->seq,
-                 r->story_cut ? " (there is more)" : "");
+        snprintf(title, sizeof title, " %s #%s%s; Enter goes there, Esc closes ",
+                 r->story_forward ? "What came of" : "What led to",
+                 es_cli_count(r->n_listed ? r->story[0].seq : r->seq, &seq), r->story_cut ? " (there is more)" : "");
     else
         snprintf(title, sizeof title, " Keys; arrows scroll, Esc closes ");
     draw_heading(s, y, title);

@@ -26,6 +26,7 @@
 #define LIVE_MS 1000
 #define KEYS_MAX_NS INT64_C(80000000) /* keys are taken so long before something is drawn */
 #define LOOKING_NS INT64_C(150000000) /* a search that takes longer says so */
+#define FILM_NS INT64_C(3000000000)
 #define TYPED_MAX 1000
 
 struct screen {
@@ -35,7 +36,7 @@ struct screen {
     struct es_text typed, last[2];  /* and what was answered to the prompts before, / and g */
     const struct es_replay_key *asking;
     bool colour, unicode;
-    int64_t drawn, ticked, looked;
+    int64_t drawn, ticked, looked, filmed;
 };
 
 /* ---- signals ------------------------------------------------------------------------------------------------------- */
@@ -297,27 +298,35 @@ static int wait_of(const struct screen *s, bool busy)
     return busy ? 0 : r->playing ? FRAME_MS : !r->live ? -1 : r->follow ? FOLLOW_MS : LIVE_MS;
 }
 
+/* A film takes a while: a new one now and then is enough. */
+static void film_anew(struct screen *s)
+{
+    int64_t now = (int64_t)es_clock_os();
+    es_film_close(s->growing); /* its blocks are others now */
+    s->growing = NULL;
+    if (now - s->filmed < FILM_NS)
+        return;
+    s->filmed = now;
+    if (es_film_open(s->replay->query, (uint32_t)(s->grid.width > 2 ? s->grid.width - 2 : 1), &s->growing) < 0)
+        es_error_clear();
+}
+
 /* A live recording grows. */
 static void look_for_more(struct screen *s)
 {
+    static const char more[] = "new events; F follows them";
     struct es_replay *r = s->replay;
     struct es_cli_buf n;
-    if (!es_replay_refresh(r))
-        return;
+    bool grew = es_replay_refresh(r), ended = !r->live;
+    film_anew(s);
     if (r->follow)
         es_replay_go(r, r->last);
-    else
-        es_replay_say(r, "%s new events; F follows them", es_cli_count(r->last - r->known_last, &n));
-    if (r->follow)
-        r->known_last = r->last;
-    es_film_close(s->growing);
-    s->growing = NULL;
-    es_film_close(s->film);
-    s->film = NULL;
-    if (es_film_open(r->query, (uint32_t)(s->grid.width > 2 ? s->grid.width - 2 : 1), &s->growing) < 0)
-        es_error_clear();
-    while (s->growing && es_film_step(s->growing) > 0 && !caught)
-        ;
+    else if (grew && r->last > r->known_last && (!r->message[0] || strstr(r->message, more)))
+        es_replay_say(r, "%s %s", es_cli_count(r->last - r->known_last, &n), more);
+    if (ended) {
+        r->follow = false;
+        es_replay_say(r, "the recording has ended");
+    }
 }
 
 /* Nobody pressed a key in time. True where something has changed. */
@@ -344,6 +353,8 @@ static int loop(struct screen *s)
             draw(s, false);
             stale = false;
         }
+        if (!key && s->replay->view == ES_VIEW_EVENTS && es_replay_count(s->replay))
+            draw(s, false);
         if (!key) {
             bool busy = develop(s);
             key = read_key(wait_of(s, busy));

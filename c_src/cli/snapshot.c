@@ -23,6 +23,7 @@ static const char help[] =
     "  --at TIME              the moment (default: the end); see `elixirscope events --help` for TIME\n"
     "  --event SEQ            right after the event with this sequence number, instead of --at\n"
     "  --tree                 draw the supervision tree, with --pid or --name what is below these\n"
+    "  --node NODE            only processes of this node, in a merged recording\n"
     "  --pid PID              only this process; may be given again\n"
     "  --name NAME            only the process registered as NAME; may be given again\n"
     "  --sort KEY             spawn (default), mailbox, wait (longest first), state (largest first), events, name\n"
@@ -162,7 +163,7 @@ static void add_row(const struct es_snapshot *view, const struct es_moment_row *
 {
     struct es_text cell = {0};
     es_query_print_ref(view->query, row->pid, true, &cell);
-    add_or_dash(out, &cell, 13);
+    add_or_dash(out, &cell, es_cli_pid_width(view->query));
     es_query_print_ref(view->query, row->name, view->erlang, &cell);
     add_or_dash(out, &cell, 28);
     es_text_puts(out, status_style(row->status));
@@ -188,8 +189,9 @@ static bool print_table(const struct es_snapshot *view)
 {
     struct es_text line = {0};
     bool ok = true;
-    printf("%s%-13s %-28s %-8s %-36s %6s  %-44s %s%s\n", es_cli_style(stdout, ES_STYLE_BOLD), "PID", "NAME", "STATUS",
-           "IN", "MAIL", "WAITS FOR", "STATE", es_cli_style(stdout, ES_STYLE_NONE));
+    printf("%s%-*s %-28s %-8s %-36s %6s  %-44s %s%s\n", es_cli_style(stdout, ES_STYLE_BOLD),
+           (int)es_cli_pid_width(view->query), "PID", "NAME", "STATUS", "IN", "MAIL", "WAITS FOR", "STATE",
+           es_cli_style(stdout, ES_STYLE_NONE));
     for (size_t i = 0; ok && i < view->n && (view->limit == 0 || i < view->limit); i++) {
         add_row(view, view->rows[i], &line);
         ok = es_cli_flush(&line, stdout);
@@ -321,7 +323,7 @@ static bool is_wanted(const struct es_filter *filter, es_ref pid)
     for (size_t i = 0; i < filter->n_pids; i++)
         if (filter->pids[i] == pid)
             return true;
-    return filter->n_pids == 0;
+    return filter->n_pids == 0 && (!filter->node || es_ref_node(pid) + 1 == filter->node);
 }
 
 static int choose_rows(struct es_snapshot *view, const struct es_cli_filter *who)
@@ -398,7 +400,8 @@ static int take_option(struct es_snapshot *view, struct request *request, int op
     case OPT_STATE: view->state = true; break;
     case OPT_SORT: request->sort = optarg; break;
     case ES_OPT_PID:
-    case ES_OPT_NAME: rc = es_cli_filter_option(&request->who, option, optarg); break;
+    case ES_OPT_NAME:
+    case ES_OPT_NODE: rc = es_cli_filter_option(&request->who, option, optarg); break;
     case ES_OPT_LIMIT: rc = es_cli_parse_count(optarg, &view->limit); break;
     case ES_OPT_NOTATION: rc = es_cli_parse_notation(optarg, &view->erlang); break;
     case ES_OPT_JSON: request->json = true; break;
@@ -416,6 +419,7 @@ int es_cmd_snapshot(int argc, char **argv)
                                             {"sort", required_argument, NULL, OPT_SORT},
                                             {"pid", required_argument, NULL, ES_OPT_PID},
                                             {"name", required_argument, NULL, ES_OPT_NAME},
+                                            {"node", required_argument, NULL, ES_OPT_NODE},
                                             {"limit", required_argument, NULL, ES_OPT_LIMIT},
                                             {"notation", required_argument, NULL, ES_OPT_NOTATION},
                                             {"json", no_argument, NULL, ES_OPT_JSON},

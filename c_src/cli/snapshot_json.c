@@ -155,6 +155,8 @@ static void add_row(struct writer *w, const struct es_moment_row *row)
     bool born = process && process->spawned != INT64_MIN;
     es_text_puts(&w->out, "{\"pid\":");
     add_ref(w, row->pid);
+    if (es_query_nodes(w->view->query) > 0)
+        add_string(w, "node", es_query_node(w->view->query, es_ref_node(row->pid)));
     member(w, "name");
     add_ref(w, row->name);
     member(w, "parent");

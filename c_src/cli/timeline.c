@@ -55,7 +55,7 @@ struct view {
     bool json, unicode;
     es_ref *lanes;
     struct es_timeline_request request;
-    struct es_timeline *answer;
+    const struct es_timeline *answer;
     int64_t start; /* of the recording */
 };
 
@@ -366,7 +366,6 @@ static int show(struct view *view)
         print_json(view);
     else
         draw(view);
-    es_timeline_free(view->answer);
     return ES_EXIT_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "wire/memory.h"
 
 #define OTHER_RING (UINT64_C(1) << 20)
 
@@ -66,6 +67,18 @@ static int prepare(struct es_arena *arena, const struct es_session_options *opti
     return rc;
 }
 
+/* A thread that copies states writes 100 MB/s and more. Who is to miss nothing while the machine has other things to do for half a second
+ * needs rings as large as that; all of them together are at most a 64th of the memory. */
+#define MEMORY_PART 64u
+
+static uint64_t ring_default(uint32_t schedulers)
+{
+    uint64_t bytes = ES_RING_DEFAULT, part = es_memory_available() / MEMORY_PART;
+    while (bytes > ES_RING_DEFAULT_LEAST && bytes * schedulers > part)
+        bytes /= 2;
+    return bytes;
+}
+
 int es_session_arena(struct es_session_dir *dir, const struct es_hello *hello, const struct es_session_options *options,
                      uid_t owner, struct es_arena *ret_arena)
 {
@@ -75,7 +88,7 @@ int es_session_arena(struct es_session_dir *dir, const struct es_hello *hello, c
     struct es_arena_plan plan = {
         .schedulers = schedulers,
         .others = bounded(2 * dirty + 4, 4, ES_RINGS_MAX - schedulers),
-        .scheduler_bytes = power_of_two(options->ring_bytes ? options->ring_bytes : ES_RING_DEFAULT),
+        .scheduler_bytes = options->ring_bytes ? power_of_two(options->ring_bytes) : ring_default(schedulers),
         .other_bytes = OTHER_RING,
         .owner = owner,
     };

@@ -7,7 +7,8 @@
 #include "wire/arena.h"
 #include "wire/sessiondir.h"
 
-#define ES_RING_DEFAULT (UINT64_C(16) << 20)
+#define ES_RING_DEFAULT (UINT64_C(64) << 20) /* where memory is plentiful … */
+#define ES_RING_DEFAULT_LEAST (UINT64_C(16) << 20)
 
 struct es_redaction {
     enum es_redact_kind kind;
@@ -16,7 +17,7 @@ struct es_redaction {
 extern const char *const es_redact_default[]; /* keys, ends with NULL */
 
 struct es_session_options {
-    uint64_t ring_bytes; /* of a scheduler's ring, 0 = ES_RING_DEFAULT */
+    uint64_t ring_bytes; /* of a scheduler's ring, 0 = as memory allows: see ES_RING_DEFAULT */
     const struct es_redaction *redact;
     size_t n_redact;
     bool default_redaction;

@@ -7,6 +7,7 @@
 #include "engine/handle.h"
 #include "engine/exits.h"
 #include "engine/hold.h"
+#include "engine/latency.h"
 #include "engine/links.h"
 #include "engine/names.h"
 #include "engine/pair.h"
@@ -35,6 +36,7 @@ struct es_core {
     struct es_states states;
     struct es_hold hold;
     struct es_mails mails;
+    struct es_latency latency;
     struct es_world world; /* what readers find at the beginning of each group */
     struct es_links links;
     struct es_timers timers;

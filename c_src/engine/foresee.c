@@ -9,8 +9,8 @@
 #define BYTES 2048u /* of the ring itself: across the end of a page the processor does not look by itself */
 
 struct hint {
-    es_ref pid, peer; /* 0: none; peer: of messages */
-    bool delivery;
+    es_ref pid, peer;       /* 0: none; peer: of messages */
+    bool delivery, mailbox; /* mailbox: it puts something there, or takes it out */
 };
 
 static inline bool is_pid(es_ref ref) { return es_ref_class_of(ref) == ES_REF_PID; }
@@ -24,7 +24,8 @@ static bool read_hint(const struct es_source *source, uint64_t at, struct hint *
         return false;
     bool delivery = peek.kind == ES_K_DELIVER, message = delivery || peek.kind == ES_K_SEND;
     es_ref pid = record->pid, peer = message && peek.size >= sizeof *record + sizeof(es_ref) ? record->word[0] : 0;
-    *ret_hint = (struct hint){is_pid(pid) ? pid : 0, is_pid(peer) ? peer : 0, delivery};
+    *ret_hint = (struct hint){is_pid(pid) ? pid : 0, is_pid(peer) ? peer : 0, delivery,
+                              delivery || record->flags & ES_R_CALLBACK};
     *ret_next = at + peek.size;
     return true;
 }
@@ -32,6 +33,7 @@ static bool read_hint(const struct es_source *source, uint64_t at, struct hint *
 static void foresee_places(const struct es_core *core, const struct hint *hint)
 {
     es_table_foresee(&core->processes.by_pid, hint->pid);
+    es_world_foresee(&core->world, hint->pid);
     es_store_foresee(core->store, hint->pid);
     es_store_foresee(core->store, hint->peer);
     if (hint->delivery && hint->peer)
@@ -40,8 +42,13 @@ static void foresee_places(const struct es_core *core, const struct hint *hint)
 
 static void foresee_processes(const struct es_core *core, const struct hint *hint)
 {
-    if (hint->pid)
-        __builtin_prefetch(es_proc_find(&core->processes, hint->pid));
+    if (hint->pid) {
+        const struct es_proc *proc = es_proc_find(&core->processes, hint->pid);
+        __builtin_prefetch(proc);
+        if (proc && hint->mailbox)
+            __builtin_prefetch(&proc->callback);
+        es_world_foresee_process(&core->world, hint->pid);
+    }
     if (!hint->pid || !hint->peer)
         return;
     if (hint->delivery)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine keeps at the beginning of each group, so that a new one can go on from there: rows of its own (sends that have not
- * arrived, mailboxes, links), and the world, which readers need. It is read from a file: so everything in it is checked. */
+ * arrived, mailboxes, links, timers), and the world, which readers need. It is read from a file: so everything in it is checked. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +12,15 @@
 #define FRAME_SENDS 65536u /* the newest ones */
 #define FRAME_MAILS 65536u /* of processes whose mailbox is kept whole */
 #define FRAME_LINKS 65536u
+#define FRAME_TIME (INT64_C(1) << 61) /* none lies beyond */
 #define FRAME_BYTES (30u << 20)
 
 struct row { /* a send; those of other things have one of enum row_of as `to`, which no process and no content has */
     es_ref from;
-    uint64_t to, hash, corr, seq;
+    uint64_t to, hash, corr, seq, timer, started;
     int64_t time;
 };
-enum row_of { ROW_WAITS = 16, ROW_POSTPONED, ROW_FORGOTTEN, ROW_LINK };
+enum row_of { ROW_WAITS = 16, ROW_POSTPONED, ROW_FORGOTTEN, ROW_LINK, ROW_TIMER };
 
 struct rows {
     struct row *rows;
@@ -39,7 +40,12 @@ static int count_send(const struct es_lane *lane, const struct es_sent *sent, vo
 static int put_send(const struct es_lane *lane, const struct es_sent *sent, void *context)
 {
     struct rows *rows = context;
-    rows->rows[rows->n++] = (struct row){lane->from, lane->to, sent->hash, sent->corr, sent->seq, sent->time};
+    rows->rows[rows->n++] = (struct row){.from = lane->from,
+                                         .to = lane->to,
+                                         .hash = sent->hash,
+                                         .corr = sent->corr,
+                                         .seq = sent->seq,
+                                         .time = sent->time};
     return 0;
 }
 
@@ -62,6 +68,8 @@ static void put_mail(const struct es_proc *proc, const struct es_mail *mail, enu
                                              .hash = mail->hash,
                                              .corr = mail->corr,
                                              .seq = mail->seq,
+                                             .timer = mail->timer,
+                                             .started = mail->started,
                                              .time = mail->time};
     } else if (!before || before->from != proc->pid || before->to != ROW_FORGOTTEN) {
         rows->rows[rows->n++] = (struct row){.from = proc->pid, .to = ROW_FORGOTTEN};
@@ -77,10 +85,17 @@ static void put_link(es_ref a, es_ref b, void *context)
     }
 }
 
+static void put_timer(const struct es_timer *timer, void *context)
+{
+    struct rows *rows = context;
+    rows->rows[rows->n++] =
+        (struct row){.from = timer->to, .to = ROW_TIMER, .hash = timer->key, .seq = timer->seq, .time = timer->due};
+}
+
 static int make_rows(const struct es_core *core, struct rows *rows)
 {
     es_pairs_each(&core->pairs, count_send, rows);
-    rows->rows = malloc((rows->all + core->mails.used + FRAME_LINKS + 1) * sizeof *rows->rows);
+    rows->rows = malloc((rows->all + core->mails.used + FRAME_LINKS + ES_TIMERS + 1) * sizeof *rows->rows);
     if (!rows->rows)
         return -ENOMEM;
     es_pairs_each(&core->pairs, put_send, rows);
@@ -91,6 +106,7 @@ static int make_rows(const struct es_core *core, struct rows *rows)
     es_mails_each(&core->mails, &core->processes, put_mail, rows);
     rows->room = FRAME_LINKS;
     es_links_each(&core->links, put_link, rows);
+    es_timers_each(&core->timers, core->last_time, put_timer, rows);
     return 0;
 }
 
@@ -142,7 +158,12 @@ static int load_send(struct es_core *core, const struct row *row)
 /* What belongs to a process that has died since is of no use. */
 static int load_mail(struct es_core *core, const struct row *row)
 {
-    struct es_mail mail = {.hash = row->hash, .corr = row->corr, .seq = row->seq, .time = row->time};
+    struct es_mail mail = {.hash = row->hash,
+                           .corr = row->corr,
+                           .seq = row->seq,
+                           .timer = row->timer,
+                           .started = row->started,
+                           .time = row->time};
     struct es_proc *proc = es_proc_find(&core->processes, row->from);
     if (!proc)
         return 0;
@@ -155,6 +176,15 @@ static int load_mail(struct es_core *core, const struct row *row)
     return es_mail_restore(&core->mails, proc, &mail, row->to == ROW_WAITS ? ES_MAIL_WAITS : ES_MAIL_POSTPONED);
 }
 
+static int load_timer(struct es_core *core, const struct row *row)
+{
+    struct es_timer timer = {.key = row->hash, .seq = row->seq, .to = row->from, .due = row->time};
+    if (row->seq == 0 || row->seq >= core->next_seq || (row->time > FRAME_TIME && row->time != INT64_MAX) ||
+        row->time < -FRAME_TIME)
+        return -EBADMSG;
+    return es_timers_restore(&core->timers, &timer);
+}
+
 static int load_rows(struct es_core *core, const uint8_t *bytes, size_t len)
 {
     int r = 0;
@@ -165,6 +195,8 @@ static int load_rows(struct es_core *core, const uint8_t *bytes, size_t len)
             r = es_links_add(&core->links, row.from, row.hash);
         else if (row.to >= ROW_WAITS && row.to <= ROW_FORGOTTEN)
             r = load_mail(core, &row);
+        else if (row.to == ROW_TIMER)
+            r = load_timer(core, &row);
         else
             r = load_send(core, &row);
     }

@@ -72,6 +72,7 @@ static void note_handled(struct es_core *core, struct es_proc *proc, const struc
 {
     struct es_handled *handled = &proc->mailbox.handled;
     handled->hash = in->view.hash;
+    handled->timer = mail->timer;
     handled->corr = mail->corr;
     handled->seq = mail->seq;
     handled->time = mail->time;
@@ -98,7 +99,7 @@ static bool is_nested(struct es_core *core, struct es_mailbox *box, const struct
         return false;
     handled->open += is_same(handled, in->view.module, in->view.function, in->view.arity);
     *finding = (struct es_finding){.state = ES_CAUSE_UNKNOWN, .sender = in->view.pid};
-    if (handled->hash == in->view.hash && handled->seq)
+    if (in->view.hash && handled->hash == in->view.hash && handled->seq)
         *finding = (struct es_finding){ES_CAUSE_PAIRED, handled->seq, in->view.pid};
     return true;
 }
@@ -180,8 +181,90 @@ void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es
     box->handled.seq = ret_finding->cause;
 }
 
-int es_mail_ended(struct es_mails *mails, struct es_proc *proc, const struct es_event *event,
-                  enum es_postponed postponed)
+/* ---- timeouts of state machines ------------------------------------------------------------------------------------ */
+
+/* The newest: one is started when the one before is handled, or thrown away with its message. */
+static uint32_t newest_of(const struct es_mails *mails, const struct es_mail_list *list, uint64_t timer,
+                          uint32_t *ret_before)
+{
+    uint32_t found = 0, before = 0;
+    for (uint32_t at = list->first; at; before = at, at = es_mail_at(mails, at)->next)
+        if (es_mail_at(mails, at)->timer == timer) {
+            found = at;
+            *ret_before = before;
+        }
+    return found;
+}
+
+enum again { NOT_AGAIN, AGAIN, PERHAPS };
+
+/* Whether a timer of this kind was set again since this one was started: then its message was thrown away. */
+static enum again is_set_again(const struct es_mails *mails, const struct es_mailbox *box, const struct es_mail *mail)
+{
+    uint64_t before = box->set_before > mails->known_from ? box->set_before : mails->known_from;
+    for (uint32_t i = 0; i < ES_TIMER_SETS; i++)
+        if (mail->started && box->set[i].kind == mail->timer && box->set[i].seq > mail->started)
+            return AGAIN;
+    return mail->started > before ? NOT_AGAIN : PERHAPS;
+}
+
+static void look_timed(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t timer,
+                       struct es_finding *finding, struct es_mail *ret_mail)
+{
+    struct es_mailbox *box = &proc->mailbox;
+    uint32_t before = 0, waits = newest_of(&core->mails, &box->waits, timer, &before),
+             postponed = newest_of(&core->mails, &box->postponed, timer, &before);
+    enum again again = waits ? is_set_again(&core->mails, box, es_mail_at(&core->mails, waits)) : AGAIN;
+    *ret_mail = (struct es_mail){.timer = timer};
+    finding->state = ES_CAUSE_UNKNOWN;
+    if (again == NOT_AGAIN && !postponed) {
+        take_waiting(core, proc, waits, finding, ret_mail);
+    } else if (again == AGAIN && postponed) {
+        *ret_mail = *es_mail_at(&core->mails, postponed);
+        finding->state = ES_CAUSE_PAIRED;
+        es_mail_drop_after(&core->mails, &box->postponed, before);
+    } else if (again == AGAIN) {
+        uint8_t why = explain(core, proc, in);
+        finding->state = why == ES_CAUSE_UNKNOWN ? ES_CAUSE_NONE : why; /* of no time */
+    }
+}
+
+void es_mail_timed(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t timer,
+                   struct es_finding *ret_finding)
+{
+    struct es_mail mail;
+    if (is_nested(core, &proc->mailbox, in, ret_finding))
+        return;
+    *ret_finding = (struct es_finding){.sender = in->view.pid};
+    look_timed(core, proc, in, timer, ret_finding, &mail);
+    ret_finding->cause = ret_finding->state == ES_CAUSE_PAIRED ? mail.seq : 0;
+    note_handled(core, proc, in, &mail);
+    proc->mailbox.handled.behaviour = ES_B_STATEM;
+    proc->mailbox.handled.seq = ret_finding->cause;
+}
+
+static void set_timer(struct es_mailbox *box, uint64_t kind, uint64_t seq)
+{
+    struct es_timer_set *place = &box->set[0];
+    for (uint32_t i = 0; i < ES_TIMER_SETS && place->kind != kind; i++)
+        if (box->set[i].kind == kind || box->set[i].seq < place->seq)
+            place = &box->set[i];
+    if (place->kind != kind && place->seq > box->set_before)
+        box->set_before = place->seq;
+    *place = (struct es_timer_set){kind, seq};
+}
+
+void es_mail_timers(struct es_proc *proc, const struct es_actions *actions, uint64_t seq)
+{
+    if (actions->any_timer)
+        proc->mailbox.set_before = seq;
+    for (uint32_t i = 0; i < actions->n_timers; i++)
+        set_timer(&proc->mailbox, actions->timers[i], seq);
+}
+
+/* ---- ends ---------------------------------------------------------------------------------------------------------- */
+
+int es_mail_ended(struct es_mails *mails, struct es_proc *proc, const struct es_event *event, uint8_t postponed)
 {
     struct es_handled *handled = &proc->mailbox.handled;
     if (!handled->open || !is_same(handled, event->module, event->function, event->arity))
@@ -189,7 +272,11 @@ int es_mail_ended(struct es_mails *mails, struct es_proc *proc, const struct es_
     proc->mailbox.timeout = 0;
     if (--handled->open > 0 || postponed == ES_POSTPONED_NOT || !handled->seq || handled->behaviour != ES_B_STATEM)
         return 0;
-    struct es_mail mail = {handled->hash, handled->corr, handled->seq, handled->time, 0};
+    struct es_mail mail = {.hash = handled->hash,
+                           .corr = handled->corr,
+                           .seq = handled->seq,
+                           .timer = handled->timer,
+                           .time = handled->time};
     return es_mail_postpone(mails, &proc->mailbox, &mail);
 }
 
@@ -202,15 +289,21 @@ void es_mail_confirm(struct es_mails *mails, struct es_proc *proc, const struct 
     mails->handles |= event->hash != 0;
     if (!event->cause)
         return;
-    while (box->waits.first && es_mail_at(mails, box->waits.first)->seq <= event->cause)
+    struct es_mail mail = {0};
+    while (box->waits.first && es_mail_at(mails, box->waits.first)->seq <= event->cause) {
+        mail = *es_mail_at(mails, box->waits.first);
         es_mail_drop_after(mails, &box->waits, 0);
+    }
     uint32_t before = 0;
     for (uint32_t at = box->postponed.first; at; before = at, at = es_mail_at(mails, at)->next)
         if (es_mail_at(mails, at)->seq == event->cause) {
+            mail = *es_mail_at(mails, at);
             es_mail_drop_after(mails, &box->postponed, before);
             break;
         }
     box->handled = (struct es_handled){.hash = event->hash,
+                                       .timer = mail.seq == event->cause ? mail.timer : 0,
+                                       .corr = mail.seq == event->cause ? mail.corr : 0,
                                        .seq = event->cause,
                                        .time = event->time,
                                        .module = event->module,

@@ -7,6 +7,7 @@
 #ifndef ES_ENGINE_HANDLE_H
 #define ES_ENGINE_HANDLE_H
 
+#include "engine/actions.h"
 #include "engine/process.h"
 #include "engine/state.h"
 #include "store/event.h"
@@ -17,6 +18,8 @@ struct es_finding;
 
 struct es_mail {
     uint64_t hash, corr, seq;
+    uint64_t timer,
+        started; /* of a message of erlang:start_timer: es_timer_kind() of what it was told, and its call; 0 */
     int64_t time;
     uint32_t next; /* place + 1 */
 };
@@ -30,6 +33,7 @@ struct es_mails {
     uint32_t n, room, free; /* free: place + 1 */
     uint32_t used;
     bool delivers, handles; /* a delivery was seen; a callback */
+    uint64_t known_from;    /* what state machines answered before is not known: an engine was replaced */
     uint64_t evicted;       /* taken and cleared by who counts */
 };
 
@@ -43,9 +47,13 @@ void es_mail_timeout(struct es_processes *processes, const struct es_event *even
 /* A callback with a content hash: finds the delivery it handles, and takes it out. `behaviour`: enum es_behaviour. */
 void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in, unsigned behaviour,
                      struct es_finding *ret_finding);
+/* A state machine's callback for a timeout of this kind: the same. A timeout of no time at all is no message: ES_CAUSE_NONE. */
+void es_mail_timed(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t timer,
+                   struct es_finding *ret_finding);
 /* A function returned or failed: where it is the callback that was called last, whether what it handled comes again. -ENOMEM. */
-int es_mail_ended(struct es_mails *mails, struct es_proc *proc, const struct es_event *event,
-                  enum es_postponed postponed);
+int es_mail_ended(struct es_mails *mails, struct es_proc *proc, const struct es_event *event, uint8_t postponed);
+/* The answer of a state machine's callback, as event number `seq`: timers of these kinds that were started before are over. */
+void es_mail_timers(struct es_proc *proc, const struct es_actions *actions, uint64_t seq);
 /* The process has ended. */
 void es_mail_clear(struct es_mails *mails, struct es_proc *proc);
 /* Replaying a recording: a callback and what it handled. */

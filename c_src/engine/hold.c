@@ -12,6 +12,7 @@
 struct es_held {
     struct es_input in; /* view.payload is our copy */
     uint64_t due, wait; /* due 0: waits only for those before it */
+    uint32_t place;     /* of its process: it stays where it is while something of it waits */
 };
 
 void es_hold_fini(struct es_hold *hold)
@@ -60,7 +61,7 @@ int es_hold_push(struct es_core *core, struct es_proc *proc, const struct es_inp
         return es_fail(-ENOMEM, "no memory for events that wait");
     }
     struct es_held *held = &hold->items[hold->n++];
-    *held = (struct es_held){.in = *in, .due = wait ? in->key + wait : 0, .wait = wait};
+    *held = (struct es_held){.in = *in, .due = wait ? in->key + wait : 0, .wait = wait, .place = proc->index};
     memcpy(payload, in->view.payload, in->view.payload_len);
     held->in.view.payload = payload;
     hold->bytes += in->view.payload_len;
@@ -139,6 +140,12 @@ static int look(struct es_core *core, struct es_held *held, struct es_proc *proc
     return 0;
 }
 
+static void keep(struct es_hold *hold, uint32_t i, uint32_t kept)
+{
+    if (i != kept)
+        hold->items[kept] = hold->items[i];
+}
+
 static int scan(struct es_core *core, uint64_t key)
 {
     struct es_hold *hold = &core->hold;
@@ -148,10 +155,14 @@ static int scan(struct es_core *core, uint64_t key)
     hold->next = UINT64_MAX;
     hold->overdue = false;
     for (uint32_t i = 0; i < n; i++) {
+        struct es_proc *proc = es_proc_at(&core->processes, hold->items[i].place);
+        if (proc->scan == hold->scan && key != UINT64_MAX) { /* most are: it stays behind another one of its process */
+            keep(hold, i, kept++);
+            continue;
+        }
         struct es_held held = hold->items[i];
-        struct es_proc *proc = es_proc_find(&core->processes, held.in.view.pid);
-        bool waits = true, is_first = !proc || proc->scan != hold->scan || key == UINT64_MAX;
-        if (r == 0 && is_first)
+        bool waits = true;
+        if (r == 0)
             r = look(core, &held, proc, key, &waits);
         if (waits) {
             hold->items[kept++] = held;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "engine/timers.h"
 
 void es_mails_fini(struct es_mails *mails)
 {
@@ -130,6 +131,10 @@ int es_mail_delivered(struct es_mails *mails, struct es_processes *processes, st
         mails->evicted++;
     }
     struct es_mail mail = {.hash = event->hash, .corr = event->corr, .seq = event->seq, .time = event->time};
+    if (es_ref_class_of(event->peer) == ES_REF_ATOM) {
+        mail.timer = es_timers_told(event).kind;
+        mail.started = event->cause;
+    }
     return es_mail_push(mails, waits, &mail);
 }
 

@@ -17,13 +17,23 @@ static bool skip_atom(struct es_reader *r)
     }
 }
 
+/* An atom, or gen_event's: a pid. */
+static bool skip_label(struct es_reader *r)
+{
+    struct es_reader pid = *r;
+    if (es_reader_u8(&pid) != ES_T_NEW_PID)
+        return skip_atom(r);
+    *r = pid;
+    return skip_atom(r) && es_reader_take(r, 12) != NULL;
+}
+
 /* A call, {Label, {Pid, Tag}, Request}, whose Pid is the sender: then the reference in Tag is the sender's own, and a reply sent to it
  * goes to the sender. Read by hand, as every call passes here. */
 static bool is_own_call(const struct es_input *in)
 {
     struct es_reader r;
     es_reader_init(&r, in->view.payload, in->view.payload_len);
-    if (es_reader_u8(&r) != ES_T_SMALL_TUPLE || es_reader_u8(&r) != 3 || !skip_atom(&r) ||
+    if (es_reader_u8(&r) != ES_T_SMALL_TUPLE || es_reader_u8(&r) != 3 || !skip_label(&r) ||
         es_reader_u8(&r) != ES_T_SMALL_TUPLE || es_reader_u8(&r) != 2 || es_reader_u8(&r) != ES_T_NEW_PID ||
         !skip_atom(&r))
         return false;
@@ -186,8 +196,8 @@ int es_message_delivered(struct es_core *core, struct es_proc *proc, const struc
     bool anonymous = core->by_content && in->view.peer == 0;
     *ret_waits = false;
     if (in->view.peer && in->view.peer == core->names.word_ref[ES_W_CLOCK_SERVICE]) {
-        es_timers_fired(core, in, ret_finding);
-        core->fired[ret_finding->state]++;
+        *ret_waits = !es_timers_fired(core, in, ret_finding) && !last;
+        core->fired[ret_finding->state] += !*ret_waits;
         return 0;
     }
     if (es_ref_class_of(in->view.peer) != ES_REF_PID && !anonymous)

@@ -28,7 +28,7 @@
     W(GEN_SERVER, "gen_server") W(GEN_STATEM, "gen_statem") W(GEN_EVENT, "gen_event") W(SUPERVISOR, "supervisor")         \
     W(SUPERVISOR_BRIDGE, "supervisor_bridge") W(EX_GEN_SERVER, "Elixir.GenServer") W(GEN, "gen") W(PROC_LIB, "proc_lib")  \
     W(INIT_P, "init_p") W(SYSTEM_REPLACE_STATE, "system_replace_state") W(NAME, "name") W(REGISTERED_NAME, "registered_name") W(NODE, "node") W(UNDEFINED, "undefined") \
-    W(TIMEOUT, "timeout") W(POSTPONE, "postpone") W(TRUE, "true") W(ERLANG, "erlang") W(SEND_AFTER, "send_after") \
+    W(TIMEOUT, "timeout") W(STATE_TIMEOUT, "state_timeout") W(START_TIMER, "start_timer") W(POSTPONE, "postpone") W(TRUE, "true") W(ERLANG, "erlang") W(SEND_AFTER, "send_after") \
     W(CLOCK_SERVICE, "clock_service") W(NORMAL, "normal") W(LINKS, "links") W(INTERNAL, "internal") W(ENTER, "enter")
 /* clang-format on */
 

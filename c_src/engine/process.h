@@ -27,13 +27,18 @@ enum es_proc_flag {
 struct es_mail_list {
     uint32_t first, last, n; /* places + 1 in the pool of nodes; 0: none */
 };
+#define ES_TIMER_SETS 4u /* kinds; of more, those that were set last */
 struct es_mailbox {
     struct es_mail_list waits, postponed; /* postponed: were handled, and come again or may */
     bool gave_up;                         /* something postponed was forgotten */
-    uint32_t epoch, streak;               /* another epoch than es_pairs: a delivery may be missing in it */
-    uint64_t timeout;             /* since its last callback ended, this `receive … after` did; 0 = none did */
-    struct es_handled {           /* by the callback that was called last */
-        uint64_t hash, corr, seq; /* seq 0: not known */
+    struct es_timer_set {                 /* when a state machine's timers were set last, by kind */
+        uint64_t kind, seq;
+    } set[ES_TIMER_SETS];
+    uint64_t set_before;                 /* of all others not later than this, as far as is known */
+    uint32_t epoch, streak;              /* another epoch than es_pairs: a delivery may be missing in it */
+    uint64_t timeout;                    /* since its last callback ended, this `receive … after` did; 0 = none did */
+    struct es_handled {                  /* by the callback that was called last */
+        uint64_t hash, timer, corr, seq; /* seq 0: not known */
         int64_t time;
         es_ref module, function; /* of the callback */
         uint16_t arity;
@@ -60,12 +65,14 @@ struct es_proc {
     es_ref waits_for;            /* whose send the first of those that wait waits for … */
     uint64_t held_key, held_due; /* … its place in the order, and when it has waited long enough */
     int64_t died;                /* by the stamp of its exit */
-    uint32_t scan;               /* last scan of the waiting that met it */
-    uint32_t index, next;        /* its own place; next free one, or next to be dropped */
+    uint64_t timer_seq;          /* its call of erlang:start_timer that has not returned; 0 */
+    int64_t timer_due;
+    uint32_t scan;        /* last scan of the waiting that met it */
+    uint32_t index, next; /* its own place; next free one, or next to be dropped */
     uint8_t state_name[30];
-    es_ref state_module;                   /* whose state the hash is of */
-    uint64_t state_hash;                   /* 0 = no version yet */
-    es_ref callback;                       /* module a behaviour runs in it, 0 = unknown */
+    es_ref state_module;              /* whose state the hash is of */
+    uint64_t state_hash, state_check; /* fingerprint of its last version, lower and upper half; 0 = none; not known */
+    es_ref callback;                  /* module a behaviour runs in it, 0 = unknown */
     es_ref called_module, called_function; /* the callback that gen_server is calling now, 0 = none */
     struct es_mailbox mailbox;
     struct es_process row;

@@ -47,10 +47,15 @@ static int replay_names(struct es_core *core, struct es_recording *recording, in
 /* Whether a state machine has postponed what it handled is in the value it returned. */
 static int replay_end(struct es_core *core, struct es_proc *proc, const struct es_event *event)
 {
-    enum es_postponed postponed = ES_POSTPONED_NOT;
-    if (proc->mailbox.handled.behaviour == ES_B_STATEM)
-        postponed = event->flags & ES_E_CALLBACK ? es_states_postponed(&core->names, event) : ES_POSTPONED_UNKNOWN;
-    return es_mail_ended(&core->mails, proc, event, postponed);
+    struct es_actions actions = {.postponed = ES_POSTPONED_NOT};
+    if (proc->mailbox.handled.behaviour == ES_B_STATEM && event->flags & ES_E_CALLBACK) {
+        es_actions_read(&core->names, event, &actions);
+        es_mail_timers(proc, &actions, event->seq);
+    } else if (proc->mailbox.handled.behaviour == ES_B_STATEM) {
+        actions.postponed = ES_POSTPONED_UNKNOWN;
+    }
+    int r = es_mail_ended(&core->mails, proc, event, actions.postponed);
+    return r == 0 && proc->timer_seq ? es_timers_started(core, proc, event) : r;
 }
 
 static void replay_death(struct es_core *core, const struct es_event *event)
@@ -87,8 +92,11 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
     case ES_K_DELIVER:
         if (event->cause)
             es_pairs_confirm(&core->pairs, &m, event->cause);
+        if (event->cause && event->peer == core->names.word_ref[ES_W_CLOCK_SERVICE])
+            es_timers_confirm(&core->timers, event);
         return es_mail_delivered(&core->mails, &core->processes, proc, event);
     case ES_K_STATE:
+        proc->state_check = 0;
         proc->state_hash = event->flags & (ES_E_CUT | ES_E_REDACTED | ES_E_STATE_MISSED) ? 0 : event->hash;
         if (es_names_word(&core->names, event->function) != ES_W_SYSTEM_REPLACE_STATE)
             proc->state_module = event->module;
@@ -102,7 +110,7 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
             proc->mailbox.handled.epoch = core->pairs.epoch;
             proc->mailbox.handled.behaviour = es_states_callback(&core->states, &core->names, event).behaviour;
         }
-        return 0;
+        return event->hash && !(event->flags & ES_E_CALLBACK) ? es_timers_set(core, proc, event) : 0;
     case ES_K_RETURN:
     case ES_K_EXCEPTION: return replay_end(core, proc, event);
     case ES_K_LINK:
@@ -157,6 +165,7 @@ static int replay_group(struct es_core *core, struct es_recording *recording)
     while (first > 0 && blocks[first - 1].last_seq >= keyframe.first_seq)
         first--;
     uint64_t from = keyframe.first_seq;
+    core->mails.known_from = from > 1 ? from : 0;
     r = replay_processes(core, recording);
     if (r == 0)
         r = es_keyframe_load(core, keyframe.bytes, keyframe.len);

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-#define MAGIC 0x31535345u /* "ESS1" */
+#define MAGIC 0x32535345u /* "ESS2" */
 #define NAMES_KEPT 4096u  /* of state machines' states */
 
 struct module_row {

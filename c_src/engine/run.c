@@ -26,8 +26,10 @@
 #define TAIL_MS 1000u /* what a flight recorder adds after its trigger */
 #define FULL_MS 3000u /* a full disk is tried again for so long */
 #define FULL_STEP_MS 100u
-#define SLEEP_MIN_US 500u
-#define SLEEP_MAX_US 5000u
+#define EVENTS_BUSY 1024u     /* in a round */
+#define SLEEP_MIN_US 500u     /* after such a one */
+#define SLEEP_ACTIVE_US 1000u /* where there was something */
+#define SLEEP_MAX_US 5000u    /* where there was nothing for the last 150 ms */
 
 struct engine {
     struct es_arena *arena;
@@ -141,6 +143,7 @@ static int begin(struct engine *e)
         r = es_resume(&e->drain, e->options.store.path);
     if (r == 0 && e->resumed)
         r = es_store_count(e->store, "engine.takeovers", 1);
+    e->core.latency = (struct es_latency){.map = &e->drain.clock, .clock = (enum es_clock)e->head->clock};
     beat(e);
     e->began = e->committed = e->rated = e->now;
     e->rated_seq = e->core.next_seq;
@@ -211,7 +214,8 @@ static bool wants_commit(const struct engine *e, bool more)
     if (bytes < ES_STORE_BATCH_BYTES && can_wait(e, more, part))
         return false;
     uint32_t ms = e->options.commit_ms ? e->options.commit_ms : 100;
-    if (e->full == 0 && es_store_group_full(e->store)) /* a question about a moment reads half a group: it is to end in time */
+    if (e->full == 0 &&
+        es_store_group_full(e->store)) /* a question about a moment reads half a group: it is to end in time */
         return true;
     if (events >= EVENTS_A_COMMIT || bytes >= ES_STORE_BATCH_BYTES || part >= RING_PART)
         return true;
@@ -304,10 +308,8 @@ static void look_at_stop(struct engine *e)
 
 static void rest(struct engine *e, uint64_t events)
 {
-    if (events >= 4096)
-        e->sleep_us = SLEEP_MIN_US;
-    else if (e->sleep_us < SLEEP_MAX_US)
-        e->sleep_us = e->sleep_us * 3 / 2 < SLEEP_MAX_US ? e->sleep_us * 3 / 2 : SLEEP_MAX_US;
+    uint32_t longer = e->sleep_us + e->sleep_us / 32, most = events > 0 ? SLEEP_ACTIVE_US : SLEEP_MAX_US;
+    e->sleep_us = events >= EVENTS_BUSY ? SLEEP_MIN_US : longer < most ? longer : most;
     struct timespec pause = {.tv_nsec = (long)e->sleep_us * 1000};
     nanosleep(&pause, NULL);
 }
@@ -336,6 +338,7 @@ static int one_round(struct engine *e)
     int r = es_drain_look(&e->drain, false);
     if (r == 0)
         r = es_drain_run(&e->drain, records_a_run(e), &more);
+    es_store_hurry(e->store, more);
     if (r == 0 && wants_commit(e, more))
         r = commit(e);
     look_at_trigger(e);
@@ -349,9 +352,11 @@ static int one_round(struct engine *e)
 static int drain_all(struct engine *e)
 {
     bool more = true;
+    e->core.latency.map = NULL; /* how long the rest takes is nobody's waiting */
     int r = es_drain_look(&e->drain, true);
     while (r == 0 && more && !e->core.full && e->full == 0) {
         r = es_drain_run(&e->drain, records_a_run(e), &more);
+        es_store_hurry(e->store, more);
         beat(e);
         if (r == 0 && wants_commit(e, more))
             r = commit(e);

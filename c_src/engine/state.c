@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "store/event.h"
@@ -211,58 +212,6 @@ static struct places in_statem(const struct value *v, enum es_callback callback)
     }
 }
 
-/* Element with a state machine's actions; 0 none. */
-static uint32_t actions_in_statem(const struct value *v)
-{
-    switch (v->word) {
-    case ES_W_NEXT_STATE: return v->n == 4 ? 3 : 0;
-    case ES_W_KEEP_STATE:
-    case ES_W_REPEAT_STATE: return v->n == 3 ? 2 : 0;
-    case ES_W_KEEP_STATE_AND_DATA:
-    case ES_W_REPEAT_STATE_AND_DATA: return v->n == 2 ? 1 : 0;
-    default: return 0;
-    }
-}
-
-/* postpone, {postpone, Bool}, or another action. */
-static enum es_postponed read_action(const struct es_names *names, struct es_reader *r, enum es_postponed before)
-{
-    struct es_reader inside = *r;
-    struct es_token token, value;
-    if (es_token_next(&inside, &token) < 0 || es_term_skip(r) < 0 || token.type == ES_TOK_CUT)
-        return ES_POSTPONED_UNKNOWN;
-    if (es_names_token_word(names, &token) == ES_W_POSTPONE)
-        return ES_POSTPONED;
-    if (token.type != ES_TOK_TUPLE || token.count != 2 || es_token_next(&inside, &token) < 0 ||
-        es_names_token_word(names, &token) != ES_W_POSTPONE || es_token_next(&inside, &value) < 0)
-        return before;
-    return es_names_token_word(names, &value) == ES_W_TRUE ? ES_POSTPONED : ES_POSTPONED_NOT;
-}
-
-enum es_postponed es_states_postponed(const struct es_names *names, const struct es_event *event)
-{
-    struct value value;
-    struct es_reader r;
-    struct es_token token;
-    enum es_postponed postponed = ES_POSTPONED_NOT;
-    if (event->kind == ES_K_EXCEPTION || event->payload_len == 0)
-        return ES_POSTPONED_UNKNOWN; /* what it threw may be an answer */
-    read_value(names, event->payload, event->payload + event->payload_len, &value);
-    read_cut_word(names, &value);
-    uint32_t place = actions_in_statem(&value);
-    if (value.word == ES_W_NONE || place >= value.n_parts)
-        return value.n_parts < value.n || value.n == 0 ? ES_POSTPONED_UNKNOWN : ES_POSTPONED_NOT;
-    if (place == 0)
-        return ES_POSTPONED_NOT;
-    es_reader_init(&r, value.parts[place].at, (size_t)(value.parts[place].end - value.parts[place].at));
-    struct es_reader list = r;
-    if (es_token_next(&list, &token) < 0 || token.type != ES_TOK_LIST)
-        return read_action(names, &r, postponed);
-    for (uint32_t i = 0; i < token.count && postponed != ES_POSTPONED_UNKNOWN; i++)
-        postponed = read_action(names, &list, postponed);
-    return postponed;
-}
-
 static struct places in_handler(const struct value *v, enum es_callback callback, bool is_call)
 {
     int state = callback == ES_CB_HANDLE && is_call ? 2 : 1;
@@ -288,14 +237,8 @@ int es_states_reserve(struct es_states *states, size_t len)
 /* Whether a term has marks of what was cut, or redacted. Looked for only where the whole value is said to have some. */
 static uint8_t marks_in(const uint8_t *bytes, size_t len)
 {
-    struct es_reader r;
-    struct es_token token;
-    uint8_t flags = 0;
-    es_reader_init(&r, bytes, len);
-    while (es_reader_left(&r) > 0 && es_token_next(&r, &token) == 0)
-        if (token.type == ES_TOK_CUT)
-            flags |= token.cut.type == ES_CUT_REDACTED ? ES_E_REDACTED : ES_E_CUT;
-    return flags;
+    uint32_t cuts = es_term_cuts(bytes, len), redacted = UINT32_C(1) << ES_CUT_REDACTED;
+    return (uint8_t)((cuts & redacted ? ES_E_REDACTED : 0) | (cuts & ~redacted ? ES_E_CUT : 0));
 }
 
 /* {Name, Data} of a state machine; the name is remembered for versions that only bring data. */
@@ -324,15 +267,26 @@ static void put_value(struct es_writer *w, const struct es_event *event, struct 
     es_write_bytes(w, state.end, (size_t)(end - state.end));
 }
 
+/* Neither half is 0, which means that there is none. */
+static void set_fingerprint(struct es_version *version)
+{
+    XXH128_hash_t both = XXH3_128bits(version->state, version->state_len);
+    version->hash = both.low64 ? both.low64 : 1;
+    version->check = both.high64 ? both.high64 : 1;
+}
+
+/* After a take-over only the half that is in the recording is known of the version before. */
 static void note_version(struct es_proc *proc, es_ref module, struct es_version *version)
 {
-    bool known = proc->state_hash == version->hash && proc->state_module == module;
+    bool known = proc->state_hash == version->hash && proc->state_module == module &&
+                 (proc->state_check == version->check || proc->state_check == 0);
     if (known && !(version->flags & (ES_E_CUT | ES_E_REDACTED))) {
         version->what = ES_V_SAME;
         version->flags = ES_E_STATE_SAME;
         version->state_len = 0;
     }
     proc->state_hash = version->flags & (ES_E_CUT | ES_E_REDACTED) ? 0 : version->hash;
+    proc->state_check = version->check;
     proc->state_module = module;
 }
 
@@ -353,8 +307,7 @@ static int new_version(struct es_states *states, struct es_proc *proc, const str
         version->state = states->scratch;
         version->state_len = (uint32_t)(w.at - states->scratch);
     }
-    uint64_t hash = es_hash_bytes(version->state, version->state_len, 0);
-    version->hash = hash ? hash : 1;
+    set_fingerprint(version);
     if (event->flags & (ES_E_CUT | ES_E_REDACTED))
         version->flags = marks_in(version->state, version->state_len);
     version->value = w.at;
@@ -391,8 +344,7 @@ static int replaced(struct es_states *states, struct es_proc *proc, const struct
     version->what = ES_V_NEW;
     version->state = state.at;
     version->state_len = (uint32_t)(state.end - state.at);
-    uint64_t hash = es_hash_bytes(state.at, version->state_len, 0);
-    version->hash = hash ? hash : 1;
+    set_fingerprint(version);
     if (event->flags & (ES_E_CUT | ES_E_REDACTED))
         version->flags = marks_in(version->state, version->state_len);
     es_writer_init(&w, states->scratch, states->room);

@@ -44,14 +44,10 @@ struct es_callback_of {
 struct es_callback_of es_states_callback(const struct es_states *states, const struct es_names *names,
                                          const struct es_event *event);
 
-/* Whether a state machine's answer postpones the event that it was called for. */
-enum es_postponed { ES_POSTPONED_NOT, ES_POSTPONED, ES_POSTPONED_UNKNOWN };
-enum es_postponed es_states_postponed(const struct es_names *names, const struct es_event *event);
-
 enum es_version_what { ES_V_NONE, ES_V_NEW, ES_V_SAME, ES_V_MISSED };
 struct es_version {
     uint8_t what, flags; /* enum es_version_what; flags of the state's event */
-    uint64_t hash;
+    uint64_t hash, check; /* XXH3-128 of the encoded state: its lower half goes with the event */
     const uint8_t *state; /* the new version */
     uint32_t state_len;
     const uint8_t *value; /* what remains of the value, with a mark in the state's place */

@@ -16,13 +16,20 @@ static const struct {
     {ES_E_MOVED, "moved"},
 };
 
+/* One flag means different things of different kinds. */
+static const char *flag_name(const struct es_event *event, size_t i)
+{
+    if (flag_names[i].flag != ES_E_CALLBACK)
+        return flag_names[i].name;
+    return event->kind == ES_K_SEND ? "request" : event->kind == ES_K_DELIVER ? "reply" : flag_names[i].name;
+}
+
 static void add_flags(const struct es_event *event, struct es_shown *ret)
 {
     ret->n_flags = 0;
     for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++)
         if (event->flags & flag_names[i].flag)
-            ret->flags[ret->n_flags++] =
-                flag_names[i].flag == ES_E_REQUEST && event->kind == ES_K_SEND ? "request" : flag_names[i].name;
+            ret->flags[ret->n_flags++] = flag_name(event, i);
 }
 
 void es_flags_print(uint8_t flags, char *text, size_t room)
@@ -63,6 +70,7 @@ void es_shown_fill(struct es_query *query, const struct es_event *event, const s
                    struct es_shown *ret)
 {
     clear(ret);
+    ret->node = event->pid && query->n_nodes > 0 ? es_query_node(query, es_ref_node(event->pid)) : NULL;
     es_query_print_who(query, event->pid, show->erlang, &ret->pid);
     add_name_of(query, event->pid, event->time, show->erlang, &ret->name);
     es_query_print_who(query, event->peer, show->erlang, &ret->peer);

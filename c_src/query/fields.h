@@ -10,6 +10,7 @@ struct es_shown {
     const char *flags[8];
     size_t n_flags;
     bool has_arity;
+    const char *node; /* in a merged recording */
     uint64_t parent;
     int64_t wall; /* INT64_MIN: unknown */
 };

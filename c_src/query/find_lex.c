@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "query/find.h"
+#include "query/nodes.h"
 
 int es_find_wrong(const char *text, size_t at, const char *message, const char *what)
 {
@@ -203,12 +204,12 @@ static int lex_pid(struct es_lexer *l, struct es_lexed *word)
 {
     size_t from = l->at;
     l->at += strncmp(l->text + l->at, "#PID", 4) == 0 ? 4 : 0;
-    size_t len = strcspn(l->text + l->at, ">");
-    if (l->at + len >= l->len || strspn(l->text + l->at, "<0123456789.") < len)
+    size_t len = es_pid_text(l->text + l->at);
+    if (len == 0)
         return es_find_wrong(l->text, from, "a pid looks like <0.123.0>", "");
     word->word = ES_W_PID;
-    es_text_add(&word->text, l->text + l->at, len + 1);
-    l->at += len + 1;
+    es_text_add(&word->text, l->text + l->at, len);
+    l->at += len;
     return word->text.failed ? -ENOMEM : 0;
 }
 
@@ -261,7 +262,8 @@ int es_lex(struct es_lexer *l, struct es_lexed *word)
         word->word = ES_W_ATOM;
         return rc;
     }
-    if ((c == '<' && isdigit((unsigned char)next)) || strncmp(l->text + l->at, "#PID<", 5) == 0) {
+    if ((c == '<' && (isdigit((unsigned char)next) || es_pid_text(l->text + l->at))) ||
+        strncmp(l->text + l->at, "#PID<", 5) == 0) {
         if (c == '#' || strcspn(l->text + l->at, ">") < strcspn(l->text + l->at, " \t\n()"))
             return lex_pid(l, word);
         return lex_sign(l, word);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "query/find.h"
+#include "query/nodes.h"
 
 #define ALL_KINDS ((UINT64_C(1) << ES_KIND_MAX) - 1)
 
@@ -72,15 +73,15 @@ static int add_named(struct es_query *query, struct es_find_area *area, const ch
 static int restrict_pids(struct es_query *query, struct es_find_area *area, const struct es_find_operand *field,
                          const struct es_find_operand *value)
 {
-    unsigned number, serial;
+    es_ref pid;
     const char *text = value->value.text;
     if (value->is_field || value->value.is != ES_FV_TEXT)
         return 0;
     area->all_pids = false;
     if (field->field == ES_FF_NAME)
         return add_named(query, area, text);
-    if (sscanf(text, "<0.%9u.%10u>", &number, &serial) == 2 && number <= 0x0fffffff)
-        return add_pid(area, es_ref_pid(number, serial));
+    if (es_pid_text(text) && es_read_pid(query, text, &pid))
+        return add_pid(area, pid);
     area->all_pids = true; /* a port, or nothing that is */
     return 0;
 }

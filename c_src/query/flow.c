@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "query/inner.h"
+#include "query/nodes.h"
 
 #define BEHIND 262144u /* events looked at behind the end, for what was under way */
 #define KINDS                                                                                 \
@@ -61,7 +61,7 @@ static int add_sides(struct walk *w)
         rc = add_side(w, r->to[i], SIDE_TO);
     for (size_t i = 0; rc == 0 && i < n; i++)
         if (names[i].name && side_of(w, names[i].pid))
-            rc = add_side(w, names[i].name, side_of(w, names[i].pid));
+            rc = add_side(w, es_nodes_address(names[i].name, es_ref_node(names[i].pid)), side_of(w, names[i].pid));
     return rc;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "query/index.h"
+#include "query/nodes.h"
 #include "wire/term.h"
 
 #define LOOKED_AT 256u /* deliveries */
@@ -77,8 +78,7 @@ static bool is_signal_of(struct es_query *query, struct bytes argument, es_ref p
     if (!exit &&
         !(token.count == 5 && is_atom(query, word, "DOWN") && take_term(&r, &skipped) && take_term(&r, &skipped)))
         return false;
-    return es_token_next(&r, &token) == 0 && token.type == ES_TOK_PID &&
-           es_ref_pid((uint32_t)token.number, token.serial) == pid;
+    return es_token_next(&r, &token) == 0 && token.type == ES_TOK_PID && es_nodes_pid(query, &token) == pid;
 }
 
 /* gen_server gets the message as its first argument, gen_statem behind the kind of event. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a recording holds, from its index and counters alone. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -43,6 +44,58 @@ static void add_blocks(struct es_query *query, struct es_info *info)
     es_query_span(query, &info->first_time, &info->last_time);
 }
 
+/* ---- how long events were under way -------------------------------------------------------------------------------- */
+
+#define SIZES 128u
+static const char latency_name[] = "engine.latency.";
+
+struct sizes {
+    struct size {
+        uint64_t limit, events;
+    } at[SIZES];
+    size_t n;
+    uint64_t events;
+};
+
+static int add_size(const char *name, uint64_t value, void *context)
+{
+    struct sizes *sizes = context;
+    if (strncmp(name, latency_name, sizeof latency_name - 1) != 0 || sizes->n == SIZES || value > UINT64_MAX / SIZES)
+        return 0;
+    sizes->at[sizes->n++] = (struct size){strtoull(name + sizeof latency_name - 1, NULL, 10), value};
+    sizes->events += value;
+    return 0;
+}
+
+static int by_limit(const void *a, const void *b)
+{
+    const struct size *x = a, *y = b;
+    return (x->limit > y->limit) - (x->limit < y->limit);
+}
+
+/* Below it are this part of all, in hundredths. */
+static uint64_t part(const struct sizes *sizes, uint64_t hundredths)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizes->n; i++) {
+        sum += sizes->at[i].events;
+        if ((double)sum * 100 >= (double)sizes->events * (double)hundredths)
+            return sizes->at[i].limit;
+    }
+    return 0;
+}
+
+static int add_latency(struct es_recording *recording, struct es_info_latency *ret_latency)
+{
+    struct sizes sizes = {.n = 0};
+    int rc = es_recording_each_counter(recording, add_size, &sizes);
+    if (rc < 0 || sizes.events == 0)
+        return rc;
+    qsort(sizes.at, sizes.n, sizeof *sizes.at, by_limit);
+    *ret_latency = (struct es_info_latency){part(&sizes, 50), part(&sizes, 99), part(&sizes, 100), sizes.events};
+    return 0;
+}
+
 int es_query_info(struct es_query *query, struct es_info *ret_info)
 {
     struct es_info info = {0};
@@ -59,6 +112,8 @@ int es_query_info(struct es_query *query, struct es_info *ret_info)
             info.losses_by_kind[losses[i].kind] += losses[i].count;
     }
     int rc = es_recording_each_counter(recording, add_pairs, &info);
+    if (rc == 0)
+        rc = add_latency(recording, &info.latency);
     if (rc < 0)
         return es_fail(rc, "the counters cannot be read");
     info.damaged = es_recording_damaged(recording, &damaged);

@@ -26,6 +26,7 @@ void es_refmap_fini(struct es_refmap *map);
 #define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
 #define ES_VERSIONS_KEPT 64
+#define ES_CHANGED_KEPT 16
 
 struct es_held {
     struct es_block *block;
@@ -37,12 +38,15 @@ struct es_parents;
 struct es_shown;
 struct es_worlds;
 struct es_versions;
+struct es_changed;
 struct es_index;
 
 struct es_query {
     struct es_recording *recording;
     struct es_print print[2]; /* [erlang] */
     char *path, *node;
+    struct es_print_node *nodes; /* of a merged recording (nodes.h) */
+    size_t n_nodes;
     bool has_wall;
     int64_t wall_offset; /* wall clock - monotonic, ns */
 
@@ -57,6 +61,8 @@ struct es_query {
 
     struct es_versions *versions[ES_VERSIONS_KEPT]; /* of the processes asked for last */
     size_t next_versions;
+    struct es_changed *changed[ES_CHANGED_KEPT]; /* only where they are */
+    size_t next_changed;
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_lane_index *lanes;   /* levels of detail of blocks that timelines touched */
@@ -65,6 +71,9 @@ struct es_query {
     struct es_refmap ended;        /* functions of which some call has a recorded end */
     bool ended_ready;
     struct es_index *index; /* of the blocks asked for last */
+
+    int (*tick)(void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
+    void *tick_context;
 };
 
 /* Index of the block that holds `seq`, or of the first one behind it; the number of blocks where there is
@@ -93,7 +102,11 @@ void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct 
 void es_parents_free(struct es_parents *parents);
 void es_worlds_free(struct es_worlds *worlds);
 void es_versions_free(struct es_versions *versions);
+void es_changed_free(struct es_changed *changed);
 
+/* The events that made the versions of a process: from the index of states, quick where es_query_versions() reads every block. Valid until
+ * ES_CHANGED_KEPT other processes were asked for. */
+int es_query_version_places(struct es_query *query, es_ref pid, const uint64_t **ret_list, size_t *ret_n);
 /* One version, from its event. */
 int es_query_version_info(struct es_query *query, uint64_t seq, struct es_version_info *ret_info);
 

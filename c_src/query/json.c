@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One event as a JSON object: the stable contract of docs/cli-events.md. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "query/fields.h"
 
@@ -48,6 +49,12 @@ static void add_hash(struct es_text *out, const char *key, uint64_t value)
     es_text_json(out, text, sizeof text);
 }
 
+static void add_node(struct es_text *out, const char *node)
+{
+    add_key(out, "node");
+    es_text_json(out, node, strlen(node));
+}
+
 static void add_always(const struct es_event *event, const struct es_shown *shown, struct es_text *out)
 {
     es_text_puts(out, "{\"seq\":");
@@ -58,6 +65,8 @@ static void add_always(const struct es_event *event, const struct es_shown *show
     es_text_puts(out, event->kind < ES_KIND_MAX ? es_kind_table[event->kind].name : "unknown");
     es_text_puts(out, "\"");
     add_text(out, "pid", &shown->pid);
+    if (shown->node)
+        add_node(out, shown->node);
     add_text(out, "name", &shown->name);
     add_text(out, "peer", &shown->peer);
     add_text(out, "module", &shown->module);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "query/inner.h"
+#include "query/nodes.h"
 
 #define NEAR_MAX 5
 #define NAME_MAX_BYTES 255
@@ -74,23 +74,6 @@ static int not_found(struct es_query *query, const char *text, const struct near
 }
 
 /* ---- pids ---------------------------------------------------------------------------------------------------------- */
-
-/* "<0.1.2>", "0.1.2", "#PID<0.1.2>". */
-static bool read_pid(const char *text, es_ref *ret_pid)
-{
-    unsigned number, serial;
-    int end = 0;
-    const char *at = strncmp(text, "#PID", 4) == 0 ? text + 4 : text;
-    bool bracket = *at == '<';
-    at += bracket;
-    if (strspn(at, "0123456789.>") != strlen(at) || strlen(at) > 32 ||
-        sscanf(at, "0.%u.%u%n", &number, &serial, &end) != 2)
-        return false;
-    if (strcmp(at + end, bracket ? ">" : "") != 0 || number > 0x0fffffff)
-        return false;
-    *ret_pid = es_ref_pid(number, serial);
-    return true;
-}
 
 /* Is it in any block? A process that is not in the table may still have sent something. */
 static bool has_events(struct es_query *query, es_ref pid)
@@ -201,7 +184,7 @@ int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, s
 {
     struct found found = {0};
     es_ref pid;
-    int rc = read_pid(text, &pid) ? find_pid(query, text, pid, &found) : find_name(query, text, &found);
+    int rc = es_read_pid(query, text, &pid) ? find_pid(query, text, pid, &found) : find_name(query, text, &found);
     if (rc < 0) {
         free(found.pids);
         return rc == -ENOMEM ? es_fail(rc, "no memory to look for %s", text) : rc;

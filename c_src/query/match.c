@@ -149,6 +149,8 @@ bool es_match_head(struct es_match *match, const struct es_event *event)
     if (f->n_pids == 1 ? event->pid != match->pids[0]
                        : f->n_pids > 0 && !bsearch(&event->pid, match->pids, f->n_pids, sizeof *match->pids, by_ref))
         return false;
+    if (f->node && (event->pid == ES_REF_NONE || es_ref_node(event->pid) + 1 != f->node))
+        return false;
     return !match->module || has_module(match, event->module);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "query/inner.h"
+#include "query/nodes.h"
 
 const char *const es_status_names[ES_STATUS_MAX] = {NULL, "running", "runnable", "waiting"};
 const char *const es_at_names[ES_AT_INITIAL + 1] = {NULL, "scheduled", "call", "initial"};
@@ -162,9 +162,11 @@ static void find_inside(const struct es_world *world, struct es_moment_row *row)
 static es_ref find_name(struct build *b, es_ref name)
 {
     for (size_t i = 0; !b->names_ready && i < b->moment->n; i++) {
-        uint64_t *pid = b->moment->rows[i].name ? es_refmap_place(&b->names, b->moment->rows[i].name) : NULL;
+        const struct es_moment_row *row = &b->moment->rows[i];
+        uint64_t *pid =
+            row->name ? es_refmap_place(&b->names, es_nodes_address(row->name, es_ref_node(row->pid))) : NULL;
         if (pid)
-            *pid = b->moment->rows[i].pid;
+            *pid = row->pid;
     }
     b->names_ready = true;
     const uint64_t *pid = es_refmap_find(&b->names, name);
@@ -207,9 +209,7 @@ static void find_waits(struct build *b)
     for (size_t i = 0; i < b->moment->n; i++) {
         struct es_moment_row *row = &b->moment->rows[i];
         es_ref peer = row->proc ? row->proc->wait_peer : ES_REF_NONE;
-        row->waits_for = es_ref_class_of(peer) == ES_REF_ATOM  ? find_name(b, peer)
-                         : es_ref_class_of(peer) == ES_REF_PID ? peer
-                                                               : ES_REF_NONE;
+        row->waits_for = es_ref_class_of(peer) == ES_REF_PID ? peer : peer ? find_name(b, peer) : ES_REF_NONE;
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "query/fields.h"
 #include "query/index.h"
+#include "query/nodes.h"
 #include "query/timeline_index.h"
 
 static const uint8_t *look_up_atom(uint64_t word, size_t *ret_len, void *context)
@@ -15,7 +16,7 @@ static const uint8_t *look_up_atom(uint64_t word, size_t *ret_len, void *context
     return es_recording_define(query->recording, es_ref_make(ES_REF_ATOM, word), ret_len);
 }
 
-static void read_meta(struct es_query *query)
+static int read_meta(struct es_query *query)
 {
     const char *node = es_recording_meta(query->recording, "node");
     query->node = node ? strdup(node) : NULL;
@@ -24,12 +25,16 @@ static void read_meta(struct es_query *query)
     errno = 0;
     query->wall_offset = wall ? strtoll(wall, &end, 10) : 0;
     query->has_wall = wall && end != wall && *end == '\0' && errno == 0;
+    int rc = es_nodes_read(query);
     for (int erlang = 0; erlang < 2; erlang++)
         query->print[erlang] = (struct es_print){.erlang = erlang == 1,
                                                  .atoms = look_up_atom,
                                                  .context = query,
                                                  .local_node = query->node,
-                                                 .local_node_len = query->node ? strlen(query->node) : 0};
+                                                 .local_node_len = query->node ? strlen(query->node) : 0,
+                                                 .nodes = query->nodes,
+                                                 .n_nodes = query->n_nodes};
+    return rc;
 }
 
 int es_query_open(const char *path, struct es_query **ret_query)
@@ -48,9 +53,12 @@ int es_query_open(const char *path, struct es_query **ret_query)
         free(query);
         return rc;
     }
-    read_meta(query);
-    *ret_query = query;
-    return 0;
+    rc = read_meta(query);
+    if (rc < 0)
+        es_query_close(query);
+    else
+        *ret_query = query;
+    return rc;
 }
 
 /* What was learned from the recording as it was. */
@@ -91,6 +99,7 @@ void es_query_close(struct es_query *query)
     es_shown_fini(query->shown);
     free(query->shown);
     es_buf_fini(&query->state);
+    es_nodes_fini(query);
     free(query->path);
     free(query->node);
     free(query);
@@ -103,8 +112,8 @@ int es_query_refresh(struct es_query *query)
     forget(query);
     int rc = es_recording_refresh(query->recording);
     free(query->node);
-    read_meta(query);
-    return rc;
+    int read = read_meta(query);
+    return rc < 0 ? rc : read;
 }
 
 /* ---- single events ------------------------------------------------------------------------------------------------- */
@@ -243,6 +252,17 @@ static void print_name(struct es_query *query, es_ref ref, bool erlang, struct e
     }
 }
 
+static void print_node(const struct es_query *query, es_ref ref, struct es_text *out)
+{
+    unsigned node = es_ref_node(ref);
+    if (node == 0)
+        es_text_puts(out, "0");
+    else if (node < query->n_nodes)
+        es_print_node_label(&query->nodes[node], out);
+    else
+        es_text_printf(out, "?%u", node);
+}
+
 void es_query_print_ref(struct es_query *query, es_ref ref, bool erlang, struct es_text *out)
 {
     size_t len = 0;
@@ -250,13 +270,19 @@ void es_query_print_ref(struct es_query *query, es_ref ref, bool erlang, struct 
     switch (es_ref_class_of(ref)) {
     case ES_REF_NONE: break;
     case ES_REF_PID:
-        es_text_puts(out, erlang ? "<0." : "#PID<0.");
+        es_text_puts(out, erlang ? "<" : "#PID<");
+        print_node(query, ref, out);
+        es_text_puts(out, ".");
         es_text_uint(out, es_ref_pid_number(ref));
         es_text_puts(out, ".");
         es_text_uint(out, es_ref_pid_serial(ref));
         es_text_puts(out, ">");
         break;
-    case ES_REF_PORT: es_text_printf(out, "#Port<0.%llu>", (unsigned long long)es_ref_value(ref)); break;
+    case ES_REF_PORT:
+        es_text_puts(out, "#Port<");
+        print_node(query, ref, out);
+        es_text_printf(out, ".%llu>", (unsigned long long)es_ref_port_number(ref));
+        break;
     case ES_REF_ATOM: print_name(query, ref, erlang, out); break;
     default:
         term = es_recording_define(query->recording, ref, &len);

@@ -41,7 +41,8 @@ static int grow(struct es_paths *paths)
 
 int es_paths_find(struct es_paths *paths, uint32_t below, const struct es_event *call, uint32_t *ret_path)
 {
-    struct es_call_path path = {.below = below, .module = call->module, .function = call->function, .arity = call->arity};
+    struct es_call_path path = {
+        .below = below, .module = call->module, .function = call->function, .arity = call->arity};
     if (paths->n == paths->room && grow(paths) < 0)
         return -ENOMEM;
     size_t slot = slot_of(paths, &path);

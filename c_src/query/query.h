@@ -41,15 +41,27 @@ struct es_info {
     uint64_t replies[ES_CAUSE_MAX];  /* of the deliveries: those with the reference of a request of their receiver */
     uint64_t timers[ES_CAUSE_MAX];   /* of the deliveries: messages of the VM's timers */
     uint64_t exits[ES_CAUSE_MAX];    /* exits for whose cause there is anything to say */
+    struct es_info_latency {         /* ns, from an event in the VM until it had its place and its cause */
+        uint64_t p50, p99, max;      /* at most so long; a fifth too much, as sizes are counted */
+        uint64_t events;             /* that were looked at; 0: none, as of an import */
+    } latency;
     int64_t first_time, last_time;
     bool live, closed;
 };
 int es_query_info(struct es_query *query, struct es_info *ret_info);
 
+/* ---- nodes --------------------------------------------------------------------------------------------------------- */
+/* Nodes of a recording that was merged from several, which es_ref_node() of a pid or port counts; 0: it is of one node alone. */
+size_t es_query_nodes(const struct es_query *query);
+/* The name of a node, made unlike all others: shop@host, shop@host#2. NULL where it has none. */
+const char *es_query_node(const struct es_query *query, unsigned node);
+int es_query_node_by_name(const struct es_query *query, const char *name); /* -ENOENT says which there are */
+
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 struct es_filter {
     const es_ref *pids;
     size_t n_pids;                  /* any of these; 0 = all */
+    unsigned node;                  /* processes of the node with this number less 1; 0 = all */
     uint64_t kinds;                 /* set of 1 << es_kind, 0 = all */
     const char *module;             /* "MyApp.Cart", "my_mod", with a final '*' a prefix; NULL = all */
     int64_t since, until;           /* [since, until); INT64_MIN, INT64_MAX = no bound */
@@ -126,7 +138,7 @@ int es_query_ps(struct es_query *query, int64_t at, struct es_ps_row **ret_rows,
 
 /* Registered name of a process at a time, or the last it had before; ES_REF_NONE. INT64_MAX: its last one. */
 es_ref es_query_name(struct es_query *query, es_ref pid, int64_t at);
-/* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>"; several over time: all of them. free().
+/* The process with this name or "<0.1.2>" / "0.1.2" / "#PID<0.1.2>" / "<shop@host.1.2>"; several over time: all of them. free().
  * -ENOENT says what is near. */
 int es_query_pids(struct es_query *query, const char *text, es_ref **ret_pids, size_t *ret_n);
 
@@ -174,10 +186,9 @@ struct es_timeline {
     struct es_timeline_hole *holes; /* damaged blocks: what was there is unknown */
     size_t n_holes;
 };
-/* -EINVAL (no lanes, no pixels, too many, an empty window). es_timeline_free(*ret_timeline). */
+/* -EINVAL (no lanes, no pixels, too many, an empty window). Valid until the next question of this kind: the memory is used again. */
 int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
-                      struct es_timeline **ret_timeline);
-void es_timeline_free(struct es_timeline *timeline);
+                      const struct es_timeline **ret_timeline);
 
 /* ---- a moment ------------------------------------------------------------------------------------------------------ */
 /* The last event at or before this time; 0 where there is none. */
@@ -337,6 +348,7 @@ struct es_state {
     uint64_t lost;                  /* DOUBTFUL: calls and returns that were lost since; 0: the budget's doing */
     struct es_version_info version; /* in force */
     uint64_t shown;                 /* number of the version that the bytes are of; 0: none was captured */
+    uint64_t shown_seq;             /* its event */
     int64_t exited;                 /* INT64_MAX: it lived then */
     struct es_version_cause cause;
     uint8_t *bytes; /* owned */
@@ -345,12 +357,12 @@ struct es_state {
 /* The state of a process at a time. -ENOENT: it did not live yet; -ENODATA: no state is known of it then; both with
  * causes that say why, as far as the recording knows. After its exit: its last one. */
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state);
-/* The same right after event `seq`, of which `at` is the time. */
+/* The same right after event `seq`, quick: what counts versions (`number`, `of`, `shown`) is 0 until es_query_state_number() was asked for
+ * it. -ENODATA without a cause where none is known: es_query_state() says why. */
 int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state);
-/* How many versions there are; quick, as no event is read. */
-int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n);
-/* Version `number` of a process, from 1. -ENOENT. */
-int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info);
+int es_query_state_number(struct es_query *query, struct es_state *state);
+/* The version before event `seq`; -ENOENT without a cause where there is none. */
+int es_query_version_before(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_info *ret_info);
 void es_state_fini(struct es_state *state);
 
 /* Which of several processes (of one name, over time) is meant by a time: that which lived then, else the last one
@@ -626,6 +638,21 @@ struct es_cut_request {
     void *context;
 };
 int es_query_cut(struct es_query *query, const struct es_cut_request *request);
+
+/* Puts recordings of several nodes together into one, on the clock of the first. Messages between the nodes are paired and say how the
+ * clocks lie; docs/merge.md. */
+struct es_merge_request {
+    const char *path; /* of the result */
+    bool overwrite;
+    const int64_t *offsets; /* by hand, in ns, one for each recording but the first; NULL: to be found */
+    int (*tick)(double done, void *context);
+    void *context;
+};
+/* What is said of recording `k` of a merged one: metadata "merged.k.KEY"; NULL where nothing is. */
+const char *es_query_merged(struct es_query *query, size_t k, const char *key);
+size_t es_query_merged_count(struct es_query *query);
+/* -EINVAL: they cannot be put together, says why. `n` from 2 to 64. */
+int es_query_merge(struct es_query *const *queries, size_t n, const struct es_merge_request *request);
 
 enum es_export { ES_EXPORT_JSONL, ES_EXPORT_PERFETTO, ES_EXPORT_ETF };
 struct es_export_request {

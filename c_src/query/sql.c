@@ -62,6 +62,7 @@ void es_sql_close(struct es_sql *sql)
         free_words(&sql->words[1][i]);
     }
     es_refmap_fini(&sql->pid_numbers);
+    es_sql_versions_fini(&sql->versions);
     es_text_fini(&sql->scratch);
     es_buf_fini(&sql->state);
     free(sql);

@@ -73,6 +73,7 @@ enum es_sql_field { /* of an event */
                     ES_SQL_F_CALLBACK,
                     ES_SQL_F_END,
                     ES_SQL_F_CHANGED,
+                    ES_SQL_F_VERSION,
                     ES_SQL_F_CAPTURED
 };
 
@@ -238,28 +239,18 @@ bool es_sql_can_count(unsigned field);
 int es_sql_count(struct es_sql_scan *scan, const struct es_sql_counting *counting, struct es_sql_groups *ret_groups);
 void es_sql_groups_fini(struct es_sql_groups *groups);
 
-/* ---- spans (sql_spans.c) ----------------------------------------------------------------------------------------------- */
+/* ---- versions of states (sql_versions.c) ------------------------------------------------------------------------------- */
 
-/* A call whose end is known, or that is known to be open. */
-struct es_sql_span {
-    uint64_t seq; /* of the call */
-    uint64_t end_seq, parent;
-    int64_t time, end_time, inner; /* inner: ns of the spans made in it */
-    es_ref pid, module, function;
-    uint64_t tag; /* of whoever asks, 0 at the beginning */
-    uint16_t arity;
-    uint8_t end_kind; /* ES_K_NONE: open */
-    bool callback;
+struct es_sql_versions { /* all 0: nothing is known yet */
+    uint64_t *seqs;      /* of state events, in order */
+    uint32_t *numbers;   /* of their versions, from 1; 0: before the first */
+    size_t n, room;
+    struct es_refmap counts; /* process to number of its last version */
+    uint64_t next;           /* event to go on with */
 };
-struct es_sql_spans;
-int es_sql_spans_open(struct es_sql_scan *scan, struct es_sql_spans **ret_spans);
-/* 1 with the next span in order of ends, open ones at last; `begin` (may be NULL) is told of each when it
- * begins, and may tag it. */
-typedef void (*es_sql_on_begin)(struct es_sql_spans *spans, struct es_sql_span *span, void *context);
-int es_sql_spans_next(struct es_sql_spans *spans, es_sql_on_begin begin, void *context, struct es_sql_span *ret_span);
-/* A span that has begun and not ended; NULL. */
-const struct es_sql_span *es_sql_spans_find(struct es_sql_spans *spans, uint64_t seq);
-void es_sql_spans_close(struct es_sql_spans *spans);
+/* Number of the version that a state event made, or left as it was; 0: none known. */
+uint64_t es_sql_version(struct es_sql *sql, const struct es_event *state);
+void es_sql_versions_fini(struct es_sql_versions *versions);
 
 /* ---- sources ------------------------------------------------------------------------------------------------------- */
 extern const struct es_sql_source es_sql_span_source, es_sql_message_source, es_sql_change_source, es_sql_gc_source,
@@ -285,12 +276,14 @@ struct es_sql {
     struct es_event filled;       /* its answer */
     struct es_buf state;          /* its payload, where it is a state */
     struct es_refmap pid_numbers; /* of processes in counted rows, from 1 */
+    struct es_sql_versions versions;
 };
 
 /* Read-only, without files, bounded (sql_guard.c). */
 int es_sql_guard(struct es_sql *sql);
 /* 0, or -ETIMEDOUT, -EINTR: to be called now and then by what takes long. */
 int es_sql_tick(struct es_sql *sql);
+int es_sql_tick_query(void *sql); /* as es_query.tick */
 /* Registers the tables, and our functions (sql_module.c, sql_scalar.c). */
 int es_sql_register_tables(struct es_sql *sql);
 int es_sql_register_functions(struct es_sql *sql);

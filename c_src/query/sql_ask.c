@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "query/nodes.h"
 #include "query/sql.h"
 
 /* ---- values -------------------------------------------------------------------------------------------------------- */
@@ -111,26 +112,23 @@ static int add_pid(struct pids *set, es_ref pid)
 }
 
 /* The process or port that is printed exactly so. */
-static es_ref ref_of(const char *text)
+static es_ref ref_of(struct es_query *query, const char *text)
 {
-    unsigned number = 0, serial = 0;
-    unsigned long long port = 0;
-    char again[48] = "";
+    struct es_text again = {0};
     es_ref ref = ES_REF_NONE;
-    if (sscanf(text, "<0.%9u.%10u>", &number, &serial) == 2 && number <= 0x0fffffff) {
-        snprintf(again, sizeof again, "<0.%u.%u>", number, serial);
-        ref = es_ref_pid(number, serial);
-    } else if (sscanf(text, "#Port<0.%18llu>", &port) == 1) {
-        snprintf(again, sizeof again, "#Port<0.%llu>", port);
-        ref = es_ref_make(ES_REF_PORT, port);
-    }
-    return strcmp(again, text) == 0 ? ref : ES_REF_NONE;
+    if (!es_read_pid(query, text, &ref) && !es_read_port(query, text, &ref))
+        return ES_REF_NONE;
+    es_query_print_ref(query, ref, true, &again);
+    if (!again.bytes || strcmp(again.bytes, text) != 0)
+        ref = ES_REF_NONE;
+    es_text_fini(&again);
+    return ref;
 }
 
-static int add_pid_value(struct pids *set, sqlite3_value *value)
+static int add_pid_value(const struct es_sql_scan *scan, struct pids *set, sqlite3_value *value)
 {
     const char *text = (const char *)sqlite3_value_text(value);
-    es_ref ref = text ? ref_of(text) : ES_REF_NONE;
+    es_ref ref = text ? ref_of(scan->sql->query, text) : ES_REF_NONE;
     return ref ? add_pid(set, ref) : 0;
 }
 
@@ -168,8 +166,9 @@ static void restrict_pids(struct es_sql_ask *ask, struct pids *set)
 
 /* ---- asking -------------------------------------------------------------------------------------------------------- */
 
-static void ask_many(struct es_sql_ask *ask, sqlite3_value *list, unsigned role)
+static void ask_many(struct es_sql_scan *scan, sqlite3_value *list, unsigned role)
 {
+    struct es_sql_ask *ask = &scan->ask;
     struct pids set = {0};
     uint64_t kinds = 0;
     sqlite3_value *value = NULL;
@@ -178,7 +177,7 @@ static void ask_many(struct es_sql_ask *ask, sqlite3_value *list, unsigned role)
         if (role == ES_ROLE_KIND)
             kinds |= kinds_of(value);
         else
-            add_pid_value(&set, value);
+            add_pid_value(scan, &set, value);
     }
     if (role == ES_ROLE_KIND)
         restrict_kinds(ask, kinds);
@@ -196,7 +195,7 @@ static void ask_kind(struct es_sql_ask *ask, sqlite3_value *value, char op)
 static int ask_pids(struct es_sql_scan *scan, sqlite3_value *value, unsigned role)
 {
     struct pids set = {0};
-    int rc = role == ES_ROLE_PID ? add_pid_value(&set, value) : add_name_value(scan, &set, value);
+    int rc = role == ES_ROLE_PID ? add_pid_value(scan, &set, value) : add_name_value(scan, &set, value);
     restrict_pids(&scan->ask, &set);
     return rc;
 }
@@ -228,7 +227,7 @@ static int ask_one(struct es_sql_scan *scan, const char *letters, sqlite3_value 
     case ES_ROLE_KIND:
     case ES_ROLE_PID:
         if (letters[1] == 'i')
-            ask_many(ask, value, role);
+            ask_many(scan, value, role);
         else if (role == ES_ROLE_KIND)
             ask_kind(ask, value, letters[1]);
         else

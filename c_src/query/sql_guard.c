@@ -61,6 +61,8 @@ int es_sql_tick(struct es_sql *sql)
     return sql->stopped;
 }
 
+int es_sql_tick_query(void *sql) { return es_sql_tick(sql); }
+
 static int on_progress(void *context) { return es_sql_tick(context) < 0; }
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */

@@ -94,6 +94,7 @@ static const struct es_sql_column call_columns[] = {
 static const struct es_sql_column state_columns[] = {
     C_SEQ, C_TIME, C_PID, C_NAME, C_MODULE, C_FUNCTION, C_ARITY,
     {"callback", I, "", "seq of the call that made it", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_MAKER},
+    {"version", I, "", "its number, from 1, as `state --history` counts; the same as before where unchanged", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_VERSION},
     {"changed", I, "", "0: as before", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_CHANGED},
     {"captured", I, "", "0: changed, but not captured", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_CAPTURED},
     C_PAYLOAD("state", "the state; NULL where unchanged or not captured"),
@@ -126,13 +127,14 @@ static const struct es_sql_column mark_columns[] = {
 #define S_TERM(name, meaning) S_SHOW(name, ES_SHOW_TERM, meaning)
 
 static const struct es_sql_column span_columns[] = {
-    S_SEQ("seq of the call"), S_INT("end_seq", "", "seq of its return or exception; NULL: it is open"),
-    S_TIME("when it began"), S_INT("end_time", "ns", "when it ended"), S_INT("duration", "ns", "end_time - time"),
-    S_INT("self", "ns", "duration without the spans made in it"), S_PID("process"), S_NAME, S_MODULE, S_FUNCTION, S_ARITY,
-    S_INT("callback", "", "1: of a behaviour"), S_SHOW("outcome", ES_SHOW_KIND, "'return' or 'exception'; NULL: it is open"),
-    S_INT("parent", "", "seq of the span it was made in"), S_TERM("arguments", "list of arguments"),
-    S_TERM("result", "value, or {class, reason}"), C_NOTATION};
-
+    S_SEQ("seq of the call"), S_INT("end_seq", "", "seq of the event that ended it; NULL: it is open, or its end is not known"),
+    S_TIME("when it began"), S_INT("end_time", "ns", "when it ended"), S_INT("total", "ns", "how long it took, so far where it is open"),
+    S_INT("self", "ns", "total without the spans made in it"), S_INT("running", "ns", "of total, on a scheduler; NULL: scheduling was not recorded"),
+    S_INT("runnable", "ns", "of total, waiting for a scheduler"), S_INT("waiting", "ns", "of total, waiting for a message or a time"),
+    S_INT("gc", "ns", "of running, collecting garbage; NULL: that was not recorded"), S_PID("process"), S_NAME, S_MODULE, S_FUNCTION, S_ARITY,
+    S_INT("callback", "", "1: of a behaviour"), S_SHOW("outcome", ES_SHOW_TEXT, "'return', 'exception', 'exit' (its process exited in it), 'open'; NULL: not known"),
+    S_INT("parent", "", "seq of the span it was made in"), S_INT("depth", "", "spans it lies in"), S_TERM("arguments", "list of arguments"),
+    S_TERM("result", "value, or {class, reason}, or the reason of the exit"), C_NOTATION};
 static const struct es_sql_column message_columns[] = {
     S_SEQ("seq of the send; NULL: it was not recorded"), S_TIME("when it was sent"),
     S_INT("deliver_seq", "", "seq of the delivery; NULL: none was seen"), S_INT("delivered", "ns", "when it entered the mailbox"),
@@ -170,10 +172,14 @@ static const struct es_sql_column run_columns[] = {
     S_SHOW("end_function", ES_SHOW_FUNCTION, "where it stopped"), S_INT("end_arity", "", "where it stopped"), C_NOTATION};
 
 static const struct es_sql_column edge_columns[] = {
-    S_INT("source", "", "seq of the event that came before"), {"target", I, "", "seq of the event behind it", ES_ROLE_SEQ, ES_SHOW_INTEGER, 0},
-    S_SHOW("kind", ES_SHOW_TEXT, "message, spawn, or program (order of one process)"), S_TIME("of the target"), S_PID("process of the target"),
-    S_OPTION("dag", T, "'causality' (what caused what, the default) or 'temporal' (with the order within each process)"), C_NOTATION};
-
+    S_INT("source", "", "seq of the event that came before, or the first of the process, state or value"), {"target", I, "", "seq of the event behind it", ES_ROLE_SEQ, ES_SHOW_INTEGER, 0},
+    S_SHOW("kind", ES_SHOW_TEXT, "message, handling, spawn, program (order of one process), call, value ..."), S_TIME("of the target"),
+    S_SHOW("source_pid", ES_SHOW_WHO, "process of the source"), S_PID("process of the target"),
+    S_INT("possibly", "", "1: it is not certain"), S_INT("critical", "", "1: on the critical path to the focus (performance)"),
+    S_INT("events", "", "how many it stands for"), S_INT("latency", "ns", "their sum, where known"), S_INT("by", "", "seq of what changed the state, or of the first of these events"),
+    S_OPTION("dag", T, "one of: temporal, interaction, state, code, data, performance, causality (the default)"),
+    S_OPTION("nodes", I, "at most so many nodes, up to 1,000,000; without it, one of more than 100,000 is refused"),
+    S_OPTION("focus", I, "the nodes nearest to this event"), C_NOTATION};
 static const struct es_sql_column process_columns[] = {
     S_PID("process"), S_SHOW("name", ES_SHOW_REF, "current or last registered name"), S_SHOW("parent", ES_SHOW_WHO, "who spawned it"),
     S_SHOW("initial_call", ES_SHOW_TEXT, "what it runs"), S_INT("spawned", "ns", "NULL: before the recording"), S_INT("exited", "ns", "NULL: it lives"),
@@ -202,13 +208,13 @@ static const struct es_sql_column timeline_columns[] = {
 
 static const struct es_sql_column flame_columns[] = {
     S_SHOW("stack", ES_SHOW_TEXT, "functions from the outermost, with semicolons"), S_INT("depth", "", "from 1"), S_MODULE, S_FUNCTION, S_ARITY,
-    S_INT("spans", "", "ended spans with this stack"), S_INT("duration", "ns", "of all of them"), S_INT("self", "ns", "without the spans made in them"),
+    S_INT("spans", "", "ended spans with this stack"), S_INT("total", "ns", "of all of them"), S_INT("self", "ns", "without the spans made in them"),
     {"pid", T, "", "of this process alone", ES_ROLE_ARGUMENT, ES_SHOW_TEXT, 0}};
 
 const struct es_sql_table es_sql_specs[] = {
     {"events", "every event, in its order", NULL, 0, 1, COLUMNS(event_columns), NULL},
     {"processes", "every process that lived", &es_sql_process_source, 0, 0.001, COLUMNS(process_columns), NULL},
-    {"spans", "calls whose end is known, or known to be open", &es_sql_span_source, 0, 0.2, COLUMNS(span_columns), NULL},
+    {"spans", "calls, each with its end and what its process did in it", &es_sql_span_source, 0, 0.2, COLUMNS(span_columns), NULL},
     {"messages", "what was sent or delivered", &es_sql_message_source, 0, 0.3, COLUMNS(message_columns), NULL},
     {"states", "states of behaviours, after each callback", NULL, KIND(STATE), 0.1, COLUMNS(state_columns), NULL},
     {"state_changes", "states that differ from the one before", &es_sql_change_source, 0, 0.1, COLUMNS(change_columns), NULL},
@@ -218,7 +224,7 @@ const struct es_sql_table es_sql_specs[] = {
     {"errors", "crash and error reports, exceptions, exits that are not normal", NULL, KIND(LOG) | KIND(CRASH) | KIND(EXCEPTION) | KIND(EXIT), 0.01, COLUMNS(error_columns), es_sql_is_error},
     {"marks", "marks of the user", NULL, KIND(MARK), 0.0001, COLUMNS(mark_columns), NULL},
     {"losses", "events that are missing", &es_sql_loss_source, 0, 0.0001, COLUMNS(loss_columns), NULL},
-    {"edges", "which event came of which", &es_sql_edge_source, 0, 0.4, COLUMNS(edge_columns), NULL},
+    {"edges", "edges(dag, nodes, focus): which event came of which", &es_sql_edge_source, 0, 0.4, COLUMNS(edge_columns), NULL},
     {"histogram", "histogram(by, of): how many events have each value, most first", &es_sql_histogram_source, 0, 0.0001, COLUMNS(histogram_columns), NULL},
     {"top", "top(by, n, of): the most frequent values", &es_sql_top_source, 0, 0.0001, COLUMNS(top_columns), NULL},
     {"timeline", "timeline(buckets, by, of): events over time", &es_sql_timeline_source, 0, 0.0001, COLUMNS(timeline_columns), NULL},

@@ -85,6 +85,7 @@ static uint64_t plain_value(struct es_sql *sql, const struct es_event *event, un
     case ES_SQL_F_CAUSE_STATE: return event->cause_state;
     case ES_SQL_F_PARENT: return es_query_parent(sql->query, event);
     case ES_SQL_F_MAKER: return es_sql_maker(sql, event);
+    case ES_SQL_F_VERSION: return es_sql_version(sql, event);
     case ES_SQL_F_BYTES: return event->payload_len;
     case ES_SQL_F_FLAGS: return event->flags;
     case ES_SQL_F_MOVED: return event->flags & ES_E_MOVED ? event->moved : 0;
@@ -105,7 +106,8 @@ struct es_sql_value es_sql_event_value(struct es_sql *sql, const struct es_event
     case ES_SQL_F_ARITY: return (struct es_sql_value){event->arity, ES_SHOW_INTEGER, event->module != ES_REF_NONE};
     case ES_SQL_F_WALL: return wall_of(sql, event);
     case ES_SQL_F_PAYLOAD: return (struct es_sql_value){(int64_t)event->seq, column->show, true};
-    case ES_SQL_F_CALLBACK: return number((event->flags & ES_E_CALLBACK) != 0);
+    case ES_SQL_F_CALLBACK:
+        return number((event->flags & ES_E_CALLBACK) && event->kind != ES_K_SEND && event->kind != ES_K_DELIVER);
     case ES_SQL_F_END: return end_of(sql, event);
     case ES_SQL_F_CHANGED: return number((event->flags & ES_E_STATE_SAME) == 0);
     case ES_SQL_F_CAPTURED: return number((event->flags & ES_E_STATE_MISSED) == 0);

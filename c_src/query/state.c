@@ -89,7 +89,7 @@ static void judge(struct es_query *query, struct es_state *state)
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
 
-/* Of the version that `info` is. */
+/* Of version `number`, which `info` is. */
 static int copy_bytes(struct es_query *query, const struct es_version_info *info, struct es_state *state)
 {
     const uint8_t *bytes;
@@ -103,78 +103,108 @@ static int copy_bytes(struct es_query *query, const struct es_version_info *info
     return 0;
 }
 
-/* The last version that was captured, at or before the one in force; `shown` 0: none was. */
-static int find_shown(struct es_query *query, struct es_state *state, struct es_version_info *ret)
+/* `state` has pid, time and version; `shown` is the version that was captured, NULL: none was. */
+static int fill(struct es_query *query, const struct es_version_info *shown, struct es_state *state)
 {
-    *ret = state->version;
-    state->shown = state->number;
-    while (state->shown > 0 && (ret->flags & ES_E_STATE_MISSED)) {
-        int rc = --state->shown > 0 ? es_version_number(query, state->pid, state->shown, ret) : 0;
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static int state_of(struct es_query *query, struct es_state state, const struct es_version_at *found,
-                    struct es_state *ret_state)
-{
-    struct es_version_info shown;
-    const struct es_process *process = es_query_process(query, state.pid);
-    if (found->number == 0)
-        return es_state_unknown(query, state.pid, state.at);
-    state.number = found->number;
-    state.of = found->of;
-    state.version = found->version;
-    state.since = state.version.time;
-    state.exited = process && process->exited <= state.at ? process->exited : INT64_MAX;
-    judge(query, &state);
-    int rc = find_shown(query, &state, &shown);
-    if (rc == 0 && state.shown)
-        rc = copy_bytes(query, &shown, &state);
+    const struct es_process *process = es_query_process(query, state->pid);
+    state->since = state->version.time;
+    state->exited = process && process->exited <= state->at ? process->exited : INT64_MAX;
+    state->shown_seq = shown ? shown->seq : 0;
+    judge(query, state);
+    int rc = shown ? copy_bytes(query, shown, state) : 0;
     if (rc == 0)
-        rc = es_query_version_cause(query, &state.version, &state.cause);
+        rc = es_query_version_cause(query, &state->version, &state->cause);
     if (rc < 0)
-        es_state_fini(&state);
-    else
-        *ret_state = state;
+        es_state_fini(state);
     return rc;
 }
 
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state)
 {
-    struct es_version_at found;
+    struct es_version_at found = {0};
     uint64_t seq = 0;
     int rc = es_recording_seq_at(query->recording, at, &seq);
     if (rc == 0 || rc == -ENOENT)
         rc = es_version_at(query, pid, seq, &found);
-    return rc < 0 ? rc : state_of(query, (struct es_state){.pid = pid, .at = at}, &found, ret_state);
+    if (rc < 0)
+        return rc;
+    if (found.number == 0)
+        return es_state_unknown(query, pid, at);
+    struct es_state state = {.pid = pid, .at = at, .number = found.number, .of = found.of, .version = found.version};
+    struct es_version_info shown = found.version;
+    state.shown = state.number;
+    while (rc == 0 && state.shown > 0 && (shown.flags & ES_E_STATE_MISSED))
+        rc = --state.shown > 0 ? es_version_number(query, pid, state.shown, &shown) : 0;
+    if (rc == 0)
+        rc = fill(query, state.shown ? &shown : NULL, &state);
+    if (rc == 0)
+        *ret_state = state;
+    return rc;
 }
 
 /* ---- after an event ------------------------------------------------------------------------------------------------ */
 
-int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
+/* The last version at or before an event; seq 0: there is none. */
+static int last_version(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_info *ret_info)
 {
-    struct es_version_at found;
-    struct es_version_info event;
-    int rc = es_query_version_info(query, seq, &event);
-    if (rc == 0)
-        rc = es_version_at(query, pid, seq, &found);
-    return rc < 0 ? rc : state_of(query, (struct es_state){.pid = pid, .at = event.time}, &found, ret_state);
+    struct es_state_at at;
+    *ret_info = (struct es_version_info){.seq = 0};
+    int rc = es_recording_change_last(query->recording, pid, (struct es_seq_range){1, seq}, &at);
+    return rc == 0 ? es_query_version_info(query, at.seq, ret_info) : rc == -ENOENT ? 0 : rc;
 }
 
-int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n)
+int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
 {
-    struct es_version_at found;
-    int rc = es_version_at(query, pid, 0, &found);
-    *ret_n = rc < 0 ? 0 : found.of;
+    struct es_version_info shown = {0};
+    int rc = es_query_version_info(query, seq, &shown);
+    struct es_state state = {.pid = pid, .at = shown.time};
+    if (rc == 0)
+        rc = last_version(query, pid, seq, &shown);
+    if (rc < 0)
+        return rc;
+    if (shown.seq == 0)
+        return -ENODATA;
+    state.version = shown;
+    while (rc == 0 && shown.seq && (shown.flags & ES_E_STATE_MISSED))
+        rc = last_version(query, pid, shown.seq - 1, &shown);
+    if (rc == 0)
+        rc = fill(query, shown.seq ? &shown : NULL, &state);
+    if (rc == 0)
+        *ret_state = state;
     return rc;
 }
 
-int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info)
+/* How many versions were made up to an event. */
+static size_t count_until(const uint64_t *list, size_t n, uint64_t seq)
 {
-    int rc = es_version_number(query, pid, number, ret_info);
-    return rc == -ENOENT ? es_fail(rc, "there is no version %llu", (unsigned long long)number) : rc;
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list[middle] <= seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int es_query_state_number(struct es_query *query, struct es_state *state)
+{
+    const uint64_t *list = NULL;
+    size_t n = 0;
+    int rc = es_query_version_places(query, state->pid, &list, &n);
+    if (rc < 0)
+        return rc;
+    state->of = n;
+    state->number = count_until(list, n, state->version.seq);
+    state->shown = state->shown_seq ? count_until(list, n, state->shown_seq) : 0;
+    return 0;
+}
+
+int es_query_version_before(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_info *ret_info)
+{
+    int rc = seq > 1 ? last_version(query, pid, seq - 1, ret_info) : -ENOENT;
+    return rc == 0 && ret_info->seq == 0 ? -ENOENT : rc;
 }
 
 void es_state_fini(struct es_state *state)

@@ -65,23 +65,25 @@ static void say_why_never(struct es_query *query, es_ref pid, struct es_text *ou
 
 int es_state_unknown(struct es_query *query, es_ref pid, int64_t at)
 {
+    const uint64_t *list = NULL;
     struct es_version_info first;
     const struct es_process *process = es_query_process(query, pid);
-    bool later = es_version_number(query, pid, 1, &first) == 0;
+    size_t n = 0;
     int rc = -ENODATA;
     struct es_text who = {0}, why = {0};
     es_query_print_ref(query, pid, true, &who);
+    es_query_version_places(query, pid, &list, &n);
     if (process && process->spawned > at) {
         rc = -ENOENT;
         es_text_puts(&why, "it did not live yet: it was spawned at ");
         add_time(query, process->spawned, &why);
-    } else if (later) {
+    } else if (n > 0 && es_query_version_info(query, list[0], &first) == 0) {
         es_text_puts(&why, "the first version that was recorded is of ");
         add_time(query, first.time, &why);
     } else {
         say_why_never(query, pid, &why);
     }
-    rc = es_fail(rc, "no state of %s is known%s: %s", who.bytes ? who.bytes : "?", later ? " then" : "",
+    rc = es_fail(rc, "no state of %s is known%s: %s", who.bytes ? who.bytes : "?", n > 0 ? " then" : "",
                  why.bytes ? why.bytes : "?");
     es_text_fini(&who);
     es_text_fini(&why);

@@ -159,7 +159,7 @@ static int push_failure(struct es_cone *story, const struct es_indexed *event, c
             return push_plain(story, event, from);
         if (!es_doing_is_terminate(story->query, moment.ended))
             return es_doing_is_last(story->query, moment.end) ? push(story, moment.end, from, ES_EDGE_PROGRAM)
-                                                               : push_told(story, event, moment.end, from);
+                                                              : push_told(story, event, moment.end, from);
         at = moment.ended;
     }
     return 0;

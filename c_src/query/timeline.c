@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A window of a timeline. Blocks are walked in order of time, as many at once as may be in memory; within these lane by lane, pixel by
- * pixel, with the largest sums that end before the pixel does. */
+ * pixel. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +8,14 @@
 #include "base/error.h"
 #include "query/timeline_index.h"
 
+#define FEW 4u /* events that are added one by one */
+
 /* The pixel a lane is in, and what it has seen of it. */
 struct lane {
     uint32_t px, n; /* n: events in it */
     uint32_t counts[ES_TL_FAMILIES];
     uint64_t seq;
+    const struct es_rank *ranks;
     unsigned rank;
     uint8_t doing, before; /* in the pixel; when it began */
 };
@@ -20,14 +23,13 @@ struct lane {
 struct window {
     struct es_query *query;
     const struct es_timeline_request *request;
-    struct es_timeline *answer;
+    struct es_lane_index *index;
+    struct es_timeline *answer; /* in the index */
     int64_t since, until;
     int64_t *edges; /* width + 1: where pixels begin */
     double scale;   /* pixels a nanosecond */
     struct lane *lanes;
-    uint32_t *lane_of; /* of each run */
-    size_t room;       /* for runs */
-    size_t parts;      /* how often lanes began anew */
+    size_t parts; /* how often lanes began anew */
 };
 
 /* ---- runs ---------------------------------------------------------------------------------------------------------- */
@@ -43,13 +45,14 @@ static bool grow(void *array, size_t room, size_t size)
 static int reserve(struct window *w, size_t more)
 {
     struct es_timeline *a = w->answer;
-    if (a->n_runs + more <= w->room)
+    if (a->n_runs + more <= w->index->room)
         return 0;
     size_t room = (a->n_runs + more) * 2;
     bool ok = grow(&a->at, room, sizeof *a->at) && grow(&a->width, room, sizeof *a->width) &&
               grow(&a->counts, room, sizeof *a->counts) && grow(&a->seq, room, sizeof *a->seq) &&
-              grow(&a->strongest, room, 1) && grow(&a->flags, room, 1) && grow(&w->lane_of, room, sizeof *w->lane_of);
-    w->room = ok ? room : w->room;
+              grow(&a->strongest, room, 1) && grow(&a->flags, room, 1) &&
+              grow(&w->index->lane_of, room, sizeof *w->index->lane_of);
+    w->index->room = ok ? room : w->index->room;
     return ok ? 0 : es_fail(-ENOMEM, "no memory for a timeline");
 }
 
@@ -65,25 +68,40 @@ static uint8_t flags_of(uint8_t before, uint8_t doing)
     return (uint8_t)flags;
 }
 
+static inline bool is_same(const uint32_t *a, const uint32_t *b)
+{
+    uint32_t differ = 0;
+    for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
+        differ |= a[f] ^ b[f];
+    return differ == 0;
+}
+
+/* Is the run like the last one, which ends where it begins? */
+static inline bool goes_on(const struct window *w, size_t lane, const struct lane *l, uint8_t flags)
+{
+    const struct es_timeline *a = w->answer;
+    size_t last = a->n_runs - 1;
+    return a->n_runs > 0 && a->at[last] + a->width[last] == l->px && w->index->lane_of[last] == lane &&
+           a->flags[last] == flags && a->strongest[last] == l->ranks[l->rank].kind && l->n != 1 && !a->seq[last] &&
+           is_same(a->counts[last], l->counts);
+}
+
 static void add_run(struct window *w, size_t lane, const struct lane *l, uint32_t width)
 {
     struct es_timeline *a = w->answer;
-    uint8_t flags = flags_of(l->before, l->doing), strongest = (uint8_t)es_kind_of_rank(l->rank);
-    uint64_t seq = l->n == 1 ? l->seq : 0;
-    size_t k = a->n_runs, last = k - 1;
-    if (k > 0 && w->lane_of[last] == lane && a->at[last] + a->width[last] == l->px && a->flags[last] == flags &&
-        a->strongest[last] == strongest && !seq && !a->seq[last] &&
-        memcmp(a->counts[last], l->counts, sizeof l->counts) == 0) {
-        a->width[last] += width;
+    uint8_t flags = flags_of(l->before, l->doing);
+    size_t k = a->n_runs;
+    if (goes_on(w, lane, l, flags)) {
+        a->width[k - 1] += width;
         return;
     }
     a->at[k] = l->px;
     a->width[k] = width;
     a->flags[k] = flags;
-    a->strongest[k] = strongest;
-    a->seq[k] = seq;
+    a->strongest[k] = l->ranks[l->rank].kind;
+    a->seq[k] = l->n == 1 ? l->seq : 0;
     memcpy(a->counts[k], l->counts, sizeof l->counts);
-    w->lane_of[k] = (uint32_t)lane;
+    w->index->lane_of[k] = (uint32_t)lane;
     a->n_runs = k + 1;
 }
 
@@ -94,7 +112,8 @@ static void go_to(struct window *w, size_t lane, uint32_t px)
     uint32_t next = l->px + 1;
     if (l->n > 0 || flags_of(l->before, 0))
         add_run(w, lane, l, 1);
-    *l = (struct lane){.px = next, .before = es_doing_then(l->before, l->doing) & (ES_DO_MASK | ES_DO_GC_MASK)};
+    *l = (struct lane){
+        .px = next, .ranks = l->ranks, .before = es_doing_then(l->before, l->doing) & (ES_DO_MASK | ES_DO_GC_MASK)};
     if (px > next && flags_of(l->before, 0))
         add_run(w, lane, l, px - next);
     l->px = px;
@@ -102,75 +121,82 @@ static void go_to(struct window *w, size_t lane, uint32_t px)
 
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 
-struct part { /* the events of one process in one block */
-    const struct es_lane_block *block;
-    const struct es_lane_node *nodes;
-    size_t first, n;
-};
-
-static void add_counts(struct lane *l, uint64_t counts)
+static inline es_counts counts_before(const struct es_lane_part *part, uint32_t i)
 {
-    for (unsigned i = 0; i < ES_TL_FAMILIES; i++)
-        l->counts[i] += (uint32_t)((counts >> (8 * i)) & 255);
+    const struct es_leaf *leaf = &part->leaves[i / ES_LEAF_EVENTS];
+    uint16_t those = (uint16_t)((1u << i % ES_LEAF_EVENTS) - 1);
+    return es_counts_load(leaf->before) + es_counts_ones(es_counts_load(leaf->members) & those);
 }
 
-/* The largest sum that begins at event i and ends before `end`. */
-static const struct es_lane_node *node_at(const struct part *p, size_t i, uint64_t end, size_t *ret_n)
+/* Adds events one by one. */
+static void add_few(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
 {
-    if (i % ES_LEAF_EVENTS)
-        return NULL;
-    size_t leaf = i / ES_LEAF_EVENTS, leaves = p->n / ES_LEAF_EVENTS, branch = i / ES_BRANCH_EVENTS;
-    if (leaf >= leaves || p->nodes[leaf].last >= end)
-        return NULL;
-    const struct es_lane_node *node = &p->nodes[leaves + branch];
-    bool large = i % ES_BRANCH_EVENTS == 0 && branch < p->n / ES_BRANCH_EVENTS && node->last < end;
-    *ret_n = large ? ES_BRANCH_EVENTS : ES_LEAF_EVENTS;
-    return large ? node : &p->nodes[leaf];
-}
-
-/* Adds events from i on that lie before `end`; gives the first that does not. */
-static size_t add_until(const struct part *p, size_t i, uint64_t end, struct lane *l)
-{
-    const struct es_kind_sum *sums = es_kind_sums();
-    const struct es_lane_block *block = p->block;
-    uint64_t counts = 0;
-    unsigned pending = 0, rank = l->rank;
-    size_t from = i, n = 0;
-    if (l->n == 0)
-        l->seq = block->first_seq + block->places[p->first + i];
-    while (i < p->n) {
-        const struct es_lane_node *node = node_at(p, i, end, &n);
-        uint64_t more;
-        unsigned other;
-        uint8_t doing;
-        if (node) {
-            more = node->counts;
-            other = node->rank;
-            doing = node->doing;
-        } else {
-            if (es_lane_time(block, p->first + i) >= end)
-                break;
-            const struct es_kind_sum *sum = &sums[block->kinds[p->first + i]];
-            n = 1;
-            more = sum->counts;
-            other = sum->rank;
-            doing = sum->doing;
-        }
-        if (pending + n > 255) { /* a byte a family */
-            add_counts(l, counts);
-            counts = pending = 0;
-        }
-        counts += more;
-        pending += (unsigned)n;
-        rank = other > rank ? other : rank;
-        if (doing)
-            l->doing = es_doing_then(l->doing, doing);
-        i += n;
+    for (; i < end; i++) {
+        uint8_t rank = part->ranks[i];
+        l->counts[l->ranks[rank].family]++;
+        l->rank = rank > l->rank ? rank : l->rank;
+        l->doing = es_doing_then(l->doing, l->ranks[rank].doing);
     }
-    add_counts(l, counts);
-    l->rank = rank;
-    l->n += (uint32_t)(i - from);
-    return i;
+}
+
+/* What events of one leaf, of which some are meant, may add to rank and doing. */
+static void add_inner(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
+{
+    const struct es_tip *leaf = &part->tips[i / ES_LEAF_EVENTS];
+    const uint8_t *ranks = part->ranks;
+    unsigned strongest = l->rank;
+    for (uint32_t k = i; k < end && strongest < leaf->rank; k++)
+        strongest = ranks[k] > strongest ? ranks[k] : strongest;
+    l->rank = strongest;
+    for (uint32_t k = i; leaf->doing && k < end; k++)
+        l->doing = es_doing_then(l->doing, l->ranks[ranks[k]].doing);
+}
+
+/* Rank and doing of the events i to end, with those of whole leaves where these are in between. */
+static void add_strength(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
+{
+    uint32_t first = (i + ES_LEAF_EVENTS - 1) / ES_LEAF_EVENTS, last = end / ES_LEAF_EVENTS;
+    if (i == 0 && end == part->n) {
+        l->rank = part->rank > l->rank ? part->rank : l->rank;
+        l->doing = es_doing_then(l->doing, part->doing);
+        return;
+    }
+    if (first > last) {
+        add_inner(part, i, end, l);
+        return;
+    }
+    unsigned strongest = l->rank;
+    bool did = false;
+    for (uint32_t leaf = first; leaf < last; leaf++) {
+        strongest = part->tips[leaf].rank > strongest ? part->tips[leaf].rank : strongest;
+        did |= part->tips[leaf].doing != 0;
+    }
+    l->rank = strongest;
+    if (i < first * ES_LEAF_EVENTS)
+        add_inner(part, i, first * ES_LEAF_EVENTS, l);
+    for (uint32_t leaf = first; did && leaf < last; leaf++)
+        l->doing = es_doing_then(l->doing, part->tips[leaf].doing);
+    if (last * ES_LEAF_EVENTS < end)
+        add_inner(part, last * ES_LEAF_EVENTS, end, l);
+}
+
+/* Adds the events i to end of the part to the pixel. */
+static void add_events(const struct es_lane_part *part, uint32_t i, uint32_t end, struct lane *l)
+{
+    uint32_t n = end - i;
+    if (n < FEW || !part->leaves) {
+        add_few(part, i, end, l);
+    } else if (n > UINT16_MAX) { /* sums are modulo that */
+        add_events(part, i, i + n / 2, l);
+        add_events(part, i + n / 2, end, l);
+        return;
+    } else {
+        es_counts c = counts_before(part, end) - counts_before(part, i);
+        for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
+            l->counts[f] += c[f];
+        add_strength(part, i, end, l);
+    }
+    l->n += n;
 }
 
 static uint32_t pixel_of(const struct window *w, int64_t time, uint32_t from)
@@ -188,69 +214,40 @@ static uint32_t pixel_of(const struct window *w, int64_t time, uint32_t from)
     return px;
 }
 
-/* The first event at or after `since`. */
-static size_t find_start(const struct part *p, uint64_t since)
+static uint64_t since_first(const struct es_block_info *block, int64_t time)
 {
-    size_t from = 0, to = p->n;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (es_lane_time(p->block, p->first + middle) < since)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from;
+    return time > block->first_time ? (uint64_t)time - (uint64_t)block->first_time : 0;
 }
 
-static uint64_t since_base(const struct es_lane_block *block, int64_t time)
+static void walk(struct window *w, size_t lane, const struct es_lane_part *part, const struct es_block_info *block)
 {
-    return time > block->base ? (uint64_t)time - (uint64_t)block->base : 0;
-}
-
-static void walk(struct window *w, size_t lane, const struct part *p)
-{
-    const struct es_lane_block *block = p->block;
-    uint64_t until = since_base(block, w->until);
     struct lane *l = &w->lanes[lane];
-    size_t i = block->base < w->since ? find_start(p, since_base(block, w->since)) : 0;
+    uint32_t i = block->first_time < w->since ? es_lane_until(part, 0, since_first(block, w->since)) : 0,
+             n = block->last_time < w->until ? part->n : es_lane_until(part, i, since_first(block, w->until));
     if (i > 0) { /* only what it was doing matters of the time before the window */
-        struct lane past = {0};
-        struct part all = *p;
-        all.n = i;
-        add_until(&all, 0, UINT64_MAX, &past);
+        struct lane past = {.ranks = l->ranks};
+        if (part->doing && part->leaves)
+            add_strength(part, 0, i, &past);
+        else if (part->doing)
+            add_few(part, 0, i, &past);
         l->before = es_doing_then(l->before, past.doing) & (ES_DO_MASK | ES_DO_GC_MASK);
     }
-    while (i < p->n && es_lane_time(block, p->first + i) < until) {
-        int64_t time = (int64_t)((uint64_t)block->base + es_lane_time(block, p->first + i));
+    while (i < n) {
+        int64_t time = (int64_t)((uint64_t)block->first_time + es_lane_time(part, i));
         uint32_t px = pixel_of(w, time, l->px);
         if (px != l->px)
             go_to(w, lane, px);
-        uint64_t end = since_base(block, w->edges[px + 1]);
-        size_t next = add_until(p, i, end, l);
-        if (next == i) /* a file that lies about times */
+        uint32_t end = es_lane_until(part, i, since_first(block, w->edges[px + 1]));
+        if (end == i) /* a file that lies about times */
             break;
-        i = next;
+        if (l->n == 0)
+            l->seq = block->first_seq + part->places[i];
+        add_events(part, i, end, l);
+        i = end;
     }
 }
 
 /* ---- blocks -------------------------------------------------------------------------------------------------------- */
-
-static bool find_part(const struct es_lane_block *block, es_ref pid, struct part *ret)
-{
-    size_t from = 0, n = block->n_pids;
-    if (n == 0)
-        return false;
-    while (n > 1) {
-        size_t half = n / 2;
-        from = block->pids[from + half] <= pid ? from + half : from;
-        n -= half;
-    }
-    if (block->pids[from] != pid)
-        return false;
-    const struct es_lane_start *start = &block->starts[from];
-    *ret = (struct part){block, block->nodes + start->node, start->event, start[1].event - start->event};
-    return true;
-}
 
 static bool is_touched(const struct window *w, const struct es_block_info *block)
 {
@@ -263,25 +260,23 @@ static int walk_blocks(struct window *w, size_t from, size_t to, bool last)
     const struct es_lane_index *index = w->query->lanes;
     const struct es_timeline_request *request = w->request;
     const struct es_block_info *infos = NULL;
+    int rc = 0;
     es_recording_blocks(w->query->recording, &infos);
     w->parts++;
-    for (size_t lane = 0; lane < request->n_lanes; lane++) {
-        int rc = reserve(w, 2);
+    for (size_t lane = 0; rc == 0 && lane < request->n_lanes; lane++) {
+        rc = reserve(w, 2);
         for (size_t b = from; rc == 0 && b < to; b++) {
-            struct part part;
-            if (!is_touched(w, &infos[b]) || !find_part(&index->blocks[b], request->lanes[lane], &part))
-                continue;
-            size_t pixels = part.n < request->width ? part.n : request->width;
-            rc = reserve(w, 2 * pixels + 2);
-            if (rc == 0)
-                walk(w, lane, &part);
+            const struct es_lane_part *part =
+                is_touched(w, &infos[b]) ? es_lanes_find(&index->blocks[b], request->lanes[lane]) : NULL;
+            if (part)
+                rc = reserve(w, 2 * (size_t)(part->n < request->width ? part->n : request->width) + 2);
+            if (rc == 0 && part)
+                walk(w, lane, part, &infos[b]);
         }
-        if (rc < 0)
-            return rc;
-        if (last)
+        if (rc == 0 && last)
             go_to(w, lane, request->width);
     }
-    return 0;
+    return rc;
 }
 
 static int add_hole(struct window *w, const struct es_block_info *block)
@@ -303,7 +298,7 @@ static int walk_all(struct window *w)
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (!is_touched(w, &infos[i]))
             continue;
-        rc = es_lanes_need(w->query, i);
+        rc = es_lanes_need(w->query, i, (struct es_lane_pids){w->request->lanes, w->request->n_lanes});
         if (rc == 0 && index->blocks[i].damaged)
             rc = add_hole(w, &infos[i]);
         if (rc == 0 && !es_lanes_fit(index, clock)) {
@@ -320,13 +315,13 @@ static int walk_all(struct window *w)
 /* Elements to the places where their lanes have them. */
 static int reorder(void *array, size_t size, const uint32_t *places, size_t n)
 {
-    uint8_t *old = *(uint8_t **)array, *new = malloc((n + 1) * size);
-    if (!new)
+    uint8_t *elements = array, *ordered = malloc((n + 1) * size);
+    if (!ordered)
         return es_fail(-ENOMEM, "no memory for a timeline");
     for (size_t i = 0; i < n; i++)
-        memcpy(new + places[i] * size, old + i * size, size);
-    free(old);
-    *(uint8_t **)array = new;
+        memcpy(ordered + places[i] * size, elements + i * size, size);
+    memcpy(elements, ordered, n * size);
+    free(ordered);
     return 0;
 }
 
@@ -335,11 +330,11 @@ static int order_runs(struct window *w)
 {
     struct es_timeline *a = w->answer;
     size_t n = a->n_runs;
-    a->first = calloc(w->request->n_lanes + 2, sizeof *a->first);
-    if (!a->first)
+    if (!grow(&a->first, w->request->n_lanes + 2, sizeof *a->first))
         return es_fail(-ENOMEM, "no memory for a timeline");
+    memset(a->first, 0, (w->request->n_lanes + 2) * sizeof *a->first);
     for (size_t i = 0; i < n; i++)
-        a->first[w->lane_of[i] + 1]++;
+        a->first[w->index->lane_of[i] + 1]++;
     for (size_t lane = 0; lane < w->request->n_lanes; lane++)
         a->first[lane + 1] += a->first[lane];
     if (w->parts == 1)
@@ -349,10 +344,10 @@ static int order_runs(struct window *w)
     if (rc == 0) {
         memcpy(next, a->first, w->request->n_lanes * sizeof *next);
         for (size_t i = 0; i < n; i++)
-            places[i] = next[w->lane_of[i]]++;
-        if (reorder(&a->at, sizeof *a->at, places, n) < 0 || reorder(&a->width, sizeof *a->width, places, n) < 0 ||
-            reorder(&a->counts, sizeof *a->counts, places, n) < 0 || reorder(&a->seq, sizeof *a->seq, places, n) < 0 ||
-            reorder(&a->strongest, 1, places, n) < 0 || reorder(&a->flags, 1, places, n) < 0)
+            places[i] = next[w->index->lane_of[i]]++;
+        if (reorder(a->at, sizeof *a->at, places, n) < 0 || reorder(a->width, sizeof *a->width, places, n) < 0 ||
+            reorder(a->counts, sizeof *a->counts, places, n) < 0 || reorder(a->seq, sizeof *a->seq, places, n) < 0 ||
+            reorder(a->strongest, 1, places, n) < 0 || reorder(a->flags, 1, places, n) < 0)
             rc = -ENOMEM;
     }
     free(places);
@@ -384,49 +379,37 @@ static int make_edges(struct window *w)
     w->lanes = calloc(w->request->n_lanes, sizeof *w->lanes);
     if (!w->edges || !w->lanes)
         return es_fail(-ENOMEM, "no memory for a timeline");
+    for (size_t lane = 0; lane < w->request->n_lanes; lane++)
+        w->lanes[lane].ranks = es_ranks();
     for (uint32_t i = 0; i <= width; i++)
         w->edges[i] = (int64_t)((uint64_t)w->since + (uint64_t)((i * span + width - 1) / width));
     return 0;
 }
 
 int es_query_timeline(struct es_query *query, const struct es_timeline_request *request,
-                      struct es_timeline **ret_timeline)
+                      const struct es_timeline **ret_timeline)
 {
-    struct window w = {.query = query, .request = request, .answer = calloc(1, sizeof *w.answer)};
-    int rc = w.answer ? set_window(&w) : es_fail(-ENOMEM, "no memory for a timeline");
+    struct window w = {.query = query, .request = request};
+    int rc = set_window(&w);
     if (rc == 0)
         rc = make_edges(&w);
     if (rc == 0)
         rc = es_lanes_align(query);
-    if (rc == 0)
+    if (rc == 0) {
+        w.index = query->lanes;
+        w.answer = &w.index->answer;
+        es_lanes_reset(w.index);
         rc = walk_all(&w);
+    }
     if (rc == 0)
         rc = order_runs(&w);
     free(w.edges);
     free(w.lanes);
-    free(w.lane_of);
-    if (rc < 0) {
-        es_timeline_free(w.answer);
+    if (rc < 0)
         return rc;
-    }
     w.answer->since = w.since;
     w.answer->until = w.until;
     w.answer->n_lanes = request->n_lanes;
     *ret_timeline = w.answer;
     return 0;
-}
-
-void es_timeline_free(struct es_timeline *timeline)
-{
-    if (!timeline)
-        return;
-    free(timeline->first);
-    free(timeline->at);
-    free(timeline->width);
-    free(timeline->counts);
-    free(timeline->seq);
-    free(timeline->strongest);
-    free(timeline->flags);
-    free(timeline->holes);
-    free(timeline);
 }

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-#define TIME_BITS 48
+#define ROOM_KEPT (1u << 20) /* runs */
 
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 
@@ -75,147 +75,280 @@ static uint8_t doing_of(unsigned kind)
     }
 }
 
-const struct es_kind_sum *es_kind_sums(void)
+static struct es_rank rank_of(unsigned kind, unsigned family)
 {
-    static _Thread_local struct es_kind_sum sums[ES_KIND_MAX];
-    if (sums[0].counts)
-        return sums;
-    for (unsigned kind = 0; kind < ES_KIND_MAX; kind++)
-        sums[kind] = (struct es_kind_sum){.counts = UINT64_C(1) << (8 * families[es_kind_table[kind].family]),
-                                          .doing = doing_of(kind)};
-    for (unsigned i = 0; i < N_RANKS; i++)
-        sums[by_strength[i]].rank = (uint8_t)(N_RANKS - i);
-    return sums;
+    struct es_rank rank = {(uint8_t)kind, (uint8_t)family, doing_of(kind), {0}};
+    rank.member[family / 4] = UINT64_C(1) << (family % 4 * 16);
+    return rank;
 }
 
-unsigned es_kind_of_rank(unsigned rank) { return rank > 0 && rank <= N_RANKS ? by_strength[N_RANKS - rank] : 0; }
+const struct es_rank *es_ranks(void)
+{
+    static _Thread_local struct es_rank ranks[ES_RANKS];
+    for (unsigned i = 0; !ranks[0].family && i < N_RANKS; i++)
+        ranks[N_RANKS - i] = rank_of(by_strength[i], families[es_kind_table[by_strength[i]].family]);
+    ranks[0] = rank_of(ES_K_NONE, ES_TL_OTHER);
+    return ranks;
+}
 
-/* ---- the tree of a block ------------------------------------------------------------------------------------------- */
+/* Ranks of all kinds; 0 of those without one. */
+static void make_numbers(uint8_t ret_ranks[ES_KIND_MAX])
+{
+    memset(ret_ranks, 0, ES_KIND_MAX);
+    for (unsigned i = 0; i < N_RANKS; i++)
+        ret_ranks[by_strength[i]] = (uint8_t)(N_RANKS - i);
+}
+
+/* ---- the lanes of a block ------------------------------------------------------------------------------------------ */
 
 static void drop(struct es_lane_index *index, struct es_lane_block *block)
 {
     index->bytes -= block->bytes;
-    free(block->pids);
-    free(block->starts);
-    free(block->times.wide);
-    free(block->places);
-    free(block->kinds);
-    free(block->nodes);
-    *block = (struct es_lane_block){
-        .first_seq = block->first_seq, .last_seq = block->last_seq, .damaged = block->damaged, .ready = block->damaged};
-}
-
-static size_t nodes_of(size_t events) { return events / ES_LEAF_EVENTS + events / ES_BRANCH_EVENTS; }
-
-static int make_room(struct es_lane_block *block, const struct es_block_lanes *lanes)
-{
-    size_t nodes = 0, time = block->wide ? sizeof(uint64_t) : sizeof(uint32_t);
-    for (size_t i = 0; i < lanes->n_pids; i++)
-        nodes += nodes_of(lanes->pids[i].events);
-    block->pids = malloc((lanes->n_pids + 1) * sizeof *block->pids);
-    block->starts = malloc((lanes->n_pids + 1) * sizeof *block->starts);
-    block->times.wide = malloc((lanes->n + 1) * time);
-    block->places = malloc((lanes->n + 1) * sizeof *block->places);
-    block->nodes = malloc((nodes + 1) * sizeof *block->nodes);
-    block->bytes = (lanes->n_pids + 1) * (sizeof *block->pids + sizeof *block->starts) +
-                   (nodes + 1) * sizeof *block->nodes + (lanes->n + 1) * (time + sizeof *block->places + 1);
-    return block->pids && block->starts && block->times.wide && block->places && block->nodes
-               ? 0
-               : es_fail(-ENOMEM, "no memory for a timeline");
-}
-
-static void sum_events(const struct es_lane_block *block, size_t from, size_t n, struct es_lane_node *ret)
-{
-    const struct es_kind_sum *sums = es_kind_sums();
-    uint64_t counts = 0;
-    unsigned rank = 0;
-    uint8_t doing = 0;
-    for (size_t i = from; i < from + n; i++) {
-        const struct es_kind_sum *sum = &sums[block->kinds[i]];
-        counts += sum->counts;
-        rank = sum->rank > rank ? sum->rank : rank;
-        doing = es_doing_then(doing, sum->doing);
+    free(block->lanes);
+    for (struct es_lane_chunk *chunk = block->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        es_slabs_give(&index->slabs, chunk);
     }
-    *ret = (struct es_lane_node){counts, es_lane_time(block, from + n - 1) & ((UINT64_C(1) << TIME_BITS) - 1),
-                                 (uint8_t)rank, doing};
+    *block =
+        (struct es_lane_block){.first_seq = block->first_seq, .last_seq = block->last_seq, .damaged = block->damaged};
 }
 
-/* Events `from` to `from + n`, of one process. */
-static void sum_lane(struct es_lane_block *block, size_t from, size_t n, struct es_lane_node *nodes)
+static struct es_lane_part *lane_place(const struct es_lane_block *block, es_ref pid)
 {
-    size_t leaves = n / ES_LEAF_EVENTS;
-    for (size_t i = 0; i < leaves; i++)
-        sum_events(block, from + i * ES_LEAF_EVENTS, ES_LEAF_EVENTS, &nodes[i]);
-    for (size_t i = 0; i < n / ES_BRANCH_EVENTS; i++)
-        sum_events(block, from + i * ES_BRANCH_EVENTS, ES_BRANCH_EVENTS, &nodes[leaves + i]);
+    uint32_t mask = block->room - 1, at = (uint32_t)((pid * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & mask;
+    while (block->lanes[at].known && block->lanes[at].pid != pid)
+        at = (at + 1) & mask;
+    return &block->lanes[at];
 }
 
-static void fill(struct es_lane_block *block, struct es_block_lanes *lanes)
+const struct es_lane_part *es_lanes_find(const struct es_lane_block *block, es_ref pid)
 {
-    uint32_t event = 0, node = 0;
-    for (size_t i = 0; i < lanes->n; i++) {
-        uint64_t since = (uint64_t)lanes->times[i] - (uint64_t)block->base;
-        if (block->wide)
-            block->times.wide[i] = since;
-        else
-            block->times.narrow[i] = (uint32_t)since;
-        block->places[i] = (uint16_t)lanes->places[i];
-    }
-    block->kinds = lanes->kinds;
-    lanes->kinds = NULL;
-    for (size_t i = 0; i < lanes->n_pids; i++) {
-        block->pids[i] = lanes->pids[i].pid;
-        block->starts[i] = (struct es_lane_start){event, node};
-        sum_lane(block, event, lanes->pids[i].events, &block->nodes[node]);
-        event += lanes->pids[i].events;
-        node += (uint32_t)nodes_of(lanes->pids[i].events);
-    }
-    block->starts[lanes->n_pids] = (struct es_lane_start){event, node};
-    block->n = lanes->n;
-    block->n_pids = lanes->n_pids;
+    const struct es_lane_part *lane = block->room ? lane_place(block, pid) : NULL;
+    return lane && lane->n > 0 ? lane : NULL;
 }
 
-/* Times of a file that lies may go backwards: they are since the earliest. */
-static int build(struct es_lane_block *block, struct es_block_lanes *lanes)
+static int make_room(struct es_lane_index *index, struct es_lane_block *block, size_t more)
 {
-    int64_t first = lanes->n ? lanes->times[0] : 0, last = first;
-    for (size_t i = 1; i < lanes->n; i++) {
-        first = lanes->times[i] < first ? lanes->times[i] : first;
-        last = lanes->times[i] > last ? lanes->times[i] : last;
-    }
-    uint64_t span = (uint64_t)last - (uint64_t)first;
-    if (span >= UINT64_C(1) << TIME_BITS)
-        return es_fail(-EBADMSG, "a block spans more than three days");
-    block->base = first;
-    block->wide = span > UINT32_MAX;
-    int rc = make_room(block, lanes);
-    if (rc == 0)
-        fill(block, lanes);
-    return rc;
+    uint32_t room = 16;
+    while (room < 2 * (block->n_lanes + more))
+        room *= 2;
+    if (room <= block->room)
+        return 0;
+    struct es_lane_block bigger = {.lanes = calloc(room, sizeof *bigger.lanes), .room = room};
+    if (!bigger.lanes)
+        return es_fail(-ENOMEM, "no memory for a timeline");
+    for (uint32_t i = 0; i < block->room; i++)
+        if (block->lanes[i].known)
+            *lane_place(&bigger, block->lanes[i].pid) = block->lanes[i];
+    block->bytes += (room - block->room) * sizeof *block->lanes;
+    index->bytes += (room - block->room) * sizeof *block->lanes;
+    free(block->lanes);
+    block->lanes = bigger.lanes;
+    block->room = room;
+    return 0;
 }
 
-int es_lanes_need(struct es_query *query, size_t at)
+/* Bits of the families of 16 events are gathered in registers, four families each, from the last event on. */
+static void sum_leaf(const struct es_lane_part *lane, uint32_t number, const struct es_rank *ranks)
+{
+    const uint8_t *events = lane->ranks + number * ES_LEAF_EVENTS;
+    uint32_t n = lane->n - number * ES_LEAF_EVENTS;
+    uint64_t low = 0, high = 0;
+    uint8_t strongest = 0, does = 0;
+    n = n < ES_LEAF_EVENTS ? n : ES_LEAF_EVENTS;
+    for (uint32_t i = n; i > 0; i--) {
+        uint8_t event = events[i - 1];
+        const struct es_rank *rank = &ranks[event];
+        low = low << 1 | rank->member[0];
+        high = high << 1 | rank->member[1];
+        does |= rank->doing;
+        strongest = event > strongest ? event : strongest;
+    }
+    struct es_tip tip = {.last = n ? es_lane_time(lane, number * ES_LEAF_EVENTS + n - 1) : UINT64_MAX,
+                         .rank = strongest};
+    for (uint32_t i = 0; does && i < n; i++)
+        tip.doing = es_doing_then(tip.doing, ranks[events[i]].doing);
+    lane->tips[number] = tip;
+    for (unsigned f = 0; f < ES_TL_FAMILIES; f++)
+        lane->leaves[number].members[f] = (uint16_t)((f < 4 ? low : high) >> (f % 4 * 16));
+}
+
+static void sum_lane(struct es_lane_part *lane)
+{
+    const struct es_rank *ranks = es_ranks();
+    es_counts before = {0};
+    for (uint32_t i = 0; !lane->leaves && i < lane->n; i++) {
+        lane->rank = lane->ranks[i] > lane->rank ? lane->ranks[i] : lane->rank;
+        lane->doing = es_doing_then(lane->doing, ranks[lane->ranks[i]].doing);
+    }
+    for (uint32_t number = 0; lane->leaves && number <= lane->n / ES_LEAF_EVENTS; number++) {
+        struct es_leaf *leaf = &lane->leaves[number];
+        sum_leaf(lane, number, ranks);
+        memcpy(leaf->before, &before, sizeof before);
+        before += es_counts_ones(es_counts_load(leaf->members));
+        lane->rank = lane->tips[number].rank > lane->rank ? lane->tips[number].rank : lane->rank;
+        lane->doing = es_doing_then(lane->doing, lane->tips[number].doing);
+    }
+}
+
+static size_t padded(size_t events) { return (events + ES_LEAF_EVENTS - 1) / ES_LEAF_EVENTS * ES_LEAF_EVENTS; }
+static size_t leaves_of(size_t events) { return events < ES_LEAF_EVENTS ? 0 : events / ES_LEAF_EVENTS + 1; }
+
+static void fill_lane(struct es_lane_part *lane, const struct es_block_lanes *read, uint32_t from)
+{
+    uint8_t numbers[ES_KIND_MAX];
+    uint32_t n = lane->n;
+    size_t time = lane->wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    make_numbers(numbers);
+    memcpy(lane->times, (const uint8_t *)read->times + from * time, n * time);
+    memset((uint8_t *)lane->times + n * time, 0xff, (padded(n) - n) * time);
+    memcpy(lane->places, read->places + from, n * sizeof *lane->places);
+    const uint8_t *kinds = read->kinds + from;
+    uint8_t *ranks = lane->ranks;
+    for (uint32_t k = 0; k < n; k++)
+        ranks[k] = numbers[kinds[k]];
+    if (!leaves_of(n))
+        lane->leaves = NULL;
+    sum_lane(lane);
+}
+
+/* The lanes that were read, cut out of one piece of memory. */
+static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, struct es_lane_pids pids,
+                     const struct es_block_lanes *read)
+{
+    size_t events = 0, leaves = 0;
+    for (size_t i = 0; i < pids.n; i++) {
+        size_t n = read->starts[i + 1] - read->starts[i];
+        events += padded(n);
+        leaves += leaves_of(n);
+    }
+    size_t time = read->wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    size_t bytes = sizeof(struct es_lane_chunk) + leaves * (sizeof(struct es_tip) + sizeof(struct es_leaf)) +
+                   events * (time + sizeof *read->places + 1);
+    struct es_lane_chunk *chunk = es_slabs_take(&index->slabs, bytes);
+    if (!chunk || make_room(index, block, pids.n) < 0) {
+        if (chunk)
+            es_slabs_give(&index->slabs, chunk);
+        return es_fail(-ENOMEM, "no memory for a timeline");
+    }
+    chunk->next = block->chunks;
+    block->chunks = chunk;
+    block->bytes += bytes;
+    index->bytes += bytes;
+    struct es_lane_part all = {.known = true, .wide = read->wide, .tips = (struct es_tip *)(void *)(chunk + 1)};
+    all.times = all.tips + leaves;
+    all.leaves = (struct es_leaf *)(void *)((uint8_t *)all.times + events * time);
+    all.places = (uint16_t *)(void *)(all.leaves + leaves);
+    all.ranks = (uint8_t *)(all.places + events);
+    for (size_t i = 0; i < pids.n; i++) {
+        uint32_t n = read->starts[i + 1] - read->starts[i];
+        struct es_lane_part *lane = lane_place(block, pids.pids[i]);
+        *lane = all;
+        lane->pid = pids.pids[i];
+        lane->n = n;
+        fill_lane(lane, read, read->starts[i]);
+        all.times = (uint8_t *)all.times + padded(n) * time;
+        all.tips += leaves_of(n);
+        all.leaves += leaves_of(n);
+        all.places += padded(n);
+        all.ranks += padded(n);
+        block->n_lanes++;
+    }
+    return 0;
+}
+
+static int read_lanes(struct es_query *query, size_t at, struct es_lane_pids pids)
 {
     struct es_lane_index *index = query->lanes;
     struct es_lane_block *block = &index->blocks[at];
-    struct es_block_lanes lanes = {0};
-    block->used = ++index->clock;
-    if (block->ready)
-        return 0;
-    int rc = es_recording_block_lanes(query->recording, at, &lanes);
+    struct es_lanes_request request = {pids.pids, pids.n};
+    struct es_block_lanes read = {0};
+    int rc = es_recording_block_lanes(query->recording, at, &request, &read);
     if (rc == 0)
-        rc = build(block, &lanes);
-    es_block_lanes_fini(&lanes);
-    index->bytes += block->bytes;
-    if (rc == 0 || rc == -EBADMSG || rc == -ENOENT) { /* damaged, or dropped since */
-        block->damaged = rc < 0;
-        block->ready = true;
-        if (rc < 0)
-            es_error_clear();
-        return 0;
-    }
-    drop(index, block);
+        rc = add_lanes(index, block, pids, &read);
     return rc;
+}
+
+int es_lanes_need(struct es_query *query, size_t at, struct es_lane_pids pids)
+{
+    struct es_lane_index *index = query->lanes;
+    struct es_lane_block *block = &index->blocks[at];
+    block->used = ++index->clock;
+    if (block->damaged)
+        return 0;
+    es_ref *missing = malloc((pids.n + 1) * sizeof *missing);
+    struct es_lane_pids wanted = {missing, 0};
+    if (!missing)
+        return es_fail(-ENOMEM, "no memory for a timeline");
+    for (size_t i = 0; i < pids.n; i++)
+        if (!block->room || !lane_place(block, pids.pids[i])->known)
+            missing[wanted.n++] = pids.pids[i];
+    int rc = wanted.n ? read_lanes(query, at, wanted) : 0;
+    free(missing);
+    if (rc == -EBADMSG || rc == -ENOENT) { /* damaged, or dropped since */
+        block->damaged = true;
+        es_error_clear();
+        rc = 0;
+    }
+    if (rc < 0 || block->damaged)
+        drop(index, block);
+    return rc;
+}
+
+/* ---- looking up ---------------------------------------------------------------------------------------------------- */
+
+/* Of the 16 times, how many are earlier: four at a time. */
+typedef uint32_t four __attribute__((vector_size(16)));
+static inline uint32_t count_narrow(const uint32_t *times, uint32_t time)
+{
+    four sum = {0}, some, all = {time, time, time, time};
+    for (unsigned k = 0; k < ES_LEAF_EVENTS; k += 4) {
+        memcpy(&some, times + k, sizeof some);
+        sum -= (four)(some < all);
+    }
+    return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
+static inline uint32_t count_wide(const uint64_t *times, uint64_t time)
+{
+    uint32_t n = 0;
+    for (unsigned k = 0; k < ES_LEAF_EVENTS; k++)
+        n += times[k] < time;
+    return n;
+}
+
+/* The first leaf from `from` on that does not end before the time; farther and farther, and back. */
+static inline uint32_t find_leaf(const struct es_lane_part *lane, uint32_t from, uint64_t time)
+{
+    const struct es_tip *tips = lane->tips;
+    uint32_t full = lane->n / ES_LEAF_EVENTS, low = from, high, step = 4;
+    for (high = from + step; low < full && low < high; low++)
+        if (tips[low].last >= time)
+            return low;
+    while (high < full && tips[high].last < time) {
+        low = high + 1;
+        high += step;
+        step *= 2;
+    }
+    high = high < full ? high : full;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (tips[middle].last < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t es_lane_until(const struct es_lane_part *lane, uint32_t i, uint64_t time)
+{
+    uint32_t n = lane->leaves ? find_leaf(lane, i / ES_LEAF_EVENTS, time) * ES_LEAF_EVENTS : 0;
+    if (n >= lane->n || (!lane->wide && time > UINT32_MAX))
+        return lane->n;
+    n += lane->wide ? count_wide((const uint64_t *)lane->times + n, time)
+                    : count_narrow((const uint32_t *)lane->times + n, (uint32_t)time);
+    return n < lane->n ? n : lane->n;
 }
 
 /* ---- all blocks ---------------------------------------------------------------------------------------------------- */
@@ -236,17 +369,39 @@ bool es_lanes_fit(struct es_lane_index *index, uint64_t clock)
     return true;
 }
 
-static void drop_all(struct es_lane_index *index)
+static void free_answer(struct es_lane_index *index)
 {
-    for (size_t i = 0; i < index->n; i++)
-        drop(index, &index->blocks[i]);
-    free(index->blocks);
+    struct es_timeline *answer = &index->answer;
+    free(answer->first);
+    free(answer->at);
+    free(answer->width);
+    free(answer->counts);
+    free(answer->seq);
+    free(answer->strongest);
+    free(answer->flags);
+    free(answer->holes);
+    free(index->lane_of);
+    *answer = (struct es_timeline){0};
+    index->lane_of = NULL;
+    index->room = 0;
+}
+
+void es_lanes_reset(struct es_lane_index *index)
+{
+    if (index->room > ROOM_KEPT)
+        free_answer(index);
+    index->answer.n_runs = index->answer.n_holes = 0;
 }
 
 void es_lanes_free(struct es_lane_index *index)
 {
-    if (index)
-        drop_all(index);
+    if (!index)
+        return;
+    for (size_t i = 0; i < index->n; i++)
+        drop(index, &index->blocks[i]);
+    free(index->blocks);
+    es_slabs_fini(&index->slabs);
+    free_answer(index);
     free(index);
 }
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Levels of detail of the blocks of a recording: for each block, its events in order of process (11 bytes at most, mostly 7), and above
- * them, for each process, a tree in index space: a leaf sums 16 events, a branch 8 leaves. Made when a window first touches a
+/* Levels of detail of the blocks of a recording: of the processes that were asked for, their events (7 bytes each), and for each 16 of
+ * these a leaf with the sums of all events before it, so that any stretch of a process's events costs the same. Read when a window first touches a
  * block, kept within a bound of memory; the blocks not used for longest go first. */
 #ifndef ES_QUERY_TIMELINE_INDEX_H
 #define ES_QUERY_TIMELINE_INDEX_H
 
+#include <string.h>
+
 #include "query/inner.h"
+#include "query/slab.h"
 
 #define ES_LEAF_EVENTS 16u
-#define ES_BRANCH_EVENTS 128u /* all of one family still fit the byte of a sum */
 #define ES_LANES_BYTES ((size_t)160 << 20)
 
 /* What the scheduler and the collector did last, and whether they did anything. */
@@ -31,58 +33,98 @@ static inline uint8_t es_doing_then(uint8_t before, uint8_t after)
     return (uint8_t)(run | gc | ((before | after) & (ES_DO_SCHEDULED | ES_DO_COLLECTED)));
 }
 
-/* A kind as what a sum adds up. */
-struct es_kind_sum {
-    uint64_t counts; /* a byte a family of enum es_timeline_family */
-    uint8_t rank;    /* the stronger the higher, from 1 */
-    uint8_t doing;
+/* Kinds by strength: errors, critical ones, the others; 0 is none. What a rank means: */
+struct es_rank {
+    uint8_t kind, family, doing; /* family: enum es_timeline_family */
+    uint64_t member[2];          /* what such an event as the first of a leaf sets of its members */
 };
-const struct es_kind_sum *es_kind_sums(void); /* [ES_KIND_MAX] */
-unsigned es_kind_of_rank(unsigned rank);
+#define ES_RANKS 64u
+const struct es_rank *es_ranks(void); /* [ES_RANKS] */
 
-struct es_lane_node {
-    uint64_t counts;
-    uint64_t last : 48; /* time of its last event, ns since the block's base */
-    uint64_t rank : 8, doing : 8;
+struct es_leaf {
+    uint16_t before[ES_TL_FAMILIES];  /* events of the lane in front of it, by family, modulo 2^16 */
+    uint16_t members[ES_TL_FAMILIES]; /* its own: bit i is set where its event i is of the family */
 };
-_Static_assert(sizeof(struct es_lane_node) == 16, "nodes are small");
+struct es_tip {          /* what is looked at of leaves that a stretch only passes */
+    uint64_t last;       /* time of its last event */
+    uint8_t rank, doing; /* the highest; what they come to */
+};
+
+/* A number for each family. */
+typedef uint16_t es_counts __attribute__((vector_size(16)));
+_Static_assert(sizeof(es_counts) == ES_TL_FAMILIES * sizeof(uint16_t), "a number for each family");
+static inline es_counts es_counts_load(const uint16_t *from)
+{
+    es_counts c;
+    memcpy(&c, from, sizeof c);
+    return c;
+}
+static inline es_counts es_counts_ones(es_counts c) /* of each, how many bits are set */
+{
+    c -= (c >> 1) & 0x5555;
+    c = (c & 0x3333) + ((c >> 2) & 0x3333);
+    c = (c + (c >> 4)) & 0x0f0f;
+    return (c + (c >> 8)) & 0x1f;
+}
+
+/* The events of one process in one block. */
+struct es_lane_part {
+    es_ref pid;
+    bool known;  /* else the place in the table is free */
+    bool wide;   /* times are 64 bits each, else 32 */
+    uint32_t n;  /* 0: none */
+    void *times; /* since the block's first event; with room for whole leaves, as the next two */
+    uint16_t *places;
+    uint8_t *ranks;
+    struct es_leaf *leaves; /* n / 16 + 1; NULL where there would be one alone */
+    struct es_tip *tips;    /* as many */
+    uint8_t rank, doing;    /* of all */
+};
 
 struct es_lane_block {
     uint64_t first_seq, last_seq, used;
     size_t bytes;
-    bool ready, damaged, wide;
-    int64_t base; /* times are since then */
-    size_t n, n_pids;
-    es_ref *pids;
-    struct es_lane_start {
-        uint32_t event, node;
-    } * starts; /* n_pids + 1: a process's events, and nodes: its leaves, then its branches */
-    union {
-        uint32_t *narrow;
-        uint64_t *wide;
-    } times;
-    uint16_t *places;
-    uint8_t *kinds;
-    struct es_lane_node *nodes;
+    bool damaged;
+    struct es_lane_part *lanes; /* a hash table */
+    uint32_t n_lanes, room;
+    struct es_lane_chunk {
+        struct es_lane_chunk *next;
+    } * chunks; /* where the lanes' events are */
 };
 
 struct es_lane_index {
     struct es_lane_block *blocks; /* as the recording's index of blocks */
     size_t n, bytes, limit;
     uint64_t clock;
+    struct es_slabs slabs;     /* of the blocks' events */
+    struct es_timeline answer; /* the last one, */
+    uint32_t *lane_of;         /* the lane of each of its runs, */
+    size_t room;               /* and for how many runs there is room */
 };
 
 /* Makes the blocks those the recording has now; what is known of blocks that are still there is kept. */
 int es_lanes_align(struct es_query *query);
-/* Reads a block where it is not known. A damaged one is noted, that is no error. */
-int es_lanes_need(struct es_query *query, size_t block);
+/* Reads of a block the lanes that are not known. A damaged one is noted, that is no error. */
+struct es_lane_pids {
+    const es_ref *pids;
+    size_t n;
+};
+int es_lanes_need(struct es_query *query, size_t block, struct es_lane_pids pids);
 /* Forgets blocks that were not used since `clock`, the oldest first, until the rest fits. False where it does not. */
 bool es_lanes_fit(struct es_lane_index *index, uint64_t clock);
 void es_lanes_free(struct es_lane_index *index);
+/* Empties the answer; keeps its memory, unless that is much. */
+void es_lanes_reset(struct es_lane_index *index);
 
-static inline uint64_t es_lane_time(const struct es_lane_block *block, size_t event)
+/* NULL where the process has no event in the block. */
+const struct es_lane_part *es_lanes_find(const struct es_lane_block *block, es_ref pid);
+
+/* The first event, from event i on, that is not earlier than `time` ns since the block's first. */
+uint32_t es_lane_until(const struct es_lane_part *lane, uint32_t i, uint64_t time);
+
+static inline uint64_t es_lane_time(const struct es_lane_part *lane, uint32_t i)
 {
-    return block->wide ? block->times.wide[event] : block->times.narrow[event];
+    return lane->wide ? ((const uint64_t *)lane->times)[i] : ((const uint32_t *)lane->times)[i];
 }
 
 #endif

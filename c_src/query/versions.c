@@ -228,6 +228,71 @@ int es_query_versions(struct es_query *query, es_ref pid, const struct es_versio
     return 0;
 }
 
+/* ---- only which there are ------------------------------------------------------------------------------------------- */
+
+struct es_changed {
+    es_ref pid;
+    uint64_t *list;
+    size_t n, room;
+};
+
+void es_changed_free(struct es_changed *changed)
+{
+    if (changed)
+        free(changed->list);
+    free(changed);
+}
+
+static bool add_place(struct es_changed *changed, uint64_t seq)
+{
+    if (changed->n == changed->room) {
+        size_t room = changed->room ? changed->room * 2 : 64;
+        uint64_t *list = realloc(changed->list, room * sizeof *list);
+        if (!list)
+            return false;
+        changed->list = list;
+        changed->room = room;
+    }
+    changed->list[changed->n++] = seq;
+    return true;
+}
+
+static int read_places(struct es_query *query, es_ref pid, struct es_changed *changed)
+{
+    struct es_seq_range range = {1, UINT64_MAX};
+    struct es_state_at at;
+    int rc;
+    while ((rc = es_recording_change_first(query->recording, pid, range, &at)) == 0) {
+        if (!add_place(changed, at.seq))
+            return -ENOMEM;
+        range.from = at.seq + 1;
+    }
+    return rc == -ENOENT ? 0 : rc;
+}
+
+int es_query_version_places(struct es_query *query, es_ref pid, const uint64_t **ret_list, size_t *ret_n)
+{
+    struct es_changed *changed = NULL;
+    for (size_t i = 0; i < ES_CHANGED_KEPT && !changed; i++)
+        if (query->changed[i] && query->changed[i]->pid == pid)
+            changed = query->changed[i];
+    if (!changed) {
+        changed = calloc(1, sizeof *changed);
+        int rc = changed ? read_places(query, pid, changed) : -ENOMEM;
+        if (rc < 0) {
+            es_changed_free(changed);
+            return es_fail(rc, "the versions of a state cannot be read");
+        }
+        changed->pid = pid;
+        size_t at = query->next_changed++ % ES_CHANGED_KEPT;
+        es_changed_free(query->changed[at]);
+        query->changed[at] = changed;
+    }
+    *ret_list = changed->list;
+    *ret_n = changed->n;
+    return 0;
+}
+
 /* ---- contents ------------------------------------------------------------------------------------------------------ */
 
 int es_query_version_bytes(struct es_query *query, const struct es_version_info *version, const uint8_t **ret_bytes,

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "query/inner.h"
+#include "query/nodes.h"
 #include "store/keyframe.h"
 
 #define KEPT 2
-#define BACK 2048u /* events before a moment that one walking backwards is given a keyframe at */
+#define BACK 8192u /* events before a moment that one walking backwards is given a keyframe at */
 
 struct es_worlds {
     struct kept {
@@ -46,7 +46,8 @@ static void init(struct es_query *query, struct kept *kept)
 {
     es_world_init(&kept->world, &(struct es_world_text){.atom = query->print[0].atoms,
                                                         .context = query->print[0].context,
-                                                        .node = query->node});
+                                                        .node = query->node,
+                                                        .node_of = query->n_nodes ? es_nodes_of : NULL});
     kept->damaged = 0;
 }
 

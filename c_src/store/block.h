@@ -11,34 +11,36 @@
 /* Numbers are part of the format. */
 enum es_column_id {
     ES_C_PACK = 0,      /* small columns together, and where the others are */
-    ES_C_TIMES = 1,     /* gaps between times: size classes; in order of time as the next five */
+    ES_C_TIMES = 1,     /* gaps between times: size classes; in order of time as the next three */
     ES_C_TIME_BITS = 2, /* their lower bits */
     ES_C_TIME_RARE = 3, /* those that are negative or huge */
     ES_C_THREADS = 4,
-    ES_C_PIDS = 5,
-    ES_C_REFS = 6,   /* table of references, sorted */
-    ES_C_COUNTS = 7, /* events of each reference as pid */
-    ES_C_FUNS = 8,   /* table of functions */
-    ES_C_KINDS = 9,  /* from here on in order of process */
-    ES_C_FLAGS = 10,
-    ES_C_CALLS = 11, /* functions of events */
-    ES_C_PEERS = 12,
-    ES_C_CAUSE_STATES = 13,
-    ES_C_CAUSES = 14, /* distances: size classes */
-    ES_C_CAUSE_BITS = 15,
-    ES_C_CAUSE_RARE = 16,
-    ES_C_MESSAGES = 17, /* how hash and correlation are known */
-    ES_C_HASHES = 18,
-    ES_C_CORRS = 19,
-    ES_C_NUMS = 20,
-    ES_C_MOVED = 21,
-    ES_C_LENGTHS = 22, /* of payloads */
-    ES_C_PAYLOADS = 23,
-    ES_C_OWNERS = 24, /* processes with states, how many each; from here on only state events, in order of process */
-    ES_C_VERSIONS = 25,
-    ES_C_PLACES = 26, /* of their events in the block */
-    ES_C_SIZES = 27,
-    ES_C_STATE_HASHES = 28,
+    ES_C_STEPS =
+        5, /* in order of process: from the place in the block of each event to that of the next, lower bytes */
+    ES_C_STEPS_HIGH = 6, /* upper bytes */
+    ES_C_REFS = 7,       /* table of references, sorted */
+    ES_C_COUNTS = 8,     /* events of each reference as pid */
+    ES_C_FUNS = 9,       /* table of functions */
+    ES_C_KINDS = 10,     /* from here on in order of process */
+    ES_C_FLAGS = 11,
+    ES_C_CALLS = 12, /* functions of events */
+    ES_C_PEERS = 13,
+    ES_C_CAUSE_STATES = 14,
+    ES_C_CAUSES = 15, /* distances: size classes */
+    ES_C_CAUSE_BITS = 16,
+    ES_C_CAUSE_RARE = 17,
+    ES_C_MESSAGES = 18, /* how hash and correlation are known */
+    ES_C_HASHES = 19,
+    ES_C_CORRS = 20,
+    ES_C_NUMS = 21,
+    ES_C_MOVED = 22,
+    ES_C_LENGTHS = 23, /* of payloads */
+    ES_C_PAYLOADS = 24,
+    ES_C_OWNERS = 25, /* processes with states, how many each; from here on only state events, in order of process */
+    ES_C_VERSIONS = 26,
+    ES_C_PLACES = 27, /* of their events in the block */
+    ES_C_SIZES = 28,
+    ES_C_STATE_HASHES = 29,
     ES_C_CHUNKS = 32, /* the bytes of states, cut into ES_CHUNKS columns at most */
     ES_COLUMNS = 64
 };
@@ -67,8 +69,10 @@ void es_encoder_free(struct es_encoder *encoder);
 
 struct es_range {
     uint32_t from, to;
-    bool mini; /* to be replaced soon: quickly rather than small */
-};             /* events of a batch */
+    bool mini;  /* to be replaced soon: quickly rather than small */
+    bool quick; /* the same for its payloads and states alone: many events wait */
+};              /* events of a batch */
+/* -E2BIG: states of the range that are patches of others before it are too large put together; the whole batch is not. */
 int es_block_encode(struct es_encoder *encoder, struct es_batch *batch, struct es_range range, struct es_image *image);
 
 /* A column as it was read; missing ones have raw_len 0. */
@@ -106,8 +110,11 @@ struct es_pids {
 };
 int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_pids *ret);
 
-/* Times, kinds and places of all events, in order of process; nothing that one event would need. */
-int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_block_lanes *ret);
+/* Columns of times, and those that lanes need. */
+#define ES_TIME_COLUMNS ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE)
+#define ES_LANE_COLUMNS                                                                                        \
+    (ES_TIME_COLUMNS | (uint64_t)1 << ES_C_STEPS | (uint64_t)1 << ES_C_STEPS_HIGH | (uint64_t)1 << ES_C_REFS | \
+     (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS)
 
 /* Which events come one after the other, and their causes: see reader.h. Points into the decoder. */
 int es_block_decode_causes(struct es_decoder *decoder, const struct es_stored_block *stored,
@@ -124,9 +131,16 @@ int es_block_count_strange(struct es_decoder *decoder, const struct es_stored_bl
 uint64_t es_block_strange_columns(void);
 
 /* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
-#define ES_TIME_COLUMNS ((uint64_t)1 << ES_C_TIMES | (uint64_t)1 << ES_C_TIME_BITS | (uint64_t)1 << ES_C_TIME_RARE)
 int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
                        uint32_t *ret_event);
+
+/* Events `first` to `first + n` of a block by process, see es_recording_block_lanes(). */
+struct es_block_part {
+    uint32_t first, n;
+};
+int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored,
+                          const struct es_lanes_request *request, struct es_block_part part,
+                          struct es_block_lanes *ret);
 
 /* Most bytes that column `id` of a block of n events can have. */
 size_t es_column_cap(unsigned id, uint32_t n);

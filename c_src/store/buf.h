@@ -39,18 +39,23 @@ static inline uint8_t *es_put_varint(uint8_t *at, uint64_t value)
     *at++ = (uint8_t)value;
     return at;
 }
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define ES_LE64(value) __builtin_bswap64(value)
+#else
+#define ES_LE64(value) (value)
+#endif
+/* One store, one load: compilers do not see that in a loop over bytes. */
 static inline uint8_t *es_put_le64(uint8_t *at, uint64_t value)
 {
-    for (int i = 0; i < 8; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-    return at + 8;
+    value = ES_LE64(value);
+    memcpy(at, &value, sizeof value);
+    return at + sizeof value;
 }
 static inline uint64_t es_get_le64(const uint8_t *at)
 {
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return ES_LE64(value);
 }
 static inline uint64_t es_zigzag(int64_t value) { return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63); }
 static inline int64_t es_unzigzag(uint64_t value) { return (int64_t)(value >> 1) ^ -(int64_t)(value & 1); }

@@ -7,6 +7,8 @@
 #define KNOWN_BYTES (4u << 20) /* at most, together */
 #define KNOWN_MAX (1u << 20)   /* a longer one is put together again each time */
 #define KEEP (1u << 20)        /* memory of scratch, from block to block */
+#define LEND_LEAST 1024u       /* bytes of a version that is worth a look at another process's */
+#define MISSES_MAX 8u          /* then a module's processes have nothing in common */
 
 static void forget_known(struct es_chains *c)
 {
@@ -37,6 +39,9 @@ void es_chains_reset(struct es_chains *c)
     es_buf_trim(&c->scratch[1], KEEP);
     for (size_t i = 0; i < ES_KNOWN_VERSIONS; i++)
         c->known[i].version = ES_NO_VERSION;
+    for (size_t i = 0; i < ES_LENDERS; i++)
+        c->lenders[i] = (struct es_lender){.version = ES_NO_VERSION};
+    c->borrowed = 0;
 }
 
 /* Where the last version of a process is noted; NULL without memory. */
@@ -141,6 +146,33 @@ static int try_patch(struct es_chains *c, struct es_version *v, struct es_span b
     return 0;
 }
 
+/* The first version of a process, tried as a patch of a whole one of another process. */
+static int try_lender(struct es_chains *c, struct es_version *v, uint32_t module, struct es_span bytes,
+                      struct es_buf *payload)
+{
+    struct es_lender *lender = &c->lenders[module % ES_LENDERS];
+    if (module == 0 || bytes.len < LEND_LEAST)
+        return 0;
+    bool known = lender->version != ES_NO_VERSION && lender->module == module;
+    if (!known)
+        lender->misses = 0;
+    if (known && lender->misses < MISSES_MAX && c->borrowed + bytes.len <= ES_CHAIN_BORROWED) {
+        v->before = lender->version;
+        int r = try_patch(c, v, bytes, payload);
+        if (r < 0)
+            return r;
+        lender->misses = v->form == ES_VERSION_WHOLE ? lender->misses + 1 : 0;
+    }
+    if (v->form != ES_VERSION_WHOLE) {
+        c->borrowed += v->full;
+        return 0;
+    }
+    v->before = ES_NO_VERSION;
+    lender->module = module;
+    lender->version = c->n;
+    return 0;
+}
+
 int es_chains_add(struct es_chains *c, struct es_version_place place, struct es_span bytes, struct es_buf *payload)
 {
     uint32_t *last = last_of(c, place.pid);
@@ -153,7 +185,8 @@ int es_chains_add(struct es_chains *c, struct es_version_place place, struct es_
                            .len = (uint32_t)bytes.len,
                            .full = (uint32_t)bytes.len,
                            .form = ES_VERSION_WHOLE};
-    int r = v.before == ES_NO_VERSION ? 0 : try_patch(c, &v, bytes, payload);
+    int r =
+        v.before == ES_NO_VERSION ? try_lender(c, &v, place.module, bytes, payload) : try_patch(c, &v, bytes, payload);
     if (r < 0)
         return r;
     if (v.form == ES_VERSION_WHOLE)

@@ -9,10 +9,12 @@
 
 #define ES_NO_VERSION UINT32_MAX
 /* Behind a whole version there are at most so many patches, so many bytes of them where the state is not longer itself, and so many bytes
- * that are written anew to change lengths. Readers may rely on the first and the last. */
+ * that are written anew to change lengths. Readers may rely on the first and the last
+ * two. */
 #define ES_CHAIN_PATCHES 1024u
 #define ES_CHAIN_BYTES (16u << 10)
 #define ES_CHAIN_SPLICED (12u << 20)
+#define ES_CHAIN_BORROWED (256u << 20) /* bytes of all versions in a block that are patches of another process's */
 
 enum es_version_form {                      /* numbers are part of the format */
                        ES_VERSION_NONE = 0, /* no bytes */
@@ -22,13 +24,22 @@ enum es_version_form {                      /* numbers are part of the format */
 };
 
 struct es_version {
-    uint32_t event, pid;       /* in the batch; pid by number */
-    uint32_t before;           /* the version it is a patch of */
-    uint32_t at, len;          /* its bytes in the batch's payloads */
-    uint32_t full;             /* length of the version itself */
+    uint32_t event, pid; /* in the batch; pid by number */
+    uint32_t before;     /* the version it is a patch of: of the same process, or a whole one that another lends */
+    uint32_t at, len;    /* its bytes in the batch's payloads */
+    uint32_t full;       /* length of the version itself */
     uint32_t patched, spliced; /* by the chain up to here */
     uint16_t patches;
     uint8_t form;
+};
+
+/* Processes that run the same module often have large parts of their states in common: the first version of a process is tried as a patch
+ * of another's whole one. */
+#define ES_LENDERS 64u
+struct es_lender {
+    uint32_t module;  /* by its number */
+    uint32_t version; /* a whole one; ES_NO_VERSION: none */
+    uint32_t misses;  /* how often in a row it was of no use */
 };
 
 #define ES_KNOWN_VERSIONS 256u
@@ -36,6 +47,8 @@ struct es_chains {
     struct es_buf versions; /* struct es_version */
     uint32_t n;
     struct es_buf last; /* uint32_t: last version of a process, by its number */
+    struct es_lender lenders[ES_LENDERS];
+    uint64_t borrowed; /* bytes, as ES_CHAIN_BORROWED bounds them */
     struct {
         uint32_t version;
         struct es_buf bytes;
@@ -51,7 +64,7 @@ void es_chains_reset(struct es_chains *chains); /* keeps the memory; needed befo
 /* The next version, `bytes` long, of process `pid` at event `event`; what is to be stored is appended to `payload`, which has room for the
  * whole. -ENOMEM leaves all as it was. */
 struct es_version_place {
-    uint32_t event, pid;
+    uint32_t event, pid, module; /* module by number, 0: none */
 };
 int es_chains_add(struct es_chains *chains, struct es_version_place place, struct es_span bytes,
                   struct es_buf *payload);
@@ -62,6 +75,12 @@ int es_chains_read(struct es_chains *chains, const struct es_buf *payload, uint3
 static inline const struct es_version *es_chains_version(const struct es_chains *chains, uint32_t version)
 {
     return (const struct es_version *)(const void *)chains->versions.bytes + version;
+}
+
+/* Is it a patch of a version that another process lends? */
+static inline bool es_chains_borrows(const struct es_chains *chains, const struct es_version *version)
+{
+    return version->form != ES_VERSION_WHOLE && es_chains_version(chains, version->before)->pid != version->pid;
 }
 
 #endif

@@ -7,23 +7,21 @@
 #include "base/error.h"
 #include "store/gaps.h"
 
-#define COMMON                                                                                                        \
-    (ES_COLUMN_BIT(ES_C_TIMES) | ES_COLUMN_BIT(ES_C_TIME_BITS) | ES_COLUMN_BIT(ES_C_TIME_RARE) |                      \
-     ES_COLUMN_BIT(ES_C_THREADS) | ES_COLUMN_BIT(ES_C_PIDS) | ES_COLUMN_BIT(ES_C_REFS) | ES_COLUMN_BIT(ES_C_COUNTS) | \
-     ES_COLUMN_BIT(ES_C_KINDS) | ES_COLUMN_BIT(ES_C_FLAGS) | ES_COLUMN_BIT(ES_C_MOVED))
-#define CAUSES                                                                                        \
-    (ES_COLUMN_BIT(ES_C_CAUSE_STATES) | ES_COLUMN_BIT(ES_C_CAUSES) | ES_COLUMN_BIT(ES_C_CAUSE_BITS) | \
-     ES_COLUMN_BIT(ES_C_CAUSE_RARE))
+#define BIT(id) ((uint64_t)1 << (id))
+#define COMMON                                                                                           \
+    (BIT(ES_C_TIMES) | BIT(ES_C_TIME_BITS) | BIT(ES_C_TIME_RARE) | BIT(ES_C_THREADS) | BIT(ES_C_STEPS) | \
+     BIT(ES_C_STEPS_HIGH) | BIT(ES_C_REFS) | BIT(ES_C_COUNTS) | BIT(ES_C_KINDS) | BIT(ES_C_FLAGS) | BIT(ES_C_MOVED))
+#define CAUSES (BIT(ES_C_CAUSE_STATES) | BIT(ES_C_CAUSES) | BIT(ES_C_CAUSE_BITS) | BIT(ES_C_CAUSE_RARE))
 
 /* Most raw bytes a column can have, by event, or by reference where it is a table of these. */
 static const uint8_t max_bytes[ES_COLUMNS] = {
-    [ES_C_TIMES] = 1,        [ES_C_TIME_BITS] = 4, [ES_C_TIME_RARE] = 10,   [ES_C_THREADS] = 3,
-    [ES_C_PIDS] = 5,         [ES_C_REFS] = 10,     [ES_C_COUNTS] = 3,       [ES_C_FUNS] = 15,
-    [ES_C_KINDS] = 1,        [ES_C_FLAGS] = 1,     [ES_C_CALLS] = 5,        [ES_C_PEERS] = 5,
-    [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1,    [ES_C_CAUSE_BITS] = 4,   [ES_C_CAUSE_RARE] = 10,
-    [ES_C_MESSAGES] = 1,     [ES_C_HASHES] = 8,    [ES_C_CORRS] = 8,        [ES_C_NUMS] = 60,
-    [ES_C_MOVED] = 5,        [ES_C_LENGTHS] = 5,   [ES_C_OWNERS] = 10,      [ES_C_VERSIONS] = 1,
-    [ES_C_PLACES] = 3,       [ES_C_SIZES] = 10,    [ES_C_STATE_HASHES] = 8,
+    [ES_C_TIMES] = 1,       [ES_C_TIME_BITS] = 4,    [ES_C_TIME_RARE] = 10, [ES_C_THREADS] = 3,
+    [ES_C_STEPS] = 1,       [ES_C_STEPS_HIGH] = 1,   [ES_C_REFS] = 10,      [ES_C_COUNTS] = 3,
+    [ES_C_FUNS] = 15,       [ES_C_KINDS] = 1,        [ES_C_FLAGS] = 1,      [ES_C_CALLS] = 5,
+    [ES_C_PEERS] = 5,       [ES_C_CAUSE_STATES] = 1, [ES_C_CAUSES] = 1,     [ES_C_CAUSE_BITS] = 4,
+    [ES_C_CAUSE_RARE] = 10, [ES_C_MESSAGES] = 1,     [ES_C_HASHES] = 8,     [ES_C_CORRS] = 8,
+    [ES_C_NUMS] = 60,       [ES_C_MOVED] = 5,        [ES_C_LENGTHS] = 5,    [ES_C_OWNERS] = 10,
+    [ES_C_VERSIONS] = 1,    [ES_C_PLACES] = 3,       [ES_C_SIZES] = 15,     [ES_C_STATE_HASHES] = 8,
 };
 
 size_t es_column_cap(unsigned id, uint32_t n)
@@ -39,20 +37,19 @@ uint64_t es_block_columns(unsigned fields)
 {
     uint64_t set = COMMON;
     if (fields & ES_F_FUN)
-        set |= ES_COLUMN_BIT(ES_C_FUNS) | ES_COLUMN_BIT(ES_C_CALLS);
+        set |= BIT(ES_C_FUNS) | BIT(ES_C_CALLS);
     if (fields & ES_F_PEER)
-        set |= ES_COLUMN_BIT(ES_C_PEERS) | CAUSES;
+        set |= BIT(ES_C_PEERS) | CAUSES;
     if (fields & ES_F_CAUSE)
         set |= CAUSES;
     if (fields & (ES_F_HASH | ES_F_CORR))
-        set |= ES_COLUMN_BIT(ES_C_MESSAGES) | ES_COLUMN_BIT(ES_C_HASHES) | ES_COLUMN_BIT(ES_C_CORRS) |
-               ES_COLUMN_BIT(ES_C_STATE_HASHES) | CAUSES;
+        set |= BIT(ES_C_MESSAGES) | BIT(ES_C_HASHES) | BIT(ES_C_CORRS) | BIT(ES_C_STATE_HASHES) | CAUSES;
     if (fields & ES_F_NUM)
-        set |= ES_COLUMN_BIT(ES_C_NUMS);
+        set |= BIT(ES_C_NUMS);
     if (fields & (ES_F_PAYLOAD | ES_FIELD_LENGTHS))
-        set |= ES_COLUMN_BIT(ES_C_LENGTHS) | ES_COLUMN_BIT(ES_C_VERSIONS) | ES_COLUMN_BIT(ES_C_SIZES);
+        set |= BIT(ES_C_LENGTHS) | BIT(ES_C_VERSIONS) | BIT(ES_C_SIZES);
     if (fields & ES_F_PAYLOAD)
-        set |= ES_COLUMN_BIT(ES_C_PAYLOADS);
+        set |= BIT(ES_C_PAYLOADS);
     return set;
 }
 
@@ -75,6 +72,7 @@ void es_decoder_free(struct es_decoder *d)
         es_buf_fini(&d->memory[i]);
     es_buf_fini(&d->arrays);
     es_buf_fini(&d->tables);
+    es_buf_fini(&d->lanes);
     free(d);
 }
 
@@ -127,15 +125,17 @@ int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, u
 }
 
 /* Cuts the arrays out of one piece of memory that is kept from block to block. */
-static int make_arrays(struct es_decoder *d)
+int es_decode_arrays(struct es_decoder *d)
 {
     uint32_t **words[] = {&d->order, &d->pid, &d->peer, &d->fun, &d->cause, &d->same_hash, &d->same_corr};
     size_t n_words = sizeof words / sizeof words[0], n = d->n;
     d->arrays.len = 0;
-    if (es_buf_reserve(&d->arrays, n * (n_words * 4 + 8 + 2 + 3)) < 0)
+    if (es_buf_reserve(&d->arrays, n * (n_words * 4 + 2 * 8 + 2 + 3)) < 0)
         return es_fail(-ENOMEM, "no memory to decode a block");
     uint8_t *at = d->arrays.bytes;
     d->back = (uint64_t *)(void *)at;
+    at += n * 8;
+    d->time = (uint64_t *)(void *)at;
     at += n * 8;
     for (size_t i = 0; i < n_words; i++, at += n * 4)
         *words[i] = (uint32_t *)(void *)at;
@@ -179,28 +179,30 @@ static int decode_refs(struct es_decoder *d)
     return 0;
 }
 
-/* Threads and pids of events, and from them the order of process. */
-static int decode_pids(struct es_decoder *d)
+static int decode_threads(struct es_decoder *d)
 {
-    struct es_reader pids = es_decode_reader(d, ES_C_PIDS), threads = es_decode_reader(d, ES_C_THREADS);
-    uint32_t last[ES_PREDICT_THREADS], *at = d->places, *end = d->places + d->n_refs;
-    memset(last, 0xff, sizeof last);
-    for (uint32_t i = 0, sum = 0; i < d->n_refs; i++) {
-        at[i] = sum;
-        sum += d->counts[i];
-        end[i] = sum;
-    }
-    for (uint32_t i = 0; i < d->n; i++) {
+    struct es_reader threads = es_decode_reader(d, ES_C_THREADS);
+    for (uint32_t i = 0; i < d->n; i++)
         d->thread[i] = (uint16_t)es_decode_varint(&threads);
-        uint32_t place = es_predict_thread(d->thread[i]);
-        uint64_t code = es_decode_varint(&pids);
-        uint64_t pid = code ? code - 1 : last[place];
-        if (pid >= d->n_refs || at[pid] == end[pid])
-            return es_fail(-EBADMSG, "the processes of events are wrong");
-        last[place] = d->pid[i] = (uint32_t)pid;
-        d->order[at[pid]++] = i;
+    return threads.bad ? es_fail(-EBADMSG, "the threads of events are incomplete") : 0;
+}
+
+/* The order of process, and from it the pids of events: as many places as events, and none twice, is all of them. */
+static int decode_order(struct es_decoder *d)
+{
+    struct es_raw low = d->column[ES_C_STEPS], high = d->column[ES_C_STEPS_HIGH];
+    bool bad = low.len != d->n || high.len != d->n;
+    memset(d->pid, 0xff, d->n * sizeof *d->pid);
+    for (uint32_t i = 0, k = 0; !bad && i < d->n_refs; i++) {
+        uint32_t place = 0;
+        for (uint32_t end = k + d->counts[i]; !bad && k < end; k++) {
+            place += es_decode_step(low.bytes[k], high.bytes[k]);
+            bad = place >= d->n || d->pid[place] != ES_NOTHING;
+            d->order[k] = place;
+            d->pid[bad ? 0 : place] = i;
+        }
     }
-    return pids.bad || threads.bad ? es_fail(-EBADMSG, "the processes of events are incomplete") : 0;
+    return bad ? es_fail(-EBADMSG, "the processes of events are wrong") : 0;
 }
 
 static int decode_kinds(struct es_decoder *d)
@@ -219,28 +221,37 @@ static int decode_kinds(struct es_decoder *d)
 
 int es_decode_order(struct es_decoder *d)
 {
-    int r = make_arrays(d);
+    int r = es_decode_arrays(d);
     if (r == 0)
         r = make_tables(d);
     if (r == 0)
         r = decode_refs(d);
     if (r == 0)
-        r = decode_pids(d);
+        r = decode_order(d);
     return r == 0 ? decode_kinds(d) : r;
+}
+
+int es_decode_times(const struct es_decoder *d, bool wide, void *ret_times)
+{
+    struct es_raw classes = d->column[ES_C_TIMES], bits = d->column[ES_C_TIME_BITS];
+    struct es_gap_columns gaps = {classes.bytes, bits.bytes, classes.len, bits.len,
+                                  es_decode_reader(d, ES_C_TIME_RARE)};
+    bool whole = wide ? es_gap_sums(gaps, d->n, true, ret_times) : es_gap_sums(gaps, d->n, false, ret_times);
+    uint64_t last = wide ? ((uint64_t *)ret_times)[d->n - 1] : ((uint32_t *)ret_times)[d->n - 1];
+    if (!whole || (uint64_t)d->info->first_time + last != (uint64_t)d->info->last_time)
+        return es_fail(-EBADMSG, "the times are wrong");
+    return 0;
 }
 
 /* Everything that is known so far, event by event. */
 static int write_events(struct es_decoder *d, unsigned fields)
 {
-    struct es_gap_reader gaps = {es_decode_reader(d, ES_C_TIMES), es_decode_reader(d, ES_C_TIME_BITS),
-                                 es_decode_reader(d, ES_C_TIME_RARE), 0, 0};
-    uint64_t time = (uint64_t)d->info->first_time;
-    for (uint32_t i = 0; i < d->n; i++) {
+    int r = es_decode_times(d, true, d->time);
+    for (uint32_t i = 0; r == 0 && i < d->n; i++) {
         unsigned has = es_kind_table[d->kind[i]].fields & fields;
         struct es_event *event = &d->events[i];
-        time += (uint64_t)es_gap_get(&gaps);
         *event = (struct es_event){.seq = d->info->first_seq + i,
-                                   .time = (int64_t)time,
+                                   .time = (int64_t)((uint64_t)d->info->first_time + d->time[i]),
                                    .kind = d->kind[i],
                                    .flags = d->flags[i],
                                    .thread = d->thread[i],
@@ -258,14 +269,14 @@ static int write_events(struct es_decoder *d, unsigned fields)
             event->cause = d->back[i] ? event->seq - d->back[i] : 0;
         }
     }
-    if (gaps.classes.bad || gaps.bits.bad || gaps.rare.bad || (int64_t)time != d->info->last_time)
-        return es_fail(-EBADMSG, "the times are wrong");
-    return 0;
+    return r;
 }
 
 static int decode_all(struct es_decoder *d, unsigned fields)
 {
     int r = es_decode_order(d);
+    if (r == 0)
+        r = decode_threads(d);
     if (r == 0 && (fields & ES_F_FUN))
         r = es_decode_funs(d);
     if (r == 0 && (fields & (ES_F_CAUSE | ES_F_PEER | ES_F_HASH | ES_F_CORR)))
@@ -327,4 +338,35 @@ int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, u
     if (r == 0)
         r = make_tables(d);
     return r == 0 ? decode_refs(d) : r;
+}
+
+int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *stored, struct es_pids *ret)
+{
+    int r = es_decode_refs(d, stored, BIT(ES_C_REFS) | BIT(ES_C_COUNTS));
+    if (r < 0)
+        return r;
+    struct es_pids pids = {malloc((d->n_refs + 1) * sizeof *pids.pids), 0};
+    if (!pids.pids)
+        return es_fail(-ENOMEM, "no memory for processes");
+    for (uint32_t i = 0; i < d->n_refs; i++)
+        if (d->counts[i])
+            pids.pids[pids.n++] = (struct es_pid_count){d->refs[i], d->counts[i]};
+    *ret = pids;
+    return 0;
+}
+
+int es_block_find_time(struct es_decoder *d, const struct es_stored_block *stored, int64_t time, uint32_t *ret_event)
+{
+    int r = es_decode_load(d, stored, ES_TIME_COLUMNS);
+    if (r == 0)
+        r = es_decode_arrays(d);
+    if (r == 0)
+        r = es_decode_times(d, true, d->time);
+    uint32_t found = ES_NOTHING;
+    for (uint32_t i = 0; r == 0 && i < d->n; i++)
+        found = (int64_t)((uint64_t)d->info->first_time + d->time[i]) <= time ? i : found;
+    if (r < 0)
+        return r;
+    *ret_event = found;
+    return found == ES_NOTHING ? -ENOENT : 0;
 }

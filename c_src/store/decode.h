@@ -18,6 +18,7 @@ struct es_decoder {
     ZSTD_DCtx *zstd;
     struct es_buf memory[ES_COLUMNS]; /* of decompressed columns, kept for the next block */
     struct es_buf arrays, tables;     /* of those below */
+    struct es_buf lanes;
 
     const struct es_block_info *info;
     struct es_raw column[ES_COLUMNS];
@@ -29,6 +30,7 @@ struct es_decoder {
     uint32_t *order;                 /* events in order of process; from here on: of each event */
     uint32_t *pid, *peer, *fun;      /* in refs and funs */
     uint32_t *cause;                 /* event in this block, or ES_NOTHING */
+    uint64_t *time;                  /* since first_time */
     uint64_t *back;                  /* how many events back the cause is, 0 for none */
     uint32_t *same_hash, *same_corr; /* the earlier event it repeats, or ES_NOTHING */
     uint16_t *thread;
@@ -41,6 +43,10 @@ struct es_decoder {
 /* Decompresses the columns in `set`; and, where REFS and COUNTS are among them, reads the table of references. */
 int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
 int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
+/* Memory for the arrays of the block that was loaded. */
+int es_decode_arrays(struct es_decoder *d);
+/* Times of all events since first_time, in order of time, as numbers of 32 or (`wide`) 64 bits. */
+int es_decode_times(const struct es_decoder *d, bool wide, void *ret_times);
 
 /* Processes, kinds and flags of events, and their order of process. */
 int es_decode_order(struct es_decoder *d);
@@ -71,6 +77,7 @@ static inline uint64_t es_decode_varint(struct es_reader *r)
 {
     return r->at < r->end && *r->at < 0x80 ? *r->at++ : es_reader_varint(r);
 }
+static inline uint32_t es_decode_step(uint8_t low, uint8_t high) { return low | (uint32_t)high << 8; }
 static inline uint8_t es_decode_u8(struct es_reader *r) { return r->at < r->end ? *r->at++ : es_reader_u8(r); }
 
 #endif

@@ -133,6 +133,10 @@ static inline void put_row(struct es_encoder *e, uint32_t k)
 {
     const struct es_row *row = &e->rows[k];
     unsigned fields = es_kind_table[row->kind].fields;
+    uint32_t step = row->index - e->place;
+    e->place = row->index;
+    *e->at[ES_C_STEPS]++ = (uint8_t)step;
+    *e->at[ES_C_STEPS_HIGH]++ = (uint8_t)(step >> 8);
     *e->at[ES_C_KINDS]++ = row->kind;
     *e->at[ES_C_FLAGS]++ = row->flags;
     if (row->flags & ES_E_MOVED)
@@ -163,6 +167,7 @@ static void put_rows(struct es_encoder *e, uint32_t n)
         if (e->rows[k].pid != pid) {
             pid = e->rows[k].pid;
             es_predict_start(&e->predict);
+            e->place = 0;
             memset(e->nums, 0, sizeof e->nums);
         }
         put_row(e, k);
@@ -218,5 +223,5 @@ int es_block_encode(struct es_encoder *e, struct es_batch *batch, struct es_rang
     if (r == 0)
         r = es_encode_chunks(e, image);
     es_encode_trim(e);
-    return r < 0 ? es_fail(r, "no memory to compress a block") : 0;
+    return r == -E2BIG ? r : r < 0 ? es_fail(r, "no memory to compress a block") : 0;
 }

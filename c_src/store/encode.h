@@ -9,6 +9,7 @@
 #include "store/block.h"
 #include "store/compress.h"
 #include "store/gaps.h"
+#include "store/map.h"
 #include "store/predict.h"
 
 struct es_sort {
@@ -45,10 +46,16 @@ struct es_encoder {
     struct es_buf chunk;
     struct es_buf states; /* uint32_t: rows that are states, n_states of them */
     uint32_t n_states;
+    struct es_buf state_of;    /* uint32_t: which of these a version of the batch is */
+    struct es_buf stored;      /* how each of these is stored, see encode_states.c; */
+    struct es_buf made;        /* bytes that were made for that, */
+    struct es_map again;       /* from whole version to the state event that stands for it here, */
+    uint64_t borrowed;         /* and how many bytes are patches of another process's */
     struct es_buf chunk_raw;   /* bytes of states, up to a chunk */
     struct es_row *rows;       /* in order of process */
     struct es_predict predict; /* of the process whose rows are being written */
     uint64_t nums[ES_NUMS];    /* its last numbers */
+    uint32_t place;            /* of its last event */
     size_t payload_len;        /* bytes of payloads, without states */
     struct es_batch *batch;
     struct es_range range;
@@ -57,13 +64,13 @@ struct es_encoder {
 /* Fills `ref_number`, `fun_number`, `starts` and the columns REFS, COUNTS and FUNS, and counts the events of each kind. -ENOMEM */
 int es_encode_tables(struct es_encoder *encoder, uint64_t ret_kinds[ES_KIND_MAX]);
 
-/* In order of time: fills `rows` and the columns of times, threads and pids, which have room. */
+/* In order of time: fills `rows` and the columns of times and threads, which have room. */
 void es_encode_rows(struct es_encoder *encoder);
 
 /* Compresses the payloads of all but states, in order of process, without gathering more than a piece first: they may be 8 MiB. */
 int es_encode_payloads(struct es_encoder *encoder, struct es_image *image);
 
-/* Fills the columns OWNERS to STATE_HASHES from `states`. */
+/* Fills the columns OWNERS to STATE_HASHES from `states`. -E2BIG: see es_block_encode(). */
 int es_encode_versions(struct es_encoder *encoder);
 /* Compresses the bytes of states, in chunks. */
 int es_encode_chunks(struct es_encoder *encoder, struct es_image *image);

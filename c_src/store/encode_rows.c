@@ -57,21 +57,12 @@ static inline void put_row(const struct es_encoder *e, uint32_t index, uint32_t 
         note_cause(e, event - event->cause, row);
 }
 
-/* Threads as they are; pids as 0 where it is the last one of that thread, else number + 1. */
-static inline void put_pid(struct es_encoder *e, uint16_t thread, uint32_t pid, uint32_t *last)
-{
-    e->at[ES_C_THREADS] = es_put_varint(e->at[ES_C_THREADS], thread);
-    e->at[ES_C_PIDS] = es_put_varint(e->at[ES_C_PIDS], *last == pid ? 0 : (uint64_t)pid + 1);
-    *last = pid;
-}
-
 void es_encode_rows(struct es_encoder *e)
 {
     const struct es_staged *events = e->batch->events;
     const uint32_t *numbers = es_encode_u32(&e->ref_number);
-    uint32_t last[ES_PREDICT_THREADS], *next = es_encode_u32(&e->starts);
+    uint32_t *next = es_encode_u32(&e->starts);
     int64_t before = events[e->range.from].time;
-    memset(last, 0xff, sizeof last);
     for (uint32_t i = e->range.from; i < e->range.to; i++) {
         const struct es_staged *event = &events[i];
         uint32_t pid = numbers[event->pid];
@@ -79,7 +70,7 @@ void es_encode_rows(struct es_encoder *e)
             __builtin_prefetch(&e->rows[next[numbers[event[AHEAD].pid]]], 1);
         es_gap_put(&e->times, (int64_t)((uint64_t)event->time - (uint64_t)before));
         before = event->time;
-        put_pid(e, event->thread, pid, &last[es_predict_thread(event->thread)]);
+        e->at[ES_C_THREADS] = es_put_varint(e->at[ES_C_THREADS], event->thread);
         put_row(e, i, pid, &e->rows[next[pid]++]);
     }
 }

@@ -4,7 +4,7 @@
 
 #include "store/encode.h"
 
-#define LEVEL_MINI 1
+#define LEVEL_QUICK 1
 #define LEVEL_WHOLE 3
 #define CHUNK (1u << 20) /* of payloads given to zstd at once */
 #define AHEAD 16u        /* rows: so early are their payloads asked for, which lie in order of time */
@@ -32,10 +32,11 @@ void es_encoder_free(struct es_encoder *e)
     free(e->rows);
     for (size_t i = 0; i < ES_COLUMNS; i++)
         es_buf_fini(&e->raw[i]);
-    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number, &e->counts,
-                             &e->starts, &e->chunk,      &e->states,     &e->chunk_raw};
+    struct es_buf *bufs[] = {&e->sort,  &e->sort_other, &e->ref_number, &e->fun_number, &e->counts, &e->starts,
+                             &e->chunk, &e->states,     &e->state_of,   &e->stored,     &e->made,   &e->chunk_raw};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         es_buf_fini(bufs[i]);
+    es_map_fini(&e->again);
     free(e);
 }
 
@@ -44,8 +45,8 @@ void es_encode_trim(struct es_encoder *e)
     for (size_t i = 0; i < ES_COLUMNS; i++)
         if (e->raw[i].room > KEEP)
             es_buf_fini(&e->raw[i]);
-    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number,
-                             &e->counts, &e->starts,     &e->states,     &e->chunk_raw};
+    struct es_buf *bufs[] = {&e->sort,   &e->sort_other, &e->ref_number, &e->fun_number, &e->counts,   &e->starts,
+                             &e->states, &e->state_of,   &e->stored,     &e->made,       &e->chunk_raw};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         if (bufs[i]->room > KEEP)
             es_buf_fini(bufs[i]);
@@ -70,7 +71,8 @@ static int compress(struct es_encoder *e, struct es_image *image, struct es_colu
 {
     ZSTD_outBuffer out = {image->bytes.bytes + c->at, ZSTD_compressBound(c->raw_len), 0};
     ZSTD_CCtx_reset(e->zstd, ZSTD_reset_session_and_parameters);
-    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, e->range.mini ? LEVEL_MINI : LEVEL_WHOLE);
+    ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel,
+                           e->range.mini || e->range.quick ? LEVEL_QUICK : LEVEL_WHOLE);
     ZSTD_CCtx_setPledgedSrcSize(e->zstd, c->raw_len);
     int r = 0;
     size_t len = 0;

@@ -13,6 +13,7 @@ enum es_event_flag {                         /* kept in the recording */
                      ES_E_NO_PAYLOAD = 4,    /* the payload was left out (budget, or it is in the cause) */
                      ES_E_CALLBACK = 8,      /* call, return, exception of a behaviour's callback */
                      ES_E_REQUEST = 8,       /* send: a call, whose reply its sender may wait for */
+                     ES_E_REPLY = 8,         /* deliver: what its receiver waits for, as it has done nothing since its request */
                      ES_E_LATE = 16,         /* came after its place in the order was given away */
                      ES_E_STATE_SAME = 32,   /* state: unchanged since the previous version (no payload) */
                      ES_E_STATE_MISSED = 64, /* state: changed, but not captured */

@@ -65,4 +65,60 @@ static inline int64_t es_gap_get(struct es_gap_reader *r)
     return (int64_t)v;
 }
 
+/* All gaps of a column at once: several times as fast, as it looks ahead. */
+struct es_gap_columns {
+    const uint8_t *classes, *bits;
+    size_t n_classes, n_bits; /* bytes */
+    struct es_reader rare;
+};
+/* What a class says: the number but for its lower bits, which of the next bits these are, and how many. */
+struct es_gap_class {
+    uint64_t base;
+    uint32_t mask, low;
+};
+static inline void es_gap_classes(struct es_gap_class ret_classes[ES_GAP_RARE])
+{
+    for (unsigned size = 0; size < ES_GAP_RARE; size++) {
+        unsigned low = size < 8 ? 0 : size / 8 - 1;
+        ret_classes[size] = (struct es_gap_class){size < 8 ? size : (uint64_t)(8 | (size & 7)) << low,
+                                                  (uint32_t)(((uint64_t)1 << low) - 1), low};
+    }
+}
+static inline uint64_t es_gap_last_bits(const uint8_t *bits, size_t n_bits, uint64_t at)
+{
+    uint64_t window = 0;
+    for (size_t byte = at / 8, i = 0; byte + i < n_bits; i++)
+        window |= (uint64_t)bits[byte + i] << (8 * i);
+    return window >> (at & 7);
+}
+/* The sum of the gaps up to each, as 32 or (`wide`) 64 bits, of the first `n`. False where they are incomplete. `wide` is to be a constant. */
+static inline __attribute__((always_inline)) bool es_gap_sums(struct es_gap_columns c, uint32_t n, bool wide, void *to)
+{
+    struct es_gap_class classes[ES_GAP_RARE];
+    const uint8_t *sizes = c.classes, *bits = c.bits;
+    uint64_t at = 0, sum = 0, *wides = to;                                                    /* at: bit */
+    uint64_t whole = c.n_bits < sizeof(uint64_t) ? 0 : (c.n_bits - sizeof(uint64_t) + 1) * 8; /* up to here */
+    uint32_t *narrows = to;
+    if (c.n_classes < n)
+        return false;
+    es_gap_classes(classes);
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned size = sizes[i];
+        if (size == ES_GAP_RARE) {
+            sum += (uint64_t)es_unzigzag(es_reader_varint(&c.rare));
+        } else {
+            const struct es_gap_class *class = &classes[size];
+            uint64_t window =
+                at < whole ? es_get_le64(bits + at / 8) >> (at & 7) : es_gap_last_bits(bits, c.n_bits, at);
+            sum += class->base + (window & class->mask);
+            at += class->low;
+        }
+        if (wide)
+            wides[i] = sum;
+        else
+            narrows[i] = (uint32_t)sum;
+    }
+    return !c.rare.bad && at <= (uint64_t)c.n_bits * 8;
+}
+
 #endif

@@ -8,10 +8,14 @@
 #include "store/buf.h"
 #include "wire/term.h"
 
-#define ANCHOR 16u              /* bytes that must be equal to be worth a look */
-#define ANCHORS_MAX (1u << 16)  /* so many places are known at most */
-#define STRANGE_MAX (64u << 10) /* so many new bytes in a row: the two have nothing in common */
-#define SURE 64u                /* a patch in place of so many bytes and a part of the length is good enough */
+#define ANCHOR 16u             /* bytes that must be equal to be worth a look */
+#define ANCHORS_MAX (1u << 16) /* so many places are known at most */
+#define NEAR 24u               /* bytes of both: so far it is tried everywhere … */
+#define NEAR_SURE 32u          /* where they go on alike for so long */
+#define FAR 4096u              /* bytes that may have been put in, or taken out … */
+#define FAR_SURE 64u           /* where they go on alike for so long */
+#define FAR_PART 2u            /* … of the looks that are left */
+#define SURE 64u               /* a patch in place of so many bytes and a part of the length is good enough */
 #define SURE_PART 128u
 #define JOIN 4u /* pieces with fewer equal bytes between them are one */
 
@@ -114,6 +118,7 @@ struct splice {
     const uint8_t *a, *b;
     size_t a_at, b_at, a_end, b_end; /* done up to here; all up to there */
     size_t gap;                      /* equal bytes since the last piece */
+    size_t looks;                    /* bytes that may still be gone through for what was put in */
     uint32_t *anchors;               /* place in `a` by hash, UINT32_MAX: none */
     unsigned shift;
 };
@@ -147,59 +152,141 @@ static int set_anchors(struct es_patcher *patcher, struct splice *s)
     return 0;
 }
 
-static bool is_anchored(const struct splice *s, size_t a, size_t b)
+static bool is_same(const struct splice *s, size_t a, size_t b)
 {
-    return a >= s->a_at && a + ANCHOR <= s->a_end && memcmp(s->a + a, s->b + b, ANCHOR) == 0;
+    return load64(s->a + a) == load64(s->b + b) && load64(s->a + a + 8) == load64(s->b + b + 8);
 }
 
-/* From b_at on: the next place in `b` that is also in `a`. False: none. */
-static bool find_match(const struct splice *s, size_t *ret_a, size_t *ret_b)
+static bool is_anchored(const struct splice *s, size_t a, size_t b)
 {
-    for (size_t b = s->b_at; b + ANCHOR <= s->b_end && b - s->b_at <= STRANGE_MAX; b++) {
+    return a >= s->a_at && a + ANCHOR <= s->a_end && is_same(s, a, b);
+}
+
+static size_t same_from(const struct splice *s, size_t a, size_t b)
+{
+    size_t most = s->a_end - a < s->b_end - b ? s->a_end - a : s->b_end - b;
+    return same_ahead(s->a + a, s->b + b, most);
+}
+
+/* A place in both, where they go on alike. */
+struct place {
+    size_t a, b;
+};
+
+static bool goes_on(const struct splice *s, struct place at, size_t sure)
+{
+    return is_same(s, at.a, at.b) && same_from(s, at.a, at.b) >= sure;
+}
+
+/* A few bytes are others, or more, or fewer. */
+static bool find_near(const struct splice *s, struct place *ret_place)
+{
+    size_t a_left = s->a_end - s->a_at, b_left = s->b_end - s->b_at;
+    for (size_t both = 1; both < NEAR; both++)
+        for (size_t i = 0; i <= both; i++) {
+            *ret_place = (struct place){s->a_at + i, s->b_at + both - i};
+            if (i + ANCHOR <= a_left && both - i + ANCHOR <= b_left && goes_on(s, *ret_place, NEAR_SURE))
+                return true;
+        }
+    return false;
+}
+
+/* How far a look for something put in, or taken out, may go. */
+static size_t looks(const struct splice *s, size_t left)
+{
+    size_t most = s->looks / FAR_PART;
+    most = most < FAR ? most : FAR;
+    return left < ANCHOR ? 0 : most < left - ANCHOR + 1 ? most : left - ANCHOR + 1;
+}
+
+/* Where `b` goes on with what comes next in `a`: something was put in, as into a list or a map. What is put in is often like much else
+ * that is further on in `a`, and by anchors alone all up to there would be passed over. */
+static bool find_insertion(struct splice *s, struct place *ret_place)
+{
+    size_t most = s->a_end - s->a_at < ANCHOR ? 0 : looks(s, s->b_end - s->b_at), n = 0;
+    while (n < most && !goes_on(s, (struct place){s->a_at, s->b_at + n}, FAR_SURE))
+        n++;
+    s->looks -= n;
+    *ret_place = (struct place){s->a_at, s->b_at + n};
+    return n < most;
+}
+
+/* … or taken out. */
+static bool find_removal(struct splice *s, struct place *ret_place)
+{
+    size_t most = s->b_end - s->b_at < ANCHOR ? 0 : looks(s, s->a_end - s->a_at), n = 0;
+    while (n < most && !goes_on(s, (struct place){s->a_at + n, s->b_at}, FAR_SURE))
+        n++;
+    s->looks -= n;
+    *ret_place = (struct place){s->a_at + n, s->b_at};
+    return n < most;
+}
+
+/* The next place in `b` within `room` bytes that is anywhere further on in `a`. */
+static bool find_anchored(const struct splice *s, size_t room, struct place *ret_place)
+{
+    for (size_t b = s->b_at; b + ANCHOR <= s->b_end && b - s->b_at <= room; b++) {
         size_t across = s->a_at + (b - s->b_at), known = s->anchors[anchor_place(s, s->b + b)];
         bool straight = is_anchored(s, across, b);
         if (!straight && (known == UINT32_MAX || !is_anchored(s, known, b)))
             continue;
         size_t a = straight ? across : known, most = a - s->a_at < b - s->b_at ? a - s->a_at : b - s->b_at;
         size_t back = same_behind(s->a + a, s->b + b, most);
-        *ret_a = a - back;
-        *ret_b = b - back;
+        *ret_place = (struct place){a - back, b - back};
         return true;
     }
     return false;
 }
 
-/* The bytes up to these places are different. */
-static int replace(struct splice *s, size_t a, size_t b, struct es_patch *patch)
+/* Where both go on alike: 1; 0 where they do not, or more is between than a patch may have. -ENOMEM */
+static int find_place(struct es_patcher *patcher, struct splice *s, size_t room, struct place *ret_place)
 {
-    if (a == s->a_at && b == s->b_at)
+    if (s->a_end - s->a_at < 2 * ANCHOR || s->b_end - s->b_at < 2 * ANCHOR)
         return 0;
-    int r = put_piece(patch, &(struct piece){s->gap, b - s->b_at, a - s->a_at, s->b + s->b_at});
+    if (find_near(s, ret_place) || find_insertion(s, ret_place) || find_removal(s, ret_place))
+        return 1;
+    int r = s->anchors ? 0 : set_anchors(patcher, s);
+    return r < 0 ? r : find_anchored(s, room, ret_place);
+}
+
+/* The bytes up to these places are different. */
+static int replace(struct splice *s, struct place to, struct es_patch *patch)
+{
+    if (to.a == s->a_at && to.b == s->b_at)
+        return 0;
+    int r = put_piece(patch, &(struct piece){s->gap, to.b - s->b_at, to.a - s->a_at, s->b + s->b_at});
     s->gap = 0;
-    s->a_at = a;
-    s->b_at = b;
+    s->a_at = to.a;
+    s->b_at = to.b;
     return r;
 }
 
 static int make_splice(struct es_patcher *patcher, struct es_span from, struct es_span to, struct es_patch *patch)
 {
     size_t shorter = from.len < to.len ? from.len : to.len, begin = same_ahead(from.bytes, to.bytes, shorter),
-           end = same_behind(from.bytes + from.len, to.bytes + to.len, shorter - begin), a = 0, b = 0;
-    struct splice s = {from.bytes, to.bytes, begin, begin, from.len - end, to.len - end, begin, NULL, 0};
+           end = same_behind(from.bytes + from.len, to.bytes + to.len, shorter - begin);
+    struct place place;
+    struct splice s = {.a = from.bytes,
+                       .b = to.bytes,
+                       .a_at = begin,
+                       .b_at = begin,
+                       .a_end = from.len - end,
+                       .b_end = to.len - end,
+                       .gap = begin};
     patch->in_place = false;
     patch->len = 0;
-    int r = 0;
-    bool small = s.a_end - s.a_at < 2 * ANCHOR || s.b_end - s.b_at < 2 * ANCHOR;
-    if (!small)
-        r = set_anchors(patcher, &s);
-    while (r == 0 && !small && find_match(&s, &a, &b)) {
-        r = replace(&s, a, b, patch);
-        size_t most = s.a_end - a < s.b_end - b ? s.a_end - a : s.b_end - b, n = same_ahead(s.a + a, s.b + b, most);
+    s.looks = (s.b_end - s.b_at) / 2;
+    int r;
+    while ((r = find_place(patcher, &s, patch->room - patch->len, &place)) > 0) {
+        r = replace(&s, place, patch);
+        if (r < 0)
+            return r;
+        size_t n = same_from(&s, place.a, place.b);
         s.gap += n;
         s.a_at += n;
         s.b_at += n;
     }
-    return r < 0 ? r : replace(&s, s.a_end, s.b_end, patch);
+    return r < 0 ? r : replace(&s, (struct place){s.a_end, s.b_end}, patch);
 }
 
 int es_patch_make(struct es_patcher *patcher, struct es_span from, struct es_span to, struct es_patch *patch)

@@ -96,8 +96,4 @@ static inline void es_predict_saw_event(struct es_predict *p, unsigned kind, uin
 /* How a hash and a correlation are given: one byte in MESSAGES. */
 enum es_given { ES_GIVEN_ZERO = 0, ES_GIVEN_PREDICTED = 1, ES_GIVEN_BYTES = 2 };
 
-/* Pids repeat by scheduler: which place a thread has in the table of last pids. */
-#define ES_PREDICT_THREADS 1024u
-static inline uint32_t es_predict_thread(unsigned thread) { return thread & (ES_PREDICT_THREADS - 1); }
-
 #endif

@@ -43,20 +43,24 @@ struct es_pid_count {
 int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids,
                             size_t *ret_n); /* free() */
 
+/* The events of some processes in a block: what levels of detail are made of, without the rest of each event. -EBADMSG: damaged, skip it.
+ * Valid until the next read of this recording. */
+struct es_lanes_request {
+    const es_ref *pids; /* each once */
+    size_t n;
+};
+struct es_block_lanes {
+    uint32_t *starts; /* request.n + 1: where the events of each process begin in the arrays that follow */
+    uint16_t *places; /* in the block: sequence number - first_seq, ascending */
+    uint8_t *kinds;
+    void *times; /* since the block's first_time, ascending (unless the file lies): uint64_t where `wide`, else uint32_t */
+    bool wide;
+};
+int es_recording_block_lanes(struct es_recording *recording, size_t block, const struct es_lanes_request *request,
+                             struct es_block_lanes *ret_lanes);
+
 /* The kinds of a process's events in a block, as a set of bits; of more events where it is a mini-block that was merged. */
 int es_recording_block_kinds(struct es_recording *recording, size_t block, es_ref pid, uint64_t *ret_kinds);
-
-/* Events of a block in order of process and, within each, of time: what levels of detail are made of, without
- * the rest of each event. -EBADMSG: damaged, skip it. es_block_lanes_fini(). */
-struct es_block_lanes {
-    struct es_pid_count *pids; /* sorted; their events stand one after the other in the arrays below */
-    size_t n_pids, n;
-    int64_t *times;
-    uint32_t *places; /* in the block: sequence number - first_seq */
-    uint8_t *kinds;
-};
-int es_recording_block_lanes(struct es_recording *recording, size_t block, struct es_block_lanes *ret_lanes);
-void es_block_lanes_fini(struct es_block_lanes *lanes);
 
 /* What causality needs of a block's events, and nothing else of them: a quarter of the work of decoding it. Arrays are of all events
  * of a stored block, of which those from `first` on, `n` of them, are those of the block that was asked for (all, but where a live
@@ -108,9 +112,11 @@ struct es_seq_range {
  * then. Blocks without states of that process cost a look into memory once their lists of processes were read. */
 int es_recording_state_find(struct es_recording *recording, es_ref pid, struct es_seq_range range,
                             struct es_state_at *ret_state);
-/* The first one in it, otherwise the same. */
-int es_recording_state_next(struct es_recording *recording, es_ref pid, struct es_seq_range range,
-                            struct es_state_at *ret_state);
+/* The same of events that changed the state: those that left it as it was are passed over. The last one, the first one. */
+int es_recording_change_last(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                             struct es_state_at *ret_state);
+int es_recording_change_first(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                              struct es_state_at *ret_state);
 /* How many state events of a process in a block made a version, that is: were not the same as before. -EBADMSG: damaged. */
 int es_recording_state_count(struct es_recording *recording, size_t block, es_ref pid, uint32_t *ret_n);
 /* Those, in order; free(). */
@@ -124,6 +130,9 @@ int es_recording_seq_at(struct es_recording *recording, int64_t time, uint64_t *
 
 /* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
 const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, size_t *ret_len);
+/* All of them, by reference; `visit` gives 0 or a negative errno to stop, and may not ask this recording for anything. */
+typedef int es_define_visit(es_ref ref, const uint8_t *bytes, size_t len, void *context);
+int es_recording_each_define(struct es_recording *recording, es_define_visit *visit, void *context);
 
 /* Processes and names, by time of spawn. Valid until refresh. */
 size_t es_recording_processes(struct es_recording *recording, const struct es_process **ret_processes);

@@ -75,40 +75,19 @@ int es_recording_block_pids(struct es_recording *rec, size_t block, struct es_pi
     return 0;
 }
 
-/* Only events first to first + n of the block: where a mini-block that is known from the index was merged into a larger one. */
-static void keep_part(struct es_block_lanes *lanes, uint32_t first, uint32_t n)
-{
-    size_t from = 0, to = 0, pids = 0;
-    for (size_t i = 0; i < lanes->n_pids; i++) {
-        size_t kept = to;
-        for (size_t end = from + lanes->pids[i].events; from < end; from++) {
-            if (lanes->places[from] < first || lanes->places[from] - first >= n)
-                continue;
-            lanes->times[to] = lanes->times[from];
-            lanes->kinds[to] = lanes->kinds[from];
-            lanes->places[to++] = lanes->places[from] - first;
-        }
-        if (to > kept)
-            lanes->pids[pids++] = (struct es_pid_count){lanes->pids[i].pid, (uint32_t)(to - kept)};
-    }
-    lanes->n_pids = pids;
-    lanes->n = to;
-}
-
-int es_recording_block_lanes(struct es_recording *rec, size_t block, struct es_block_lanes *ret_lanes)
+/* A mini-block that is known from the index may be a part of a larger one by now. */
+int es_recording_block_lanes(struct es_recording *rec, size_t block, const struct es_lanes_request *request,
+                             struct es_block_lanes *ret_lanes)
 {
     const struct es_block_info *info = NULL;
     int r = check_place(rec, block, &info);
-    if (r < 0)
-        return r;
-    r = es_reader_load(rec, info, es_block_columns(0));
     if (r == 0)
-        r = es_block_decode_lanes(rec->decoder, &rec->stored, ret_lanes);
-    if (r < 0)
-        return damaged(rec, info, r);
-    if (ret_lanes->n != info->events)
-        keep_part(ret_lanes, (uint32_t)(info->first_seq - rec->stored.info.first_seq), info->events);
-    return 0;
+        r = es_reader_load(rec, info, ES_LANE_COLUMNS);
+    if (r == 0) {
+        struct es_block_part part = {(uint32_t)(info->first_seq - rec->stored.info.first_seq), info->events};
+        r = es_block_decode_lanes(rec->decoder, &rec->stored, request, part, ret_lanes);
+    }
+    return r < 0 ? damaged(rec, info, r) : 0;
 }
 
 int es_recording_block_causes(struct es_recording *rec, size_t block, struct es_block_causes *ret_causes)

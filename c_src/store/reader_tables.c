@@ -19,6 +19,8 @@ struct walk {
     struct es_recording *rec;
     sqlite3_stmt *s;
     size_t room;
+    es_define_visit *visit; /* of definitions */
+    void *context;
 };
 
 /* The rows of one statement; where it has a key (column 0, above parameter 1), ROWS_A_WALK of them at most. */
@@ -42,9 +44,9 @@ static int walk_once(struct walk *walk, int (*each)(struct walk *walk), int64_t 
 }
 
 /* A large table is taken in parts, so that no read transaction is long: a writer's log could not be reset meanwhile. */
-static int walk_rows(struct es_recording *rec, const char *sql, int (*each)(struct walk *walk))
+static int walk_with(struct walk walk, const char *sql, int (*each)(struct walk *walk))
 {
-    struct walk walk = {.rec = rec};
+    struct es_recording *rec = walk.rec;
     int64_t pages = 0, key = INT64_MIN;
     size_t rows = 0;
     int r = es_sql_integer(rec->db, "PRAGMA page_count", &pages);
@@ -59,6 +61,25 @@ static int walk_rows(struct es_recording *rec, const char *sql, int (*each)(stru
     while (r == 0 && keyed && rows == ROWS_A_WALK);
     sqlite3_finalize(walk.s);
     return r;
+}
+
+static int walk_rows(struct es_recording *rec, const char *sql, int (*each)(struct walk *walk))
+{
+    return walk_with((struct walk){.rec = rec}, sql, each);
+}
+
+static int each_definition(struct walk *walk)
+{
+    const void *bytes = sqlite3_column_blob(walk->s, 1);
+    return walk->visit((es_ref)sqlite3_column_int64(walk->s, 0), bytes ? bytes : (const uint8_t *)"",
+                       (size_t)sqlite3_column_bytes(walk->s, 1), walk->context);
+}
+
+int es_recording_each_define(struct es_recording *rec, es_define_visit *visit, void *context)
+{
+    return walk_with((struct walk){.rec = rec, .visit = visit, .context = context},
+                     "SELECT ref, bytes FROM main.dict WHERE ref > ? ORDER BY ref LIMIT " STRING(ROWS_A_WALK),
+                     each_definition);
 }
 
 /* Adds one element of `size` bytes to an array; NULL without memory. */

@@ -26,7 +26,8 @@ int es_store_seal(struct es_store *store)
     }
     struct es_sealed *sealed = &store->sealed[store->n_sealed];
     *sealed = (struct es_sealed){.group = store->group.id};
-    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, false}, &sealed->image);
+    int r = es_block_encode(store->encoder, &store->batch, (struct es_range){0, store->batch.n, false, store->hurry},
+                            &sealed->image);
     if (r < 0) {
         es_buf_fini(&sealed->image.bytes);
         return r;
@@ -83,6 +84,8 @@ int es_store_event(struct es_store *store, const struct es_event *event)
     store->last_time = event->time;
     return 0;
 }
+
+void es_store_hurry(struct es_store *store, bool hurry) { store->hurry = hurry; }
 
 void es_store_foresee(const struct es_store *store, es_ref ref) { es_batch_foresee(&store->batch, ref); }
 

@@ -88,6 +88,9 @@ int es_store_loss(struct es_store *store, unsigned kind, uint64_t count, int64_t
  * After 0 the engine may move the rings' tails. -ENOSPC leaves file and batch as they were: try again, or stop. */
 int es_store_commit(struct es_store *store, const struct es_store_position *position);
 
+/* Whether more waits than can be taken at leisure: payloads and states are then compressed quickly rather than small. */
+void es_store_hurry(struct es_store *store, bool hurry);
+
 /* Events in the batch that are not committed, and bytes. */
 size_t es_store_pending(const struct es_store *store, size_t *ret_bytes);
 

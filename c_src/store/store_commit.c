@@ -29,7 +29,8 @@ static int encode_mini(struct es_store *store, uint32_t *ret_merged)
         from = store->minis[store->n_minis - merged].from;
     }
     *ret_merged = merged;
-    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, true}, &store->mini);
+    return es_block_encode(store->encoder, &store->batch, (struct es_range){from, store->batch.n, true, true},
+                           &store->mini);
 }
 
 static int write_blocks(struct es_store *store, uint32_t merged, bool mini)
@@ -172,6 +173,10 @@ int es_store_commit(struct es_store *store, const struct es_store_position *posi
     int r = store->batch.n == ES_BLOCK_EVENTS ? es_store_seal(store) : 0;
     if (r == 0 && store->batch.n > store->committed)
         r = encode_mini(store, &merged);
+    if (r == -E2BIG) { /* states of many processes that have much in common: only together they are small */
+        merged = 0;
+        r = es_store_seal(store);
+    }
     if (r < 0)
         return r;
     r = write_all(store, position, merged);

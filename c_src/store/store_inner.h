@@ -55,7 +55,8 @@ struct es_store {
 
     uint64_t position_hash; /* of the last committed one, watermark left out */
     bool closed;            /* the file says so */
-    int log_pages;          /* in the write-ahead log after the last commit */
+    bool hurry;
+    int log_pages; /* in the write-ahead log after the last commit */
     struct {
         sqlite3_stmt *begin, *commit, *group, *ring, *position, *used_pages, *oldest;
     } sql;

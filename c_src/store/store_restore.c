@@ -37,6 +37,19 @@ static int restore_states(struct restorer *re)
     return r;
 }
 
+/* All chunks lie one after the other. */
+static int unfold(struct restorer *re, const struct es_chunk *all, uint32_t row)
+{
+    int r = 0;
+    struct es_chain chain;
+    if (es_unfold_borrows(&re->unfold, &re->states, row)) {
+        r = es_stored_states_chain(&re->states, row, &chain);
+        if (r == 0)
+            r = es_unfold_lend(&re->unfold, &re->states, all, chain.lender);
+    }
+    return r == 0 ? es_unfold_to(&re->unfold, &re->states, all, row) : r;
+}
+
 static int restore_event(struct restorer *re, size_t i)
 {
     struct es_batch *batch = &re->store->batch;
@@ -46,7 +59,7 @@ static int restore_event(struct restorer *re, size_t i)
     if (event->payload_len && !event->payload) {
         struct es_chunk all = {re->chunks.bytes, 0, (uint32_t)re->chunks.len};
         uint32_t row = re->states.of_event[i];
-        int r = row == ES_NO_VERSION ? -EBADMSG : es_unfold_to(&re->unfold, &re->states, &all, row);
+        int r = row == ES_NO_VERSION ? -EBADMSG : unfold(re, &all, row);
         if (r < 0)
             return r;
         event->payload = re->unfold.bytes.bytes;

@@ -63,12 +63,16 @@ int es_sizes_next(struct es_sizes *s, struct es_size *ret_size)
     unsigned form = size.version & 3;
     if (form != ES_VERSION_NONE)
         size.len = es_decode_varint(&s->sizes);
-    if (form >= ES_VERSION_PATCH && s->full == ES_NO_SIZE)
-        return wrong();
-    if (form == ES_VERSION_WHOLE)
+    if (form == ES_VERSION_WHOLE) {
         s->full = size.len;
-    else if (form == ES_VERSION_SPLICE)
+    } else if (form >= ES_VERSION_PATCH && s->full == ES_NO_SIZE) { /* the process's first: of another's */
+        s->full = es_decode_varint(&s->sizes);
+        size.lender = es_unzigzag(es_decode_varint(&s->sizes));
+        if (size.lender == 0)
+            return wrong();
+    } else if (form == ES_VERSION_SPLICE) {
         s->full += (uint64_t)es_unzigzag(es_decode_varint(&s->sizes));
+    }
     size.full = form == ES_VERSION_NONE ? 0 : s->full;
     if (s->versions.bad || s->sizes.bad || size.len > ES_BLOCK_PAYLOAD || size.full > ES_BLOCK_PAYLOAD)
         return wrong();
@@ -80,6 +84,7 @@ struct row_reader {
     struct es_sizes sizes;
     struct es_reader places, hashes;
     uint64_t at;
+    int64_t lender; /* of the row read last, as in struct es_size */
 };
 
 static int read_row(struct row_reader *r, const struct es_state_row *before, uint32_t events, struct es_state_row *row)
@@ -87,6 +92,7 @@ static int read_row(struct row_reader *r, const struct es_state_row *before, uin
     struct es_size size;
     if (es_sizes_next(&r->sizes, &size) < 0)
         return -EBADMSG;
+    r->lender = size.lender;
     unsigned form = size.version & 3, given = size.version >> 2 & 3;
     uint64_t event = (before ? before->event : 0) + es_decode_varint(&r->places);
     uint64_t hash = given == ES_GIVEN_BYTES                 ? es_reader_le64(&r->hashes)
@@ -100,6 +106,7 @@ static int read_row(struct row_reader *r, const struct es_state_row *before, uin
                                  .at = (uint32_t)r->at,
                                  .len = (uint32_t)size.len,
                                  .full = (uint32_t)size.full,
+                                 .lender = ES_NO_VERSION,
                                  .form = (uint8_t)form,
                                  .flags = (uint8_t)es_state_flags_unpack(size.version >> 4)};
     r->at += size.len;
@@ -111,18 +118,22 @@ static int read_rows(struct es_decoder *d, const struct es_owners *owners, struc
     struct row_reader r = {.sizes = {es_decode_reader(d, ES_C_VERSIONS), es_decode_reader(d, ES_C_SIZES), 0},
                            .places = es_decode_reader(d, ES_C_PLACES),
                            .hashes = es_decode_reader(d, ES_C_STATE_HASHES)};
+    uint64_t borrowed = 0;
     memset(s->of_event, 0xff, s->events * sizeof *s->of_event);
     for (uint32_t o = 0; o < owners->n; o++) {
         const struct es_state_owner *owner = &owners->owners[o];
         r.sizes.full = ES_NO_SIZE;
         for (uint32_t i = owner->first; i < owner->first + owner->n; i++) {
             int result = read_row(&r, i > owner->first ? &s->rows[i - 1] : NULL, s->events, &s->rows[i]);
-            if (result < 0 || s->of_event[s->rows[i].event] != ES_NO_VERSION)
+            if (result < 0 || s->of_event[s->rows[i].event] != ES_NO_VERSION || r.lender < -(int64_t)i ||
+                r.lender >= (int64_t)s->n - (int64_t)i)
                 return wrong();
+            s->rows[i].lender = r.lender ? (uint32_t)(i + r.lender) : ES_NO_VERSION;
+            borrowed += r.lender ? s->rows[i].full : 0;
             s->of_event[s->rows[i].event] = i;
         }
     }
-    return r.at == s->chunk_at[ES_CHUNKS] ? 0 : wrong();
+    return r.at == s->chunk_at[ES_CHUNKS] && borrowed <= ES_CHAIN_BORROWED ? 0 : wrong();
 }
 
 /* Chunks come one after the other, without holes. */
@@ -171,21 +182,31 @@ void es_stored_states_fini(struct es_stored_states *s)
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------- */
 
-/* Rows of other processes are not met: their first version is a whole one, else its size would have been refused. */
+static unsigned chunk_of(const struct es_stored_states *s, uint32_t row)
+{
+    unsigned chunk = 0;
+    while (chunk < ES_CHUNKS - 1 && s->chunk_at[chunk + 1] <= s->rows[row].at)
+        chunk++;
+    return chunk;
+}
+
+/* Rows of other processes are not met: their first version is a whole one or borrows, else its size would have been refused. */
 int es_stored_states_chain(const struct es_stored_states *s, uint32_t row, struct es_chain *ret_chain)
 {
     uint32_t first = row;
     if (s->rows[row].form == ES_VERSION_NONE)
         return wrong();
-    for (unsigned patches = 0; s->rows[first].form != ES_VERSION_WHOLE; first--) {
+    for (unsigned patches = 0; s->rows[first].form != ES_VERSION_WHOLE && s->rows[first].lender == ES_NO_VERSION;
+         first--) {
         patches += s->rows[first].form != ES_VERSION_NONE;
         if (first == 0 || patches > ES_CHAIN_PATCHES)
             return wrong();
     }
-    unsigned chunk = 0;
-    while (chunk < ES_CHUNKS - 1 && s->chunk_at[chunk + 1] <= s->rows[first].at)
-        chunk++;
-    *ret_chain = (struct es_chain){first, chunk};
+    uint32_t lender = s->rows[first].lender;
+    if (lender != ES_NO_VERSION && s->rows[lender].form != ES_VERSION_WHOLE)
+        return wrong();
+    *ret_chain =
+        (struct es_chain){first, lender, chunk_of(s, first), chunk_of(s, lender == ES_NO_VERSION ? first : lender)};
     return 0;
 }
 
@@ -237,14 +258,46 @@ int es_unfold(struct es_unfold *u, const struct es_chunk *chunk, const struct es
     return 0;
 }
 
+static bool goes_on(const struct es_unfold *u, const struct es_stored_states *states, const struct es_chain *chain,
+                    uint32_t row)
+{
+    return u->states == states && u->row >= chain->first && u->row <= row;
+}
+
+bool es_unfold_borrows(const struct es_unfold *u, const struct es_stored_states *states, uint32_t row)
+{
+    struct es_chain chain;
+    if (es_stored_states_chain(states, row, &chain) < 0) {
+        es_error_clear();
+        return false;
+    }
+    return chain.lender != ES_NO_VERSION && !goes_on(u, states, &chain, row);
+}
+
+int es_unfold_lend(struct es_unfold *u, const struct es_stored_states *states, const struct es_chunk *chunk,
+                   uint32_t lender)
+{
+    u->states = NULL;
+    int r = es_unfold(u, chunk, &states->rows[lender]);
+    if (r < 0)
+        return r;
+    u->states = states;
+    u->row = lender;
+    return 0;
+}
+
 int es_unfold_to(struct es_unfold *u, const struct es_stored_states *states, const struct es_chunk *chunk, uint32_t row)
 {
     struct es_chain chain = {0};
     int r = es_stored_states_chain(states, row, &chain);
-    bool goes_on = u->states == states && u->row >= chain.first && u->row <= row;
+    if (r < 0)
+        return r;
+    uint32_t next = goes_on(u, states, &chain, row) ? u->row + 1 : chain.first;
+    if (next == chain.first && chain.lender != ES_NO_VERSION && (u->states != states || u->row != chain.lender))
+        return wrong(); /* what it borrows was not lent */
     u->states = NULL;
-    for (uint32_t i = goes_on ? u->row + 1 : chain.first; r == 0 && i <= row; i++)
-        r = es_unfold(u, chunk, &states->rows[i]);
+    for (; r == 0 && next <= row; next++)
+        r = es_unfold(u, chunk, &states->rows[next]);
     if (r < 0)
         return r;
     u->states = states;

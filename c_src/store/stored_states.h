@@ -26,6 +26,9 @@ struct es_sizes {
 struct es_size {
     uint8_t version; /* as in VERSIONS */
     uint64_t len, full;
+    int64_t
+        lender; /* how many state events behind (or in front of) this one the whole version stands that it is a patch of; 0: it is
+                       none of another process's */
 };
 /* -EBADMSG: they end, or say what cannot be. */
 int es_sizes_next(struct es_sizes *sizes, struct es_size *ret_size);
@@ -39,6 +42,7 @@ struct es_state_row { /* of a process by time */
     uint64_t hash;
     uint32_t event;         /* in the block */
     uint32_t at, len, full; /* its bytes, counted over all chunks; length of the version */
+    uint32_t lender;        /* the row of another process that it is a patch of, ES_NO_VERSION: none */
     uint8_t form, flags;    /* enum es_version_form; set of es_event_flag, as far as es_state_flags_pack() keeps them */
 };
 
@@ -64,10 +68,11 @@ int es_stored_states_decode(struct es_decoder *decoder, const struct es_stored_b
                             const struct es_owners *owners, struct es_stored_states *ret_states);
 void es_stored_states_fini(struct es_stored_states *states);
 
-/* The chunk that has the bytes of a row, and the row of the whole version that it comes from. */
+/* The chunk that has the bytes of a row, and the row that its chain begins with: a whole version, or a patch of one that another process lends. */
 struct es_chain {
     uint32_t first;
-    unsigned chunk;
+    uint32_t lender; /* ES_NO_VERSION: none */
+    unsigned chunk, lender_chunk;
 };
 int es_stored_states_chain(const struct es_stored_states *states, uint32_t row, struct es_chain *ret_chain);
 
@@ -88,8 +93,12 @@ struct es_unfold {
     const struct es_stored_states *states; /* which one it is; NULL: none */
     uint32_t row;
 };
-/* The next row of a chain; the first one is a whole version. */
+/* The next row of a chain; the first one is a whole version, or was preceded by what it borrows. */
 int es_unfold(struct es_unfold *unfold, const struct es_chunk *chunk, const struct es_state_row *row);
+/* Where a chain begins with a patch of what another process lends, and it is not gone on with: that version is put together first. */
+bool es_unfold_borrows(const struct es_unfold *unfold, const struct es_stored_states *states, uint32_t row);
+int es_unfold_lend(struct es_unfold *unfold, const struct es_stored_states *states, const struct es_chunk *chunk,
+                   uint32_t lender);
 /* The version of a row that has one; goes on from the one before where that is in the same chain. */
 int es_unfold_to(struct es_unfold *unfold, const struct es_stored_states *states, const struct es_chunk *chunk,
                  uint32_t row);

@@ -131,6 +131,13 @@ const struct es_world_proc *es_world_find(const struct es_world *world, es_ref p
     return place < ES_WORLD_PROCESSES ? es_world_at(world, place) : NULL;
 }
 
+void es_world_foresee_process(const struct es_world *world, es_ref pid)
+{
+    uint32_t place = es_table_get(&world->by_pid, pid);
+    if (place < ES_WORLD_PROCESSES)
+        __builtin_prefetch(es_world_at(world, place), 1);
+}
+
 const struct es_world_proc *es_world_next(const struct es_world *world, const struct es_world_proc *before)
 {
     uint32_t place = before ? before->next : world->first;

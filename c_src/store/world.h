@@ -83,11 +83,14 @@ struct es_world_proc {
     es_ref wait_peer; /* as it was sent: may be a name */
 };
 
-/* Texts of atoms, and the recorded node's name (NULL or "": every pid counts as its own): for CENSUS alone. */
+/* Texts of atoms, and the recorded node's name (NULL or "": every pid counts as its own): for CENSUS alone. In a merged recording `node_of`
+ * says which node a pid or port is of, -1: none of them. */
+struct es_token;
 struct es_world_text {
     const uint8_t *(*atom)(uint64_t word, size_t *ret_len, void *context);
     void *context;
     const char *node;
+    int (*node_of)(const struct es_token *token, void *context);
 };
 
 struct es_world_grave {
@@ -128,6 +131,10 @@ void es_world_fini(struct es_world *world);
 
 /* The next event. 0, or -ENOMEM: then the world is to be thrown away. */
 int es_world_feed(struct es_world *world, const struct es_event *event);
+
+/* The process will be looked for soon: first its place, some events later itself. */
+static inline void es_world_foresee(const struct es_world *world, es_ref pid) { es_table_foresee(&world->by_pid, pid); }
+void es_world_foresee_process(const struct es_world *world, es_ref pid);
 
 /* Events before this one were passed over: nothing older is certain. */
 static inline void es_world_gap(struct es_world *world, uint64_t seq)

@@ -23,11 +23,14 @@ static bool is_atom(const struct es_world *world, const struct es_token *token, 
 static es_ref peer_of(const struct es_world *world, const struct es_token *token)
 {
     const char *node = world->text.node;
-    if (node && *node && !is_text(world, token->node.text, token->node.len, token->node.word, node))
+    int number = world->text.node_of ? world->text.node_of(token, world->text.context) : 0;
+    if (number < 0 || (!world->text.node_of && node && *node &&
+                       !is_text(world, token->node.text, token->node.len, token->node.word, node)))
         return 0;
-    if (token->type == ES_TOK_PID)
-        return es_ref_pid((uint32_t)token->number, token->serial);
-    return token->type == ES_TOK_PORT ? es_ref_make(ES_REF_PORT, token->number) : 0;
+    es_ref ref = token->type == ES_TOK_PID    ? es_ref_pid((uint32_t)token->number, token->serial)
+                 : token->type == ES_TOK_PORT ? es_ref_make(ES_REF_PORT, token->number & ES_REF_PORT_MASK)
+                                              : 0;
+    return ref ? es_ref_on_node(ref, (unsigned)number) : 0;
 }
 
 struct census {    /* what it says of numbers */

@@ -18,6 +18,23 @@ static const uint8_t *node_of(struct es_printer *p, const struct es_token *token
     return es_token_atom(p, &atom, ret_len);
 }
 
+int es_print_node_of(const struct es_print *print, const uint8_t *name, size_t len, uint32_t creation)
+{
+    for (size_t i = 0; i < print->n_nodes; i++) {
+        const struct es_print_node *node = &print->nodes[i];
+        if (len == node->name_len && memcmp(name, node->name, len) == 0 &&
+            (node->creation == 0 || creation == node->creation))
+            return (int)i;
+    }
+    return -1;
+}
+
+void es_print_node_label(const struct es_print_node *node, struct es_text *out)
+{
+    struct es_quoting quoting = {'>', false, SIZE_MAX};
+    es_print_quoted((const uint8_t *)node->label, node->label_len, &quoting, out);
+}
+
 /* "0" for the recorded node, also before it had a name; else the node's name. */
 static void print_node(struct es_printer *p, const struct es_token *token)
 {
@@ -25,8 +42,14 @@ static void print_node(struct es_printer *p, const struct es_token *token)
     const struct es_print *print = p->print;
     size_t len = 0;
     const uint8_t *node = node_of(p, token, &len);
-    bool local = !print->local_node;
-    if (node && !local)
+    bool local = !print->local_node && print->n_nodes == 0;
+    int number = node && print->n_nodes > 0 ? es_print_node_of(print, node, len, token->creation) : -1;
+    if (number > 0) {
+        es_print_node_label(&print->nodes[number], p->out);
+        return;
+    }
+    local = local || number == 0;
+    if (node && !local && print->n_nodes == 0)
         local = (len == print->local_node_len && memcmp(node, print->local_node, len) == 0) ||
                 (len == sizeof nameless - 1 && memcmp(node, nameless, len) == 0);
     struct es_quoting quoting = {'>', print->erlang, p->limit};

@@ -25,6 +25,13 @@ void es_text_json(struct es_text *text, const char *bytes, size_t len);
 /* Looks an atom reference up; NULL where unknown. Text is UTF-8, `len` bytes. */
 typedef const uint8_t *(*es_atom_lookup)(uint64_t word, size_t *ret_len, void *context);
 
+/* A node of a merged recording: its pids print as <label.1.2>, those of the first as <0.1.2>. */
+struct es_print_node {
+    const char *name, *label;
+    size_t name_len, label_len;
+    uint32_t creation; /* 0: any */
+};
+
 struct es_print {
     bool erlang;      /* else Elixir */
     bool arguments;   /* the term is a list of arguments: never shown as characters or keywords */
@@ -35,7 +42,12 @@ struct es_print {
      * node. */
     const char *local_node;
     size_t local_node_len;
+    const struct es_print_node *nodes; /* of a merged recording, instead of local_node */
+    size_t n_nodes;
 };
+/* The number of this node among `nodes`, -1: it is none of them. */
+int es_print_node_of(const struct es_print *print, const uint8_t *name, size_t len, uint32_t creation);
+void es_print_node_label(const struct es_print_node *node, struct es_text *out);
 /* Prints one term. Malformed bytes (also bytes behind the term) print as #Malformed<…> and give -EBADMSG;
  * -ENOMEM. Never recurses on input. Cuts print as what they are: Elixir `…+9312 more`, binaries
  * `<<"prefix"…5000 bytes>>` (the bytes that are missing), `#Redacted`, `#State` (kept elsewhere); the same in

@@ -10,11 +10,11 @@
 
 /* ---- references ---------------------------------------------------------------------------------------------------
  * es_ref names a process, a port, an atom or another addressee in 64 bits: class in bits 60..63, value below.
- *   PID    bits 28..59 serial, bits 0..27 number: <0.number.serial> of the recorded node
- *   PORT   bits 0..59 number: #Port<0.number>
+ *   PID    bits 28..51 serial, bits 0..27 number: <0.number.serial> of the node in bits 52..59
+ *   PORT   bits 0..51 number: #Port<0.number> of the node in bits 52..59
  *   ATOM   bits 0..59 the emulator's word for the atom: opaque, its text is in a DEF record before its first use in the ring
  *   OTHER  bits 0..59 a hash; a DEF record holds the term (external pid, {Name, Node}, reference)
- * 0 is "none". */
+ * 0 is "none". Node 0 is the recorded one; there are others only in recordings that were merged from several. */
 typedef uint64_t es_ref;
 
 enum es_ref_class { ES_REF_NONE = 0, ES_REF_PID = 1, ES_REF_PORT = 2, ES_REF_ATOM = 3, ES_REF_OTHER = 4 };
@@ -25,14 +25,25 @@ static inline es_ref es_ref_make(enum es_ref_class class, uint64_t value)
 {
     return ((uint64_t) class << 60) | (value & ES_REF_VALUE_MASK);
 }
+#define ES_REF_NODES 256u /* at most */
+#define ES_REF_SERIAL_MAX 0xffffffu
+#define ES_REF_PORT_MASK ((UINT64_C(1) << 52) - 1)
+
 static inline es_ref es_ref_pid(uint32_t number, uint32_t serial)
 {
-    return es_ref_make(ES_REF_PID, ((uint64_t)serial << 28) | (number & 0x0fffffffu));
+    return es_ref_make(ES_REF_PID, ((uint64_t)(serial & ES_REF_SERIAL_MAX) << 28) | (number & 0x0fffffffu));
+}
+/* Of a PID or PORT. */
+static inline unsigned es_ref_node(es_ref ref) { return (unsigned)(ref >> 52) & (ES_REF_NODES - 1); }
+static inline es_ref es_ref_on_node(es_ref ref, unsigned node)
+{
+    return (ref & ~((uint64_t)(ES_REF_NODES - 1) << 52)) | (uint64_t)(node & (ES_REF_NODES - 1)) << 52;
 }
 static inline unsigned es_ref_class_of(es_ref ref) { return (unsigned)(ref >> 60); }
 static inline uint64_t es_ref_value(es_ref ref) { return ref & ES_REF_VALUE_MASK; }
 static inline uint32_t es_ref_pid_number(es_ref ref) { return (uint32_t)(ref & 0x0fffffffu); }
-static inline uint32_t es_ref_pid_serial(es_ref ref) { return (uint32_t)((ref >> 28) & 0xffffffffu); }
+static inline uint32_t es_ref_pid_serial(es_ref ref) { return (uint32_t)(ref >> 28) & ES_REF_SERIAL_MAX; }
+static inline uint64_t es_ref_port_number(es_ref ref) { return ref & ES_REF_PORT_MASK; }
 
 /* ---- fields -------------------------------------------------------------------------------------------------------
  * A kind's fields after the common ones (time, pid). In a ring record each field of this list that a kind has is one 64-bit word,

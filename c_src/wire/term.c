@@ -13,18 +13,7 @@
 
 /* ---- bytes ----------------------------------------------------------------------------------------------- */
 
-const uint8_t *es_reader_take(struct es_reader *r, size_t n)
-{
-    if (r->bad || n > es_reader_left(r)) {
-        r->bad = true;
-        return NULL;
-    }
-    const uint8_t *at = r->at;
-    r->at += n;
-    return at;
-}
-
-static uint64_t big_endian(struct es_reader *r, size_t n)
+static inline uint64_t big_endian(struct es_reader *r, size_t n)
 {
     const uint8_t *at = es_reader_take(r, n);
     uint64_t value = 0;
@@ -33,7 +22,7 @@ static uint64_t big_endian(struct es_reader *r, size_t n)
     return value;
 }
 
-static uint64_t little_endian(struct es_reader *r, size_t n)
+static inline uint64_t little_endian(struct es_reader *r, size_t n)
 {
     const uint8_t *at = es_reader_take(r, n);
     uint64_t value = 0;
@@ -42,7 +31,6 @@ static uint64_t little_endian(struct es_reader *r, size_t n)
     return value;
 }
 
-uint8_t es_reader_u8(struct es_reader *r) { return (uint8_t)big_endian(r, 1); }
 uint16_t es_reader_be16(struct es_reader *r) { return (uint16_t)big_endian(r, 2); }
 uint32_t es_reader_be32(struct es_reader *r) { return (uint32_t)big_endian(r, 4); }
 uint64_t es_reader_be64(struct es_reader *r) { return big_endian(r, 8); }
@@ -290,16 +278,23 @@ static void read_token(struct es_reader *r, uint8_t tag, struct es_token *token)
     }
 }
 
+/* On failure the token means nothing. */
+static int next_token(struct es_reader *r, struct es_token *token)
+{
+    uint8_t tag = es_reader_u8(r);
+    *token = (struct es_token){0};
+    if (!r->bad)
+        read_token(r, tag, token);
+    return r->bad ? -EBADMSG : 0;
+}
+
 int es_token_next(struct es_reader *r, struct es_token *ret_token)
 {
-    struct es_token token = {0};
-    uint8_t tag = es_reader_u8(r);
-    if (!r->bad)
-        read_token(r, tag, &token);
-    if (r->bad)
-        return -EBADMSG;
-    *ret_token = token;
-    return 0;
+    struct es_token token;
+    int rc = next_token(r, &token);
+    if (rc == 0)
+        *ret_token = token;
+    return rc;
 }
 
 /* ---- whole terms ----------------------------------------------------------------------------------------- */
@@ -324,7 +319,7 @@ int es_term_skip(struct es_reader *r)
     size_t depth = 0;
     do {
         struct es_token token;
-        int rc = es_token_next(r, &token);
+        int rc = next_token(r, &token);
         if (rc < 0)
             return rc;
         if (depth > 0) {
@@ -344,4 +339,16 @@ int es_term_skip(struct es_reader *r)
             depth--;
     } while (depth > 0);
     return 0;
+}
+
+uint32_t es_term_cuts(const void *bytes, size_t len)
+{
+    struct es_reader r;
+    struct es_token token;
+    uint32_t cuts = 0;
+    es_reader_init(&r, bytes, len);
+    while (es_reader_left(&r) > 0 && next_token(&r, &token) == 0)
+        if (token.type == ES_TOK_CUT)
+            cuts |= UINT32_C(1) << token.cut.type;
+    return cuts;
 }

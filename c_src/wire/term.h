@@ -92,8 +92,22 @@ static inline void es_reader_init(struct es_reader *r, const void *bytes, size_t
     r->bad = false;
 }
 static inline size_t es_reader_left(const struct es_reader *r) { return (size_t)(r->end - r->at); }
-const uint8_t *es_reader_take(struct es_reader *r, size_t n); /* n bytes, or NULL and bad */
-uint8_t es_reader_u8(struct es_reader *r);
+/* n bytes, or NULL and bad. */
+static inline const uint8_t *es_reader_take(struct es_reader *r, size_t n)
+{
+    const uint8_t *at = r->at;
+    if (r->bad || n > es_reader_left(r)) {
+        r->bad = true;
+        return NULL;
+    }
+    r->at += n;
+    return at;
+}
+static inline uint8_t es_reader_u8(struct es_reader *r)
+{
+    const uint8_t *at = es_reader_take(r, 1);
+    return at ? *at : 0;
+}
 uint16_t es_reader_be16(struct es_reader *r);
 uint32_t es_reader_be32(struct es_reader *r);
 uint64_t es_reader_be64(struct es_reader *r);
@@ -149,6 +163,9 @@ int es_token_next(struct es_reader *r, struct es_token *ret_token);
 
 /* Passes one whole term. 0 or -EBADMSG. Bounded stack (32 KiB), linear time. */
 int es_term_skip(struct es_reader *r);
+
+/* Which marks stand in it: a set of 1 << es_cut_type, of all up to where the bytes stop making sense. */
+uint32_t es_term_cuts(const void *bytes, size_t len);
 
 /* ---- writer: into memory with an end ------------------------------------------------------------------------------- */
 struct es_writer {

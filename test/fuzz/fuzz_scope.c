@@ -33,7 +33,7 @@ static void need(int ok)
 /* Of few processes, so that their versions are patches of each other in both forms. */
 static void make_state(struct es_event *e)
 {
-    static uint8_t state[300];
+    static uint8_t state[1300];
     for (unsigned i = 0; i < sizeof state; i++)
         state[i] = (uint8_t)(i * i + (i % 37 == e->seq % 37 ? e->seq : 0));
     e->pid = es_ref_pid((uint32_t)(e->seq % 2), 0);
@@ -139,7 +139,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         struct es_event e = make(seq);
         need(es_batch_add(&batch, &e) == 0);
     }
-    need(es_block_encode(encoder, &batch, (struct es_range){0, EVENTS, 1}, &image) == 0);
+    need(es_block_encode(encoder, &batch, (struct es_range){.to = EVENTS, .mini = true}, &image) == 0);
     es_batch_fini(&batch);
     for (uint32_t i = 0; i < image.n_columns; i++)
         if (image.columns[i].id == ES_C_PAYLOADS || image.columns[i].id == ES_C_CHUNKS)
@@ -175,8 +175,26 @@ static size_t touch_events(const struct es_event *events, size_t n)
     return sum;
 }
 
+/* Processes that are there, and one that is not. */
+static struct es_lanes_request some_lanes(void)
+{
+    static es_ref pids[6];
+    for (size_t i = 0; i < sizeof pids / sizeof pids[0]; i++)
+        pids[i] = es_ref_pid((uint32_t)(i * i * i), 0);
+    return (struct es_lanes_request){pids, sizeof pids / sizeof pids[0]};
+}
+
+static size_t touch_lanes(const struct es_lanes_request *request, const struct es_block_lanes *lanes)
+{
+    size_t n = lanes->starts[request->n], time = lanes->wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    return touch(lanes->starts, (request->n + 1) * sizeof *lanes->starts) + touch(lanes->kinds, n) +
+           touch(lanes->places, n * sizeof *lanes->places) + touch(lanes->times, n * time);
+}
+
 static size_t read_blocks(struct es_recording *rec)
 {
+    struct es_lanes_request request = some_lanes();
+    struct es_block_lanes lanes;
     const struct es_block_info *blocks;
     size_t sum = 0, n = es_recording_blocks(rec, &blocks);
     for (size_t i = 0; i < n; i++) {
@@ -191,6 +209,8 @@ static size_t read_blocks(struct es_recording *rec)
             sum += touch(pids, n_pids * sizeof *pids);
             free(pids);
         }
+        if (es_recording_block_lanes(rec, i, &request, &lanes) == 0)
+            sum += touch_lanes(&request, &lanes);
     }
     return sum;
 }
@@ -269,6 +289,20 @@ static void read_changed_file(const uint8_t *data, size_t size)
     free(bytes);
 }
 
+static bool borrow(const struct es_stored_block *stored, const struct es_stored_states *states,
+                   const struct es_chain *chain, struct es_unfold *unfold)
+{
+    struct es_buf bytes = {0};
+    bool lent = false;
+    if (es_stored_states_chunk(decoder, stored, chain->lender_chunk, &bytes) == 0) {
+        uint32_t at = states->chunk_at[chain->lender_chunk];
+        struct es_chunk whole = {bytes.bytes, at, at + (uint32_t)bytes.len};
+        lent = es_unfold_lend(unfold, states, &whole, chain->lender) == 0;
+    }
+    es_buf_fini(&bytes);
+    return lent;
+}
+
 /* All versions of a block that is in memory, forwards and one by one. */
 static size_t unfold_states(const struct es_stored_block *stored)
 {
@@ -289,6 +323,8 @@ static size_t unfold_states(const struct es_stored_block *stored)
         struct es_chunk whole = {chunk.bytes, at, at + (uint32_t)chunk.len};
         if (i % 3 == 0)
             unfold.states = NULL;
+        if (es_unfold_borrows(&unfold, &states, i) && !borrow(stored, &states, &chain, &unfold))
+            continue;
         if (es_unfold_to(&unfold, &states, &whole, i) == 0)
             sum += touch(unfold.bytes.bytes, unfold.bytes.len);
     }
@@ -341,6 +377,13 @@ static void read_changed_columns(const uint8_t *data, size_t size)
     (void)states;
     if (es_block_decode_pids(decoder, &stored, &pids) == 0)
         free(pids.pids);
+    struct es_lanes_request request = some_lanes();
+    struct es_block_part part = {fields % 5 ? fields * 9 : 0, fields % 5 ? fields * 7 : stored.info.events};
+    struct es_block_lanes lanes;
+    if (es_block_decode_lanes(decoder, &stored, &request, part, &lanes) == 0) {
+        volatile size_t touched = touch_lanes(&request, &lanes);
+        (void)touched;
+    }
     for (unsigned id = 1; id < ES_COLUMNS; id++)
         free(copies[id]);
 }

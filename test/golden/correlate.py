@@ -41,9 +41,12 @@ for what, pid, n, *rest in logs:
         handled[pid].append((int(n), rest[0]))
 
 # Every callback, in order, as its process wrote it down; and behind it the message with this number.
-CALLBACKS = {"handle_call", "handle_cast", "handle_info", "handle_event", "open", "closed"}
+CALLBACKS = {"handle_call", "handle_cast", "handle_info", "handle_event", "open", "closed", "on", "off"}
+TIMEOUTS = ("[state_timeout,", "[timeout,", "[{timeout,")
 for event in sorted(events.values(), key=lambda e: e["seq"]):
     if event["kind"] != "call" or "callback" not in event.get("flags", []) or event["pid"] not in handled:
+        continue
+    if event["module"] == "correlate_timer" and event["payload"].startswith(TIMEOUTS):
         continue
     down = re.search(r"\{(?:down|exit),(\d+)\}", event["payload"]) if "'DOWN'" in event["payload"] or "'EXIT'" in event["payload"] else None
     n = int(down.group(1)) if down else number(event)
@@ -72,10 +75,40 @@ for pid, calls in numbered.items():
                 problem("WRONG: the exit of another", call, json.dumps(origin))
         elif n in timers:
             compared["timers"] += 1
-            if origin["kind"] != "call" or origin["function"] != "send_after" or number(origin) != n or origin["pid"] != sent[n][0]:
+            if origin["kind"] != "call" or origin["function"] not in ("send_after", "start_timer") or number(origin) != n or origin["pid"] != sent[n][0]:
                 problem("WRONG: the timer of another", call, json.dumps(origin))
         elif origin["kind"] != "send" or number(origin) != n or origin["pid"] != sent[n][0]:
             problem("WRONG: the message of another", call, json.dumps(origin))
+
+# Timeouts of a state machine: of each kind the number of times it was set before says which call of start_timer it was.
+started, timed_pids = collections.defaultdict(list), {pid for what, pid, *_ in logs if what == "set"}
+for event in sorted(events.values(), key=lambda e: e["seq"]):
+    kind = re.fullmatch(r"\[\d+,<[\d.]+>,(state_timeout|timeout|\{timeout,\w+\}),\[\]\]", event["payload"] or "")
+    if event["kind"] == "call" and event["function"] == "start_timer" and event["pid"] in timed_pids and kind:
+        started[kind.group(1)].append(event)
+set_by, zero, fired = {}, set(), []
+for what, pid, n, *rest in logs:
+    if what == "set" and rest[1] == "0":
+        zero.add(int(n))
+    elif what == "set":
+        set_by[int(n)] = started[rest[0]].pop(0)
+    elif what == "fired":
+        fired.append(int(n))
+timeouts = sorted((e for e in events.values() if e["kind"] == "call" and e["module"] == "correlate_timer" and e["payload"].startswith(TIMEOUTS)), key=lambda e: e["seq"])
+if any(started.values()) or [number(e) for e in timeouts] != fired:
+    problem("not the timeouts that a state machine had", more=f"{len(fired)} {len(timeouts)}")
+for n, call in zip(fired, timeouts):
+    delivery = cause(call)
+    if n in zero:
+        compared["timeouts of no time"] += 1
+        if delivery is not None:
+            problem("WRONG: a timeout of no time has a cause", call, json.dumps(delivery))
+    elif delivery is None and call["cause_state"] == "unknown":
+        compared["timeouts of a state machine that may be another's"] += 1
+    else:
+        compared["timeouts of a state machine"] += 1
+        if delivery is None or delivery["kind"] != "deliver" or cause(delivery) is None or cause(delivery)["seq"] != set_by[n]["seq"]:
+            problem("WRONG: the timer of another timeout", call, json.dumps(delivery))
 
 # Equal casts of one sender.
 sends = sorted(e["seq"] for e in events.values() if e["kind"] == "send" and e["payload"] == "{'$gen_cast',tick}")
@@ -111,6 +144,8 @@ for what, pid, n, *_ in logs:
         origin = cause(answers[0]) if len(answers) == 1 else None
         if origin is None or origin["kind"] != "send" or f"{{answer,{n}}}" not in (origin["payload"] or ""):
             problem("WRONG: an answer", request, json.dumps(origin))
+        elif "reply" not in answers[0].get("flags", []):
+            problem("an answer that was waited for does not say so", answers[0])
 
 # Deaths.
 exits = {e["pid"]: e for e in events.values() if e["kind"] == "exit"}

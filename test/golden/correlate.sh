@@ -1,7 +1,7 @@
 # Every handled message's callback has as its cause the delivery of the message that its process says it handled, and that the send that its
 # sender says it sent; the same of timers, exits, links, answers. Compared with what the processes themselves wrote down.
 . "$(dirname "$0")/lib.sh"
-for module in correlate correlate_state correlate_event correlate_tree; do
+for module in correlate correlate_state correlate_event correlate_timer correlate_tree; do
   erlc -o "$work" "$source_dir/test/workload/$module.erl" || fail "$module.erl"
 done
 seed=${ES_SEED:-$RANDOM}

@@ -27,6 +27,7 @@ erl -noshell -pa "$work" -s traced main "$work" || fail "dbg"
 "$scope" import "$work/plain.trace" -o "$work/plain.scope" --json || fail "import plain"
 wrapped=$(ls "$work"/wrapped*.trace | head -n 1)
 "$scope" import "$wrapped" -o "$work/wrapped.scope" --json || fail "import wrapped"
+expect "nobody waited for an import" "$(json "$work/plain.scope" "['engine']")" "{'latency_ns': None}"
 expect calls "$(json "$work/plain.scope" "['events']['by_kind']['call']")" 2000
 expect returns "$(json "$work/plain.scope" "['events']['by_kind']['return']")" 2000
 expect deliveries "$(json "$work/plain.scope" "['events']['by_kind']['deliver'] >= 2000")" True

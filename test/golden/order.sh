@@ -65,6 +65,7 @@ for i in range(1500):
 for k, n in sorted(counts.items()): print("truth %-10s answered %-16s %d" % (*k, n))
 assert all(any(k[0] == t for k in counts) for t in ("before", "after", "concurrent"))
 PY
+expect "how long events were under way" "$(json "$work/o.scope" "['engine']['latency_ns']['events'] > 0 and 0 < d['engine']['latency_ns']['p50'] <= d['engine']['latency_ns']['p99'] <= d['engine']['latency_ns']['max']")" True
 "$scope" order "$work/o.scope" 1 999999999 2>"$work/err"; expect "an event that is not there" $? 1
 "$scope" order "$work/o.scope" 1 cart 2>"$work/err"; expect "a name" $? 2
 pass

@@ -144,7 +144,7 @@ run() { # COMMAND SCREEN: types a command and waits for what it shows
   see "$2"
 }
 see "ready>"
-run "stty -g >$work/stty.before" "ready>"
+run "stty -g >$work/stty.before; echo be''gun" begun
 tmux_ pipe-pane -o "cat >$work/raw"
 run "$scope replay $work/r.scope" "q quit"
 keys -l "/kind = state and name = counter and state.n > 3000"
@@ -168,17 +168,21 @@ for size in "60 20" "140 40" "39 9" "100 30"; do
   case $size in "39 9") see "too small" ;; *) see "Events" ;; esac
 done
 # The terminal is as it was after a key, Ctrl-C and signals.
+player() { pgrep -f "^$scope replay $work/r.scope"; }
+gone() { ! player; }
 for way in q C-c TERM HUP; do
   case $way in
     q | C-c) keys $way ;;
-    *) kill -$way "$(pgrep -f "^$scope replay $work/r.scope")" || fail "no player to kill" ;;
+    *) kill -$way "$(player)" || fail "no player to kill" ;;
   esac
-  run "stty -g >$work/stty.after; echo after-$way" "after-$way"
+  wait_until 20 gone || fail "$way does not end it"
+  run "stty -g >$work/stty.after; echo af''ter-$way" "after-$way" # what is typed is not what is looked for
   cmp -s "$work/stty.before" "$work/stty.after" || fail "$way left the terminal as $(cat "$work/stty.after"), it was $(cat "$work/stty.before")"
   expect "alternate screen after $way" "$(tmux_ display -p '#{alternate_on}')" 0
   run "$scope replay $work/r.scope" "q quit"
 done
 keys q
+wait_until 20 gone || fail "q does not end it"
 run "TERM=nonsense $scope replay $work/r.scope; echo code-\$?" "code-2"
 see "is not known here"
 tmux_ pipe-pane

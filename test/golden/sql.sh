@@ -55,15 +55,39 @@ for m in messages:
     elif m["deliver_seq"]:
         assert delivered[m["deliver_seq"]]["cause"] not in sends, m
 ends = {e["seq"]: e for e in events if e["kind"] in ("return", "exception")}
-spans = ask("SELECT seq, end_seq, duration, outcome FROM spans WHERE end_seq IS NOT NULL")
-assert {s["end_seq"]: s["seq"] for s in spans} == {s: e["parent"] for s, e in ends.items() if e["parent"]}
-calls = {e["seq"]: e for e in events if e["kind"] == "call"}
-assert all(s["duration"] == ends[s["end_seq"]]["time"] - calls[s["seq"]]["time"] and s["outcome"] == ends[s["end_seq"]]["kind"] for s in spans)
+# Spans are those of `calls`, edges those of `dag`: one truth.
+def lines(*arguments):
+    return subprocess.run([scope, *arguments], capture_output=True, text=True, check=True).stdout
+clocks = "total self running runnable waiting gc".split()
+spans = {s["seq"]: s for s in ask(f"SELECT seq, end_seq, time, parent, depth, outcome, {', '.join(clocks)} FROM spans")}
+told = [json.loads(line) for line in lines("calls", film, "--json").splitlines()]
+assert len(told) == len(spans) == len([e for e in events if e["kind"] == "call"])
+for c in told:
+    s = spans[c["call"]]
+    assert (s["outcome"] or "unknown") == c["how"] and all(s[k] == c[k] for k in clocks) and s["time"] == c["begin"], (s, c)
+for s in spans.values():
+    if s["outcome"] in ("return", "exception"):
+        end = ends[s["end_seq"]]
+        assert s["total"] == end["time"] - s["time"] and s["outcome"] == end["kind"] and end["parent"] in (s["seq"], None), (s, end)
+    if s["running"] is not None and s["total"] is not None:
+        assert s["running"] + s["runnable"] + s["waiting"] == s["total"], s
+flame = {r["stack"]: r for r in ask("SELECT * FROM flame()")}
+assert sum(r["self"] for r in flame.values()) == sum(max(s["self"] or 0, 0) for s in spans.values() if s["outcome"] in ("return", "exception", "exit"))
+for kind in "temporal interaction state code data performance causality".split():
+    dag = json.loads(lines("dag", film, kind, "--limit", "1M"))
+    seqs = [n["seq"] for n in dag["nodes"]]
+    want = sorted((seqs[e["from"]], seqs[e["to"]], e["kind"], int(bool(e["possibly"]))) for e in dag["edges"])
+    got = sorted((r["source"], r["target"], r["kind"], r["possibly"]) for r in ask(f"SELECT source, target, kind, possibly FROM edges('{kind}', 1000000)"))
+    assert got == want and got, kind
+versions = {}
+for r in ask("SELECT seq, pid, version, changed FROM states ORDER BY seq"):
+    versions[r["pid"]] = versions.get(r["pid"], 0) + r["changed"]
+    assert r["version"] == (versions[r["pid"]] or None), r
+busy = max(versions, key=versions.get)
+history = [json.loads(line) for line in lines("state", film, busy, "--history", "--json").splitlines()]
+assert {v["seq"]: v["version"] for v in history} == {r["seq"]: r["version"] for r in ask(f"SELECT seq, version FROM states WHERE pid = '{busy}' AND changed")}
 changed = [e["seq"] for e in events if e["kind"] == "state" and "state_same" not in e.get("flags", [])]
 assert [r["seq"] for r in ask("SELECT seq FROM state_changes ORDER BY seq")] == changed
-edges = sorted((e["cause"], e["seq"]) for e in events if e["cause"])
-assert sorted((r["source"], r["target"]) for r in ask("SELECT source, target FROM edges")) == edges
-
 # Random questions.
 fields = "seq time kind pid name peer module function arity cause payload".split()
 def random_condition():

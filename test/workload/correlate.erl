@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: MIT
 %% A system whose processes number every message and write down what they sent and what they handled, in order. Each line is
 %% `WHAT PID NUMBER MORE`; what the recording says must be the same. Its gen_servers are of this module, its other behaviours of
-%% correlate_state, correlate_event and correlate_tree.
+%% correlate_state, correlate_event, correlate_timer and correlate_tree.
 -module(correlate).
 -behaviour(gen_server).
 -export([main/1, log/3, log/4, next/0, write/0, child/1]).
@@ -75,6 +75,9 @@ handle_cast(tick, S) ->
 handle_info({n, N}, S) ->
     log("handled", N, "info"),
     {noreply, count(S)};
+handle_info({timeout, _, {n, N}}, S) ->
+    log("handled", N, "start"),
+    {noreply, count(S)};
 handle_info({n, N, {answer, From}}, S) ->
     gen_server:reply(From, {answer, N}),
     {noreply, S};
@@ -105,10 +108,10 @@ asked() ->
 
 sender(Seed, Rounds, Targets) ->
     rand:seed(exsss, Seed),
-    [send(element(rand:uniform(12), kinds()), Targets) || _ <- lists:seq(1, Rounds)],
+    [send(element(rand:uniform(13), kinds()), Targets) || _ <- lists:seq(1, Rounds)],
     write().
 
-kinds() -> {call, cast, info, info, cast_name, info_name, ask, timer, state, state_call, event, burst}.
+kinds() -> {call, cast, info, info, cast_name, info_name, ask, timer, state, state_call, event, burst, timeouts}.
 
 pick(Tuple) -> element(rand:uniform(tuple_size(Tuple)), Tuple).
 
@@ -121,7 +124,9 @@ send(cast_name, _) -> gen_server:cast(pick({named_a, named_b, nobody_here}), {n,
 send(info_name, _) -> pick({named_a, named_b}) ! {n, note("info")};
 send(ask, #{servers := Servers, asked := Asked}) -> gen_server:cast(pick(Servers), {n, note("cast"), {ask, Asked}});
 send(timer, #{servers := Servers}) ->
-    case rand:uniform(4) of
+    case rand:uniform(6) of
+        5 -> N = next(), log("timer", N, "other"), erlang:start_timer(rand:uniform(20) - 1, pick(Servers), {n, N});
+        6 -> N = next(), log("timer", N, "name"), erlang:start_timer(rand:uniform(20), named_a, {n, N});
         1 -> gen_server:cast(pick(Servers), {n, note("cast"), {timer, rand:uniform(20)}});
         2 -> N = next(), log("timer", N, "other"), erlang:send_after(rand:uniform(20), pick(Servers), {n, N});
         3 -> N = next(), log("timer", N, "name"), erlang:send_after(rand:uniform(20), named_a, {n, N});
@@ -136,9 +141,20 @@ send(state, #{machines := Machines}) ->
     end;
 send(state_call, #{machines := Machines}) -> call_state(pick(Machines));
 send(event, #{events := Events}) ->
-    case rand:uniform(3) of
+    case rand:uniform(5) of
         1 -> Events ! {n, note("info")};
+        2 -> gen_event:sync_notify(Events, {n, note("sync")});
+        3 -> ok = gen_event:call(Events, correlate_event, {n, note("ask")}, infinity);
         _ -> gen_event:notify(Events, {n, note("notify")})
+    end;
+send(timeouts, #{timed := Timed}) ->
+    Kind = pick({state_timeout, timeout, {timeout, a}, {timeout, b}}),
+    case rand:uniform(8) of
+        1 -> gen_statem:cast(Timed, {n, note("cast"), turn});
+        2 -> gen_statem:cast(Timed, {n, note("cast"), {set, Kind, 0}});
+        3 -> gen_statem:cast(Timed, {n, note("cast"), {start, rand:uniform(5)}});
+        4 -> gen_statem:cast(Timed, {n, note("cast"), {both, rand:uniform(5)}});
+        _ -> gen_statem:cast(Timed, {n, note("cast"), {set, Kind, rand:uniform(5)}})
     end;
 send(burst, #{servers := Servers, dead := Dead}) ->
     Server = pick(Servers),
@@ -193,8 +209,8 @@ child(N) -> {ok, spawn_link(fun() -> receive crash -> exit({crash, N}) end end)}
 
 main([File, Senders, Rounds, Seed]) ->
     persistent_term:put(log_file, File),
-    [_ = code:ensure_loaded(M) || M <- [correlate_state, correlate_event, correlate_tree, gen_statem, gen_event, supervisor]],
-    wait_traced([{gen_server, try_handle_cast, 3}, {correlate_state, open, 3}, {correlate_event, handle_event, 2}, {erlang, send_after, 3}]),
+    [_ = code:ensure_loaded(M) || M <- [correlate_state, correlate_event, correlate_timer, correlate_tree, gen_statem, gen_event, supervisor]],
+    wait_traced([{gen_server, try_handle_cast, 3}, {correlate_state, open, 3}, {correlate_event, handle_event, 2}, {correlate_timer, on, 3}, {erlang, send_after, 3}, {erlang, start_timer, 4}]),
     ok = file:write_file(File ++ ".begun", "begun\n"),
     run(list_to_integer(Senders), list_to_integer(Rounds), list_to_integer(Seed)),
     ok = file:write_file(File ++ ".done", "done\n"),
@@ -210,12 +226,13 @@ wait_traced(Functions) ->
 run(Senders, Rounds, Seed) ->
     Servers = [element(2, {ok, _} = gen_server:start(?MODULE, {Name, [trap]}, [])) || Name <- [none, none, named_a, named_b]],
     Machines = [element(2, {ok, _} = gen_statem:start(correlate_state, Mode, [])) || Mode <- [a, b]],
+    {ok, Timed} = gen_statem:start(correlate_timer, [], []),
     {ok, Events} = gen_event:start(),
     ok = gen_event:add_handler(Events, correlate_event, one),
     ok = gen_event:add_handler(Events, {correlate_event, two}, two),
     Dead = spawn(fun() -> ok end),
     Asked = spawn(fun asked/0),
-    Targets = #{servers => list_to_tuple(Servers), machines => list_to_tuple(Machines), events => Events, dead => Dead, asked => Asked},
+    Targets = #{servers => list_to_tuple(Servers), machines => list_to_tuple(Machines), timed => Timed, events => Events, dead => Dead, asked => Asked},
     Pids = [spawn_monitor(fun() -> sender({Seed, I, 7}, Rounds, Targets) end) || I <- lists:seq(1, Senders)] ++
         [spawn_monitor(fun() -> ticks(hd(Servers), Rounds) end)],
     [deaths(N) || N <- lists:seq(1, 20)],
@@ -223,6 +240,7 @@ run(Senders, Rounds, Seed) ->
     [receive {'DOWN', Ref, process, _, normal} -> ok end || {_, Ref} <- Pids],
     receive after 60 -> ok end, % timers that are set may still fire: those that do not are not handled, and in no log
     [correlate_state:finish(M) || M <- Machines],
+    ok = gen_statem:call(Timed, stop, infinity),
     Asked ! {stop, self()},
     receive {stopped, Asked} -> ok end,
     [ok = gen_server:call(S, stop, infinity) || S <- Servers],

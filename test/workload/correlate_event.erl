@@ -10,7 +10,9 @@ handle_event({n, N}, Which) ->
     correlate:log("handled", N, "event"),
     {ok, Which}.
 
-handle_call(_, Which) -> {ok, ok, Which}.
+handle_call({n, N}, Which) ->
+    correlate:log("handled", N, "ask"),
+    {ok, ok, Which}.
 
 handle_info({n, N}, Which) ->
     correlate:log("handled", N, "info"),

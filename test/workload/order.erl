@@ -15,7 +15,7 @@ main([Seed, File]) ->
     [begin
         [send(element(N, Servers), 9) || N <- lists:seq(1, ?SERVERS, 7)],
         wait()
-    end || _ <- lists:seq(1, 12)],
+    end || _ <- lists:seq(1, list_to_integer(os:getenv("ES_ROUNDS", "12")))],
     {ok, Fd} = file:open(atom_to_list(File), [write]),
     [io:format(Fd, "~s ~s ~b~n", [P, W, N]) || {{P, _}, W, N} <- ets:tab2list(order_log)],
     ok = file:close(Fd),

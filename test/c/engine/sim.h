@@ -222,6 +222,8 @@ static inline void sim_signal(struct sim *sim, struct sim_process *p, struct sim
     sim_put(sim, p, signal);
     sim->signals++;
     from->free_at = sim->now + 2 * sim->us; /* it does not die in the same moment */
+    while (sim->real && es_clock_now(sim->threads[0].clock) <= from->free_at) {
+    }
 }
 
 static inline void sim_register(struct sim *sim, struct sim_process *p)

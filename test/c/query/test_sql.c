@@ -603,7 +603,7 @@ static void wrong(void **state)
     refuses(sql, "SELECT * FROM timeline(1000000000)", -EINVAL, "buckets");
     refuses(sql, "SELECT * FROM top('kind', -1)", -EINVAL, "at least 0");
     refuses(sql, "SELECT * FROM flame('<0.99.0>')", -EINVAL, "no process <0.99.0>");
-    refuses(sql, "SELECT * FROM edges('x')", -EINVAL, "no dag 'x'");
+    refuses(sql, "SELECT * FROM edges('x')", -EINVAL, "no DAG 'x'");
     refuses(sql, "SELECT * FROM events('klingon')", -EINVAL, "notation");
     refuses(sql, "SELECT at('noon')", -EINVAL, "time 'noon'");
     assert_int_equal(es_sql_begin(sql, " -- nothing\n ; ", NULL), 0);

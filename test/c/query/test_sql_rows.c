@@ -69,22 +69,24 @@ static void spans(void **state)
     open.flags = ES_E_CALLBACK;
     shop_add(open);
     begin_asking();
-    gives("SELECT seq, end_seq, duration, self, pid, function, outcome, parent, callback FROM spans ORDER BY seq",
-          "1,7,6000,3000,<0.5.0>,outer,return,-,0\n"
-          "2,4,2000,2000,<0.5.0>,inner,return,1,0\n"
-          "3,8,5000,5000,<0.6.0>,outer,return,-,0\n"
-          "5,6,1000,1000,<0.5.0>,inner,exception,1,0\n"
-          "10,-,-,-,<0.8.0>,handle_call,-,-,1\n");
+    gives("SELECT seq, end_seq, total, self, running, pid, function, outcome, parent, callback, depth FROM spans ORDER "
+          "BY seq",
+          "1,7,6000,3000,-,<0.5.0>,outer,return,-,0,0\n"
+          "2,4,2000,2000,-,<0.5.0>,inner,return,1,0,1\n"
+          "3,8,5000,5000,-,<0.6.0>,outer,return,-,0,0\n"
+          "5,6,1000,1000,-,<0.5.0>,inner,exception,1,0,1\n"
+          "9,-,-,-,-,<0.7.0>,lonely,-,-,0,0\n"
+          "10,-,0,0,-,<0.8.0>,handle_call,open,-,1,0\n");
     gives("SELECT seq, self FROM spans WHERE seq = 1", "1,3000\n");
     gives("SELECT seq FROM spans WHERE seq BETWEEN 2 AND 4 ORDER BY 1", "2\n3\n");
     gives("SELECT seq, self FROM spans WHERE pid = '<0.5.0>' AND function = 'outer'", "1,3000\n");
     gives("SELECT seq FROM spans WHERE pid = '<0.6.0>' OR pid = '<0.5.0>' ORDER BY 1", "1\n2\n3\n5\n");
     gives("SELECT seq FROM calls WHERE function = 'lonely' OR pid = '<0.5.0>' OR seq > 9 ORDER BY 1",
           "1\n2\n5\n9\n10\n");
-    gives("SELECT seq FROM spans WHERE time > at('+3us') ORDER BY 1", "5\n10\n");
+    gives("SELECT seq FROM spans WHERE time > at('+3us') ORDER BY 1", "5\n9\n10\n");
     gives("SELECT seq, outcome, parent FROM calls ORDER BY seq",
           "1,ended,-\n2,ended,1\n3,ended,-\n5,ended,1\n9,-,-\n10,open,-\n");
-    gives("SELECT stack, depth, spans, duration, self FROM flame() ORDER BY stack",
+    gives("SELECT stack, depth, spans, total, self FROM flame() ORDER BY stack",
           "Shop.Cart.outer/2,1,2,11000,8000\nShop.Cart.outer/2;Shop.Cart.inner/2,2,2,3000,3000\n");
     gives("SELECT stack, spans, self FROM flame('<0.6.0>')", "Shop.Cart.outer/2,1,5000\n");
     gives("SELECT kind, count(*) FROM errors GROUP BY kind", "exception,1\n");
@@ -125,11 +127,15 @@ static void messages(void **state)
           "6,7,1000,<0.6.0>,cart,<0.5.0>,-,0,paired,{:order, 8}\n");
     gives("SELECT seq, deliver_seq FROM messages WHERE seq = 6", "6,7\n");
     gives("SELECT seq FROM messages WHERE seq < 4 ORDER BY 1", "1\n3\n");
-    gives("SELECT source, target, kind, pid FROM edges ORDER BY target",
-          "1,2,message,<0.6.0>\n6,7,message,<0.5.0>\n7,8,handling,<0.5.0>\n");
-    gives("SELECT source, target, kind FROM edges('temporal') ORDER BY target, source",
-          "1,2,message\n1,3,program\n3,4,program\n6,7,message\n4,8,program\n7,8,handling\n");
-    gives("SELECT source, kind FROM edges('temporal') WHERE target = 4", "3,program\n");
+    gives("SELECT source, target, kind, source_pid, pid, possibly FROM edges ORDER BY target, source",
+          "1,2,message,<0.5.0>,<0.6.0>,0\n1,3,program,<0.5.0>,<0.5.0>,0\n3,4,program,<0.5.0>,<0.5.0>,0\n"
+          "2,6,handling,<0.6.0>,<0.6.0>,1\n5,6,handling,<0.6.0>,<0.6.0>,1\n6,7,message,<0.6.0>,<0.5.0>,0\n"
+          "4,8,program,<0.5.0>,<0.5.0>,0\n7,8,handling,<0.5.0>,<0.5.0>,0\n");
+    gives("SELECT source, kind FROM edges WHERE target = 4", "3,program\n");
+    gives("SELECT count(*) FROM edges('causality', 3)", "2\n");
+    gives("SELECT DISTINCT kind FROM edges('temporal') ORDER BY 1", "next\ntime\n");
+    gives("SELECT kind, events, latency FROM edges('interaction') WHERE kind = 'message' ORDER BY target",
+          "message,1,1000\nmessage,1,1000\n");
     gives("SELECT payload FROM events WHERE kind = 'deliver' ORDER BY seq", "{:order, 7}\n2\n{:order, 8}\n");
     gives("SELECT payload FROM events('erlang') WHERE seq = 2", "{order,7}\n");
     gives("SELECT payload FROM events WHERE notation = 'erlang' AND seq = 2", "{order,7}\n");
@@ -167,8 +173,9 @@ static void changes(void **state)
           "1,<0.5.0>,handle_call,-,-,-,10,1\n4,<0.5.0>,handle_call,2,1,10,11,1\n6,<0.6.0>,handle_call,-,-,-,12,1\n"
           "7,<0.5.0>,handle_call,-,4,11,-,0\n8,<0.5.0>,handle_call,-,4,11,13,1\n");
     gives("SELECT seq, before FROM state_changes WHERE seq = 8", "8,11\n");
-    gives("SELECT seq, changed, captured, state, callback FROM states WHERE pid = '<0.5.0>' ORDER BY seq",
-          "1,1,1,10,-\n4,1,1,11,2\n5,0,1,-,-\n7,1,0,-,-\n8,1,1,13,-\n");
+    gives("SELECT seq, version, changed, captured, state, callback FROM states WHERE pid = '<0.5.0>' ORDER BY seq",
+          "1,1,1,1,10,-\n4,2,1,1,11,2\n5,2,0,1,-,-\n7,3,1,0,-,-\n8,4,1,1,13,-\n");
+    gives("SELECT seq FROM states WHERE version = 1 ORDER BY seq", "1\n6\n");
     end_asking();
 }
 

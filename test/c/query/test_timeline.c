@@ -110,7 +110,7 @@ static void count_plainly(const struct es_timeline_request *request, const struc
 
 static void check(struct es_query *query, const struct es_timeline_request *request)
 {
-    struct es_timeline *answer;
+    const struct es_timeline *answer;
     assert_ok(es_query_timeline(query, request, &answer));
     count_plainly(request, answer);
     memset(found, 0, sizeof found);
@@ -133,7 +133,6 @@ static void check(struct es_query *query, const struct es_timeline_request *requ
         }
         assert_memory_equal(found[lane], plain[lane], request->width * sizeof plain[lane][0]);
     }
-    es_timeline_free(answer);
 }
 
 static void check_many(struct es_query *query, int windows)
@@ -145,9 +144,9 @@ static void check_many(struct es_query *query, int windows)
     for (int i = 0; i < windows; i++) {
         uint64_t span = (uint64_t)(last - first) >> next_random(40);
         int64_t since = first - 1000 + (int64_t)next_random((uint64_t)(last - first) + 2000);
-        size_t skip = next_random(LANES);
+        size_t skip = i > 0 ? next_random(LANES) : 0;
         struct es_timeline_request request = {.lanes = lanes + skip,
-                                              .n_lanes = 1 + next_random(LANES + 1 - skip),
+                                              .n_lanes = i > 0 ? 1 + next_random(LANES + 1 - skip) : LANES + 1,
                                               .since = i == 0 ? INT64_MIN : since,
                                               .until = i == 0 ? INT64_MAX : since + 1 + (int64_t)span,
                                               .width = 1 + (uint32_t)next_random(WIDTH_MAX)};
@@ -177,10 +176,12 @@ static void test_little_memory_and_long_times(void **state)
     make(200000, true);
     struct es_query *query = shop_open();
     check_many(query, 1);
-    size_t most = query->lanes->bytes;
+    size_t most = query->lanes->bytes, largest = 0;
+    for (size_t i = 0; i < query->lanes->n; i++)
+        largest = query->lanes->blocks[i].bytes > largest ? query->lanes->blocks[i].bytes : largest;
     query->lanes->limit = most / 5; /* about a block */
     check_many(query, windows());
-    assert_true(query->lanes->bytes <= most / 2);
+    assert_true(query->lanes->bytes <= query->lanes->limit + largest);
     es_query_close(query);
 }
 
@@ -198,11 +199,10 @@ static void test_damaged_blocks_are_said(void **state)
     struct es_query *query = shop_open();
     es_ref pid = shop_pid(1);
     struct es_timeline_request request = {&pid, 1, INT64_MIN, INT64_MAX, 100};
-    struct es_timeline *answer;
+    const struct es_timeline *answer;
     assert_ok(es_query_timeline(query, &request, &answer));
     assert_int_equal(answer->n_holes, 1);
     assert_true(answer->holes[0].events > 0);
-    es_timeline_free(answer);
     es_query_close(query);
 }
 
@@ -225,19 +225,17 @@ static void test_running(void **state)
     struct es_query *query = shop_open();
     es_ref pid = shop_pid(1);
     struct es_timeline_request request = {&pid, 1, SHOP_START, SHOP_START + 120, 12};
-    struct es_timeline *answer;
+    const struct es_timeline *answer;
     uint8_t flags[12] = {0};
     assert_ok(es_query_timeline(query, &request, &answer));
     for (size_t r = 0; r < answer->n_runs; r++)
         memset(flags + answer->at[r], answer->flags[r], answer->width[r]);
-    es_timeline_free(answer);
     assert_memory_equal(flags, expected, sizeof flags);
     request.since += 30; /* what it was doing before counts */
     request.width = 9;
     assert_ok(es_query_timeline(query, &request, &answer));
     assert_int_equal(answer->at[0], 0);
     assert_int_equal(answer->flags[0], ES_TL_RAN);
-    es_timeline_free(answer);
     es_query_close(query);
 }
 
@@ -247,7 +245,7 @@ static void test_bad_requests(void **state)
     make(100, false);
     struct es_query *query = shop_open();
     es_ref pid = shop_pid(1);
-    struct es_timeline *answer;
+    const struct es_timeline *answer;
     struct es_timeline_request bad[] = {{&pid, 0, 0, 1, 10},
                                         {&pid, 1, 0, 1, 0},
                                         {&pid, 1, 5, 5, 10},
@@ -257,7 +255,6 @@ static void test_bad_requests(void **state)
         assert_int_equal(es_query_timeline(query, &bad[i], &answer), -EINVAL);
     struct es_timeline_request wide = {&pid, 1, INT64_MIN + 1, INT64_MAX - 1, 7};
     assert_ok(es_query_timeline(query, &wide, &answer));
-    es_timeline_free(answer);
     es_query_close(query);
 }
 

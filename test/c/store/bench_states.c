@@ -113,6 +113,43 @@ static void sizes(const char *path, unsigned commit_every, bool grows)
     unlink(path);
 }
 
+/* Processes that hold the same 50 kB and a counter of their own: their first versions, then so many changes of the counters. */
+static void shared(const char *path, unsigned processes, unsigned changes)
+{
+    struct es_store *store;
+    struct es_store_options options = {.path = path, .overwrite = true};
+    uint8_t *state = new_state();
+    uint64_t *counters = calloc(processes, sizeof *counters);
+    check(es_store_create(&options, &store), "create");
+    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    for (uint64_t seq = 1; seq <= (uint64_t)processes + changes; seq++) {
+        size_t who = seq <= processes ? seq - 1 : dice(processes), bytes;
+        counters[who]++;
+        memcpy(state + 8, &counters[who], sizeof *counters);
+        memcpy(state + STATE - 8, &who, sizeof who);
+        struct es_event e = {.seq = seq,
+                             .time = (int64_t)seq * 1000,
+                             .kind = ES_K_STATE,
+                             .pid = es_ref_pid((uint32_t)(100 + who), 0),
+                             .module = es_ref_make(ES_REF_ATOM, 64 * 7 + 11),
+                             .function = es_ref_make(ES_REF_ATOM, 64 * 8 + 11),
+                             .hash = dice(UINT64_MAX),
+                             .payload = state,
+                             .payload_len = STATE};
+        check(es_store_event(store, &e), "event");
+        es_store_pending(store, &bytes);
+        if (bytes > ES_STORE_BATCH_BYTES)
+            check(es_store_commit(store, NULL), "commit");
+    }
+    double used = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    check(es_store_close(store, NULL), "close");
+    printf("%u processes that hold the same 50 kB and a counter, %u changes: %.3f MB; %.0f us a version\n", processes,
+           changes, (double)size_of(path, "") / 1e6, used * 1e6 / (processes + changes));
+    free(state);
+    free(counters);
+    unlink(path);
+}
+
 /* A sixth deliveries, 40 bytes of payload on half of the events. */
 static struct es_event other(uint64_t seq)
 {
@@ -257,6 +294,10 @@ int main(int argc, char **argv)
     sizes(path, 1, false);
     sizes(path, 10000, false);
     sizes(path, 10, true);
+    shared(path, 1000, 0);
+    shared(path, 1000, 10000);
+    if (n == 0)
+        return 0;
     double start = seconds(CLOCK_THREAD_CPUTIME_ID);
     uint64_t kinds = 0; /* making them costs too: that is not counted */
     for (uint64_t seq = 1; seq <= n; seq++)

@@ -138,6 +138,40 @@ static void shifted(void **state)
     }
 }
 
+/* A queue of things of which there are few kinds: one more in front, one less behind. All of it is there many times, but goes on as before
+ * only behind the new one. */
+static void queued(void **state)
+{
+    enum { KINDS = 8, LONGEST = 220, QUEUE = 250 };
+    struct bytes kinds[KINDS];
+    uint8_t queue[QUEUE + 100];
+    (void)state;
+    random_start();
+    for (size_t k = 0; k < KINDS; k++)
+        kinds[k] = noise(LONGEST - random_below(30));
+    for (size_t k = 0; k < sizeof queue; k++)
+        queue[k] = (uint8_t)random_below(KINDS);
+    struct bytes from = {malloc(MOST), 0}, to = {malloc(MOST), 0};
+    for (size_t first = sizeof queue - QUEUE + 1; first-- > 0;) {
+        to.len = 0;
+        for (size_t k = 0; k < QUEUE; k++) {
+            const struct bytes *kind = &kinds[queue[first + k]];
+            memset(to.at + to.len, '.', LONGEST); /* the rest of each is all the same */
+            memcpy(to.at + to.len, kind->at, 40);
+            to.len += kind->len;
+        }
+        if (from.len > 0)
+            assert_true(patched(&from, &to, to.len / 2) <= LONGEST + 48);
+        struct bytes swap = from;
+        from = to;
+        to = swap;
+    }
+    for (size_t k = 0; k < KINDS; k++)
+        free(kinds[k].at);
+    free(from.at);
+    free(to.at);
+}
+
 static void nothing_in_common(void **state)
 {
     (void)state;
@@ -204,9 +238,9 @@ static int free_patcher(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_field), cmocka_unit_test(nothing_changed),   cmocka_unit_test(pieces),
-        cmocka_unit_test(shifted),   cmocka_unit_test(nothing_in_common), cmocka_unit_test(whatever_it_is),
-        cmocka_unit_test(broken)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_field),      cmocka_unit_test(nothing_changed),
+                                       cmocka_unit_test(pieces),         cmocka_unit_test(shifted),
+                                       cmocka_unit_test(queued),         cmocka_unit_test(nothing_in_common),
+                                       cmocka_unit_test(whatever_it_is), cmocka_unit_test(broken)};
     return cmocka_run_group_tests_name("store patches", tests, NULL, free_patcher);
 }

@@ -34,6 +34,18 @@ static void fill(uint8_t *bytes, size_t len)
         bytes[i] = (uint8_t)random_next();
 }
 
+/* What another process has, so that the two have much in common. */
+static bool take_over(struct story *s, unsigned p)
+{
+    unsigned q = (unsigned)random_below(PROCESSES);
+    if (p == 0 || q == p || s->now[q].len < MOST / 2)
+        return false;
+    memcpy(s->now[p].bytes, s->now[q].bytes, s->now[q].len);
+    s->now[p].len = s->now[q].len;
+    fill(s->now[p].bytes + random_below(s->now[p].len - 8), random_below(8));
+    return true;
+}
+
 /* One field, a piece put in or taken out, or all new. */
 static void change(struct story *s, unsigned p)
 {
@@ -41,6 +53,8 @@ static void change(struct story *s, unsigned p)
     uint32_t len = s->now[p].len, at = (uint32_t)random_below(len + 1), n = (uint32_t)random_below(40);
     switch (random_below(len == 0 ? 1 : 12)) {
     case 0:
+        if (random_below(2) && take_over(s, p))
+            break;
         s->now[p].len = (uint32_t)(p == 0 ? random_below(20) : random_below(MOST));
         fill(bytes, s->now[p].len);
         break;
@@ -76,6 +90,8 @@ static struct es_event next_event(struct story *s)
         e.hash = s->now[p].hash;
     } else {
         change(s, p);
+        e.module = es_ref_make(ES_REF_ATOM, 100 + p % 2);
+        e.function = es_ref_make(ES_REF_ATOM, 200);
         e.payload = s->now[p].bytes;
         e.payload_len = s->now[p].len;
         e.hash = s->now[p].hash = random_below(4) ? random_next() : 0;
@@ -299,7 +315,104 @@ static void ten_thousand_versions(void **state)
     es_recording_close(rec);
 }
 
-/* A damaged chunk loses the versions in it, nothing else. */
+/* Many processes whose states are alike, also after a commit, when a writer goes on, and for those whose numbers are lower than the lender's. */
+static void what_processes_have_in_common(void **state)
+{
+    (void)state;
+    enum { ALIKE = 400, LEN = 20000, ROUNDS = 3 };
+    static uint8_t bytes[LEN];
+    static uint64_t own[ROUNDS * ALIKE + 1];
+    struct es_store *store;
+    struct es_store_options options = scope_options();
+    random_start();
+    fill(bytes, sizeof bytes);
+    assert_ok(es_store_create(&options, &store));
+    for (uint64_t seq = 1; seq <= ROUNDS * ALIKE; seq++) {
+        own[seq] = random_next();
+        memcpy(bytes + LEN / 2, &own[seq], sizeof own[seq]);
+        struct es_event e = {.seq = seq,
+                             .time = (int64_t)seq,
+                             .kind = ES_K_STATE,
+                             .pid = process(seq * 7 % ALIKE),
+                             .module = es_ref_make(ES_REF_ATOM, 100),
+                             .payload = bytes,
+                             .payload_len = LEN};
+        assert_ok(es_store_event(store, &e));
+        if (seq == ALIKE / 2 || seq == ALIKE * 3 / 2) {
+            assert_ok(es_store_commit(store, NULL));
+            es_store_abandon(store);
+            assert_ok(es_store_resume(&options, &store));
+        }
+    }
+    assert_ok(es_store_close(store, NULL));
+    print_message("%llu bytes\n", (unsigned long long)size_of_file());
+    assert_true(size_of_file() < 10 * LEN); /* and not 400 times */
+    struct es_recording *rec;
+    struct es_buf is = {0};
+    assert_ok(es_recording_open(scope_path, &rec));
+    for (uint64_t i = 1; i <= ROUNDS * ALIKE; i++) {
+        uint64_t seq = i % 2 ? i : 1 + random_below(ROUNDS * ALIKE);
+        is.len = 0;
+        assert_ok(es_recording_state_read(rec, seq, &is));
+        memcpy(bytes + LEN / 2, &own[seq], sizeof own[seq]);
+        assert_int_equal(is.len, LEN);
+        assert_memory_equal(is.bytes, bytes, LEN);
+    }
+    es_buf_fini(&is);
+    assert_ok(es_recording_verify(rec));
+    es_recording_close(rec);
+}
+
+/* States that begin alike and go their own ways: put together at a commit they are more than a block may hold. */
+static void what_they_no_longer_have(void **state)
+{
+    (void)state;
+    enum { ALIKE = 500, LEN = 20000, ROUNDS = 4 };
+    uint8_t *bytes = malloc(ALIKE * LEN), *before = malloc(ALIKE * LEN);
+    struct es_store *store;
+    struct es_store_options options = scope_options();
+    random_start();
+    fill(bytes, LEN);
+    for (size_t i = 1; i < ALIKE; i++)
+        memcpy(bytes + i * LEN, bytes, LEN);
+    assert_ok(es_store_create(&options, &store));
+    for (uint64_t round = 0, seq = 1; round < ROUNDS; round++) {
+        memcpy(before, bytes, ALIKE * LEN);
+        for (size_t i = 0; i < ALIKE; i++, seq++) {
+            uint8_t *own = bytes + i * LEN;
+            if (round > 0 && round < 3)
+                fill(own + (round - 1) * LEN * 35 / 100, LEN * 35 / 100);
+            fill(own + LEN * 3 / 4 + random_below(LEN / 8), 8);
+            struct es_event e = {.seq = seq,
+                                 .time = (int64_t)seq,
+                                 .kind = ES_K_STATE,
+                                 .pid = process(i),
+                                 .module = es_ref_make(ES_REF_ATOM, 100),
+                                 .payload = own,
+                                 .payload_len = LEN};
+            assert_ok(es_store_event(store, &e));
+        }
+        assert_ok(es_store_commit(store, NULL));
+    }
+    assert_ok(es_store_close(store, NULL));
+    struct es_recording *rec;
+    struct es_buf is = {0};
+    assert_ok(es_recording_open(scope_path, &rec));
+    for (size_t i = 0; i < ALIKE; i++)
+        for (uint64_t round = ROUNDS - 2; round < ROUNDS; round++) {
+            is.len = 0;
+            assert_ok(es_recording_state_read(rec, round * ALIKE + i + 1, &is));
+            assert_int_equal(is.len, LEN);
+            assert_memory_equal(is.bytes, (round == ROUNDS - 1 ? bytes : before) + i * LEN, LEN);
+        }
+    es_buf_fini(&is);
+    assert_ok(es_recording_verify(rec));
+    es_recording_close(rec);
+    free(bytes);
+    free(before);
+}
+
+/* A damaged chunk loses the versions in it, and what was borrowed from them, nothing else. */
 static void a_damaged_chunk(void **state)
 {
     (void)state;
@@ -384,7 +497,13 @@ static void what_was_passed_over(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scope_setup, scope_teardown)
-    const struct CMUnitTest tests[] = {T(every_version),         T(while_it_grows),  T(by_an_old_index),
-                                       T(ten_thousand_versions), T(a_damaged_chunk), T(what_was_passed_over)};
+    const struct CMUnitTest tests[] = {T(every_version),
+                                       T(while_it_grows),
+                                       T(by_an_old_index),
+                                       T(ten_thousand_versions),
+                                       T(what_processes_have_in_common),
+                                       T(what_they_no_longer_have),
+                                       T(a_damaged_chunk),
+                                       T(what_was_passed_over)};
     return cmocka_run_group_tests_name("store states", tests, NULL, NULL);
 }

@@ -28,10 +28,17 @@ static void kinds_have_names_families_and_words(void **state)
 static void references_keep_their_parts(void **state)
 {
     (void)state;
-    es_ref pid = es_ref_pid(0x0fffffff, 0xffffffff);
+    es_ref pid = es_ref_pid(0x0fffffff, ES_REF_SERIAL_MAX);
     assert_int_equal(es_ref_class_of(pid), ES_REF_PID);
     assert_int_equal(es_ref_pid_number(pid), 0x0fffffff);
-    assert_int_equal(es_ref_pid_serial(pid), 0xffffffff);
+    assert_int_equal(es_ref_pid_serial(pid), ES_REF_SERIAL_MAX);
+    assert_int_equal(es_ref_node(pid), 0);
+    es_ref elsewhere = es_ref_on_node(pid, ES_REF_NODES - 1);
+    assert_int_equal(es_ref_node(elsewhere), ES_REF_NODES - 1);
+    assert_int_equal(es_ref_class_of(elsewhere), ES_REF_PID);
+    assert_int_equal(es_ref_pid_number(elsewhere), 0x0fffffff);
+    assert_int_equal(es_ref_pid_serial(elsewhere), ES_REF_SERIAL_MAX);
+    assert_true(es_ref_on_node(elsewhere, 0) == pid);
     es_ref port = es_ref_make(ES_REF_PORT, UINT64_MAX);
     assert_int_equal(es_ref_class_of(port), ES_REF_PORT);
     assert_true(es_ref_value(port) == ES_REF_VALUE_MASK);

@@ -251,6 +251,15 @@ static void cuts(void **state)
     struct es_reader r;
     es_reader_init(&r, bad, sizeof bad);
     assert_int_equal(es_token_next(&r, &token), -EBADMSG);
+
+    uint8_t two[1 + 2 + 2 * ES_CUT_BYTES] = {104, 2, 226, ES_CUT_REDACTED};
+    two[2 + ES_CUT_BYTES] = 226;
+    two[2 + ES_CUT_BYTES + 1] = ES_CUT_MAP;
+    assert_int_equal(es_term_cuts(two, sizeof two), 1 << ES_CUT_REDACTED | 1 << ES_CUT_MAP);
+    assert_int_equal(es_term_cuts(two, 2 + ES_CUT_BYTES + 1), 1 << ES_CUT_REDACTED);
+    assert_int_equal(es_term_cuts((const uint8_t[]){109, 0, 0, 0, 1, 226}, 6), 0); /* a byte like a mark, in a binary */
+    assert_int_equal(es_term_cuts(bad, sizeof bad), 0);
+    assert_int_equal(es_term_cuts("", 0), 0);
 }
 
 /* Every first byte there is: the known ones were read above, the rest is refused. */
