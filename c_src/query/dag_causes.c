@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "query/cone.h"
 #include "query/dag.h"
-#include "query/graph.h"
 #include "query/lane.h"
 #include "wire/term.h"
 

@@ -283,6 +283,7 @@ static int find_all(struct walk *w, es_ref *pids)
                                .kinds = KINDS,
                                .since = r->since,
                                .until = INT64_MAX,
+                               .fields = ES_F_PEER | ES_F_CORR | ES_F_CAUSE,
                                .no_payload = true};
     struct es_cursor *cursor;
     if (add_sides(w) < 0)

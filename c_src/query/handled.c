@@ -117,13 +117,19 @@ static int guess(struct es_query *query, const struct es_event *call, uint64_t *
 int es_query_handled(struct es_query *query, uint64_t call, uint64_t *ret_seq, bool *ret_maybe)
 {
     const struct es_event *stored;
-    int rc = es_query_stored(query, call, &stored);
+    struct es_indexed event;
+    bool recorded = es_kind_table[ES_K_CALL].fields & ES_F_CAUSE; /* then nothing is to be guessed */
+    int rc = recorded ? es_index_event(query, call, &event) : es_query_stored(query, call, &stored);
     if (rc < 0)
         return es_fail(rc, "event %llu cannot be read", (unsigned long long)call);
+    if (recorded) {
+        *ret_seq = event.kind == ES_K_CALL ? event.cause : 0;
+        *ret_maybe = false;
+        return 0;
+    }
     *ret_seq = stored->kind == ES_K_CALL ? stored->cause : 0;
     *ret_maybe = false;
-    bool recorded = es_kind_table[ES_K_CALL].fields & ES_F_CAUSE; /* then nothing is to be guessed */
-    if (stored->kind != ES_K_CALL || recorded || !(stored->flags & ES_E_CALLBACK) || stored->payload_len == 0)
+    if (stored->kind != ES_K_CALL || !(stored->flags & ES_E_CALLBACK) || stored->payload_len == 0)
         return 0;
     struct es_event copy = *stored; /* looking for deliveries takes its block away */
     uint8_t *bytes = malloc(stored->payload_len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An index of each block: arrays by event, lists of events by process, causes in order. */
+/* Keeps the parts of the blocks asked for last, and answers from them. */
 #include "query/index.h"
 
 #include <errno.h>
@@ -7,266 +7,93 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "query/graph.h"
-
-/* Events of one process in one row: a part of `places`. */
-struct list {
-    es_ref pid;
-    uint32_t at[2], n[2]; /* by enum es_row */
-};
-
-struct part {
-    struct part *next; /* of those kept */
-    uint64_t first, used, bytes;
-    uint32_t n;
-    struct small {
-        uint16_t thread;
-        uint8_t kind, flags;
-        uint32_t list; /* of its process, UINT32_MAX: none */
-        uint32_t back; /* its cause is so many events before it, 0: none */
-    } * events;
-    struct list *lists; /* by pid */
-    size_t n_lists;
-    uint32_t *places; /* of events, by list and row, ascending */
-    struct es_effect *effects;
-    size_t n_effects;
-};
-
-struct es_index {
-    struct part *parts;
-    struct part *last; /* asked for last */
-    uint64_t bytes, clock;
-};
-
-static void free_part(struct part *part)
-{
-    free(part->events);
-    free(part->lists);
-    free(part->places);
-    free(part->effects);
-    free(part);
-}
+#include "query/search.h"
 
 void es_index_free(struct es_index *index)
 {
     if (!index)
         return;
-    while (index->parts) {
-        struct part *part = index->parts;
-        index->parts = part->next;
-        free_part(part);
-    }
+    for (size_t i = 0; i < index->n_blocks; i++)
+        es_index_part_free(index->parts[i]);
+    for (size_t i = 0; index->lates && i < index->n_blocks; i++)
+        free(index->lates[i].list);
+    es_refmap_fini(&index->numbers);
+    free(index->parts);
+    free(index->strange);
+    free(index->lates);
+    es_search_free(index->search);
     free(index);
 }
 
 uint64_t es_index_bytes(const struct es_query *query) { return query->index ? query->index->bytes : 0; }
 
-/* ---- making a part ------------------------------------------------------------------------------------------------- */
-
-static enum es_row row_of(unsigned kind) { return kind == ES_K_DELIVER ? ES_ROW_DELIVERIES : ES_ROW_ACTS; }
-
-static bool has_row(const struct es_event *event) { return event->pid != ES_REF_NONE && es_kind_is_own(event->kind); }
-
-static int by_pid(const void *a, const void *b)
-{
-    const struct list *x = a, *y = b;
-    return x->pid < y->pid ? -1 : x->pid > y->pid;
-}
-
-static int by_cause(const void *a, const void *b)
-{
-    const struct es_effect *x = a, *y = b;
-    if (x->cause != y->cause)
-        return x->cause < y->cause ? -1 : 1;
-    return x->effect < y->effect ? -1 : x->effect > y->effect;
-}
-
-static const struct list *find_list(const struct part *part, es_ref pid)
-{
-    struct list key = {.pid = pid};
-    return part->n_lists ? bsearch(&key, part->lists, part->n_lists, sizeof key, by_pid) : NULL;
-}
-
-/* The place in `lists` of this process, made where it was not there; UINT32_MAX without memory. */
-static uint32_t list_of(struct part *part, struct es_refmap *map, size_t *room, es_ref pid)
-{
-    uint64_t *place = es_refmap_place(map, pid);
-    if (!place)
-        return UINT32_MAX;
-    if (*place == 0) {
-        if (part->n_lists == *room) {
-            size_t more = *room ? *room * 2 : 64;
-            struct list *lists = realloc(part->lists, more * sizeof *lists);
-            if (!lists)
-                return UINT32_MAX;
-            part->lists = lists;
-            *room = more;
-        }
-        part->lists[part->n_lists] = (struct list){.pid = pid, .at = {(uint32_t)part->n_lists}};
-        *place = ++part->n_lists;
-    }
-    return (uint32_t)(*place - 1);
-}
-
-/* Lists were numbered as they appeared, and stand in order of their processes now; `at` still says which was which. */
-static bool renumber(struct part *part)
-{
-    uint32_t *place = malloc((part->n_lists + 1) * sizeof *place);
-    if (!place)
-        return false;
-    for (uint32_t k = 0; k < part->n_lists; k++)
-        place[part->lists[k].at[0]] = k;
-    for (uint32_t i = 0; i < part->n; i++)
-        if (part->events[i].list != UINT32_MAX)
-            part->events[i].list = place[part->events[i].list];
-    free(place);
-    return true;
-}
-
-/* Processes of the block with how many events each has. */
-static bool make_lists(struct part *part, const struct es_event *events)
-{
-    struct es_refmap map = {0};
-    bool made = true;
-    size_t room = 0;
-    for (uint32_t i = 0; made && i < part->n; i++) {
-        part->events[i].list = UINT32_MAX;
-        if (!has_row(&events[i]))
-            continue;
-        part->events[i].list = list_of(part, &map, &room, events[i].pid);
-        made = part->events[i].list != UINT32_MAX;
-        if (made)
-            part->lists[part->events[i].list].n[row_of(events[i].kind)]++;
-    }
-    es_refmap_fini(&map);
-    if (made && part->n_lists > 0)
-        qsort(part->lists, part->n_lists, sizeof *part->lists, by_pid);
-    return made && renumber(part);
-}
-
-static void fill_lists(struct part *part)
-{
-    uint32_t at = 0;
-    for (size_t k = 0; k < part->n_lists; k++)
-        for (unsigned row = 0; row < 2; row++) {
-            part->lists[k].at[row] = at;
-            at += part->lists[k].n[row];
-            part->lists[k].n[row] = 0;
-        }
-    for (uint32_t i = 0; i < part->n; i++) {
-        if (part->events[i].list == UINT32_MAX)
-            continue;
-        struct list *list = &part->lists[part->events[i].list];
-        enum es_row row = row_of(part->events[i].kind);
-        part->places[list->at[row] + list->n[row]++] = i;
-    }
-}
-
-static bool make_effects(struct part *part, const struct es_event *events)
-{
-    for (uint32_t i = 0; i < part->n; i++)
-        part->n_effects += part->events[i].back != 0;
-    part->effects = malloc((part->n_effects + 1) * sizeof *part->effects);
-    if (!part->effects)
-        return false;
-    size_t n = 0;
-    for (uint32_t i = 0; i < part->n; i++)
-        if (part->events[i].back)
-            part->effects[n++] = (struct es_effect){events[i].cause, events[i].seq};
-    if (n > 1)
-        qsort(part->effects, n, sizeof *part->effects, by_cause);
-    return true;
-}
-
-static struct part *make_part(const struct es_event *events, uint32_t n)
-{
-    struct part *part = calloc(1, sizeof *part);
-    if (!part)
-        return NULL;
-    part->first = events[0].seq;
-    part->n = n;
-    part->events = malloc(n * sizeof *part->events);
-    part->places = malloc(n * sizeof *part->places);
-    bool made = part->events && part->places;
-    for (uint32_t i = 0; made && i < n; i++) {
-        uint64_t back = events[i].cause && events[i].cause < events[i].seq ? events[i].seq - events[i].cause : 0;
-        part->events[i] = (struct small){.thread = events[i].thread,
-                                         .kind = events[i].kind,
-                                         .flags = events[i].flags,
-                                         .back = back <= UINT32_MAX ? (uint32_t)back : 0};
-    }
-    made = made && make_lists(part, events);
-    if (made)
-        fill_lists(part);
-    if (!made || !make_effects(part, events)) {
-        free_part(part);
-        return NULL;
-    }
-    part->bytes = n * (sizeof *part->events + sizeof *part->places) + part->n_lists * sizeof *part->lists +
-                  part->n_effects * sizeof *part->effects;
-    return part;
-}
-
 /* ---- keeping parts ------------------------------------------------------------------------------------------------- */
 
 static void drop_oldest(struct es_index *index)
 {
-    struct part **oldest = &index->parts;
-    for (struct part **at = &index->parts; *at; at = &(*at)->next)
-        if ((*at)->used < (*oldest)->used)
-            oldest = at;
-    struct part *part = *oldest;
-    *oldest = part->next;
-    index->bytes -= part->bytes;
-    if (index->last == part)
-        index->last = NULL;
-    free_part(part);
+    size_t oldest = index->n_blocks;
+    for (size_t i = 0; i < index->n_blocks; i++)
+        if (index->parts[i] && (oldest == index->n_blocks || index->parts[i]->used < index->parts[oldest]->used))
+            oldest = i;
+    index->bytes -= index->parts[oldest]->bytes;
+    es_index_part_free(index->parts[oldest]);
+    index->parts[oldest] = NULL;
 }
 
-static struct part *find_part(struct es_index *index, uint64_t seq)
+void es_index_part_count(struct es_query *query, struct es_index_part *part, size_t bytes)
 {
-    struct part *part = index->last;
-    if (!part || seq < part->first || seq - part->first >= part->n)
-        for (part = index->parts; part && (seq < part->first || seq - part->first >= part->n); part = part->next)
-            ;
-    return part;
+    part->bytes += bytes;
+    query->index->bytes += bytes;
 }
 
-static int load_part(struct es_query *query, size_t block, struct part **ret_part)
+static int load_part(struct es_query *query, size_t block)
 {
-    struct es_block *decoded;
-    int rc = es_block_get_fields(query->recording, block, ES_F_CAUSE, &decoded);
+    const struct es_block_info *blocks = NULL;
+    struct es_block_causes causes;
+    struct es_index *index = query->index;
+    int rc = es_recording_block_causes(query->recording, block, &causes);
     if (rc < 0)
         return rc;
-    struct part *part = decoded->n ? make_part(decoded->events, (uint32_t)decoded->n) : NULL;
-    es_block_unref(query->recording, decoded);
+    struct es_index_part *part = es_index_part_make(&causes);
     if (!part)
         return es_fail(-ENOMEM, "no memory for an index of events");
-    struct es_index *index = query->index;
-    while (index->parts && index->bytes + part->bytes > ES_INDEX_BYTES)
+    es_recording_blocks(query->recording, &blocks);
+    part->first = blocks[block].first_seq;
+    part->block = block;
+    while (index->bytes > 0 && index->bytes + part->bytes > ES_INDEX_BYTES)
         drop_oldest(index);
-    part->next = index->parts;
-    index->parts = part;
+    index->parts[block] = part;
     index->bytes += part->bytes;
-    *ret_part = part;
     return 0;
 }
 
-static int get_part(struct es_query *query, size_t block, struct part **ret_part)
+static int make_index(struct es_query *query, size_t n_blocks)
+{
+    struct es_index *index = calloc(1, sizeof *index);
+    if (index)
+        index->parts = calloc(n_blocks + 1, sizeof(struct es_index_part *));
+    if (!index || !index->parts) {
+        free(index);
+        return es_fail(-ENOMEM, "no memory for an index of events");
+    }
+    index->n_blocks = n_blocks;
+    query->index = index;
+    return 0;
+}
+
+int es_index_part_get(struct es_query *query, size_t block, struct es_index_part **ret_part)
 {
     const struct es_block_info *blocks = NULL;
-    size_t n = es_recording_blocks(query->recording, &blocks);
+    size_t n = query->index ? query->index->n_blocks : es_recording_blocks(query->recording, &blocks);
     if (block >= n)
         return -ENOENT;
-    if (!query->index && !(query->index = calloc(1, sizeof *query->index)))
-        return es_fail(-ENOMEM, "no memory for an index of events");
-    struct part *part = find_part(query->index, blocks[block].first_seq);
-    int rc = part ? 0 : load_part(query, block, &part);
+    int rc = query->index ? 0 : make_index(query, n);
+    if (rc == 0 && !query->index->parts[block])
+        rc = load_part(query, block);
     if (rc < 0)
         return rc;
-    part->used = ++query->index->clock;
-    query->index->last = part;
-    *ret_part = part;
+    *ret_part = query->index->parts[block];
+    (*ret_part)->used = ++query->index->clock;
     return 0;
 }
 
@@ -274,30 +101,40 @@ static int get_part(struct es_query *query, size_t block, struct part **ret_part
 
 int es_index_event(struct es_query *query, uint64_t seq, struct es_indexed *ret)
 {
-    struct part *part;
-    int rc = get_part(query, es_query_block_of(query, seq), &part);
+    struct es_index_part *part;
+    int rc = es_index_part_get(query, es_query_block_of(query, seq), &part);
     if (rc < 0)
         return rc;
     if (seq < part->first || seq - part->first >= part->n)
         return -ENOENT;
-    const struct small *event = &part->events[seq - part->first];
+    uint32_t i = (uint32_t)(seq - part->first);
     *ret = (struct es_indexed){.seq = seq,
-                               .cause = event->back ? seq - event->back : 0,
-                               .pid = event->list == UINT32_MAX ? ES_REF_NONE : part->lists[event->list].pid,
-                               .thread = event->thread,
-                               .kind = event->kind,
-                               .flags = event->flags};
+                               .cause = part->back[i] ? seq - part->back[i] : 0,
+                               .pid = es_index_part_is_own(part, i) ? part->lists[part->list[i]].pid : ES_REF_NONE,
+                               .kind = part->kinds[i],
+                               .flags = part->flags[i]};
     return 0;
+}
+
+static const struct es_index_part_list *find_list(const struct es_index_part *part, es_ref pid)
+{
+    size_t low = 0, high = part->n_lists;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (part->lists[middle].pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < part->n_lists && part->lists[low].pid == pid ? &part->lists[low] : NULL;
 }
 
 /* Is the process in the block? The index answers where it is kept, else the block's table of processes. */
 static bool may_have(struct es_query *query, size_t block, es_ref pid)
 {
-    const struct es_block_info *blocks = NULL;
     struct es_pid_count *counts = NULL;
     size_t n = 0, low = 0;
-    es_recording_blocks(query->recording, &blocks);
-    if (query->index && find_part(query->index, blocks[block].first_seq))
+    if (query->index && query->index->parts[block])
         return true;
     if (es_recording_block_pids(query->recording, block, &counts, &n) < 0) {
         es_error_clear();
@@ -315,11 +152,10 @@ static bool may_have(struct es_query *query, size_t block, es_ref pid)
     return found;
 }
 
-/* How many events of the list lie before event `i`. */
-static uint32_t count_before(const struct part *part, const struct list *list, enum es_row row, uint64_t i)
+/* How many events of a row lie before event `i`. */
+static uint32_t count_before(const uint16_t *places, uint32_t n, uint64_t i)
 {
-    const uint32_t *places = part->places + list->at[row];
-    uint32_t low = 0, high = list->n[row];
+    uint32_t low = 0, high = n;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (places[middle] < i)
@@ -330,55 +166,58 @@ static uint32_t count_before(const struct part *part, const struct list *list, e
     return low;
 }
 
-static int look_here(struct es_query *query, size_t block, struct es_indexed *what, bool back, uint64_t *ret_seq)
+struct wanted {
+    es_ref pid;
+    enum es_row row;
+    uint64_t seq;
+    bool back;
+};
+
+static int look_here(struct es_query *query, size_t block, const struct wanted *what, uint64_t *ret_seq)
 {
-    struct part *part;
+    const struct es_block_info *blocks = NULL;
+    struct es_index_part *part;
     *ret_seq = 0;
-    int rc = may_have(query, block, what->pid) ? get_part(query, block, &part) : -ENOENT;
+    if (what->pid == ES_REF_NONE || block >= es_recording_blocks(query->recording, &blocks))
+        return 0;
+    int rc = may_have(query, block, what->pid) ? es_index_part_get(query, block, &part) : -ENOENT;
     if (rc == -ENOENT || rc == -EBADMSG) {
         es_error_clear();
         return 0;
     }
     if (rc < 0)
         return rc;
-    const struct list *list = find_list(part, what->pid);
-    enum es_row row = row_of(what->kind);
+    const struct es_index_part_list *list = find_list(part, what->pid);
     if (!list)
         return 0;
-    uint64_t i = what->seq < part->first ? 0 : what->seq - part->first + back;
-    uint32_t before = count_before(part, list, row, i);
-    if (back ? before > 0 : before < list->n[row])
-        *ret_seq = part->first + part->places[list->at[row] + before - back];
+    const uint16_t *places = part->places + list->at + (what->row == ES_ROW_DELIVERIES ? list->n[ES_ROW_ACTS] : 0);
+    uint64_t i = what->seq < part->first ? 0 : what->seq - part->first + what->back;
+    uint32_t before = count_before(places, list->n[what->row], i);
+    if (what->back ? before > 0 : before < list->n[what->row])
+        *ret_seq = part->first + places[before - what->back];
     return 0;
-}
-
-static struct es_indexed what_of(es_ref pid, enum es_row row, uint64_t seq)
-{
-    return (struct es_indexed){.pid = pid, .seq = seq, .kind = row == ES_ROW_DELIVERIES ? ES_K_DELIVER : ES_K_CALL};
 }
 
 int es_index_last_here(struct es_query *query, es_ref pid, enum es_row row, uint64_t seq, uint64_t *ret_seq)
 {
-    struct es_indexed what = what_of(pid, row, seq);
-    return look_here(query, es_query_block_of(query, seq), &what, true, ret_seq);
+    return look_here(query, es_query_block_of(query, seq), &(struct wanted){pid, row, seq, true}, ret_seq);
 }
 
 int es_index_first_here(struct es_query *query, es_ref pid, enum es_row row, uint64_t seq, uint64_t *ret_seq)
 {
-    struct es_indexed what = what_of(pid, row, seq);
-    return look_here(query, es_query_block_of(query, seq), &what, false, ret_seq);
+    return look_here(query, es_query_block_of(query, seq), &(struct wanted){pid, row, seq, false}, ret_seq);
 }
 
 int es_index_last(struct es_query *query, es_ref pid, enum es_row row, uint64_t seq, uint64_t *ret_seq)
 {
     const struct es_block_info *blocks = NULL;
-    struct es_indexed what = what_of(pid, row, seq);
+    const struct wanted what = {pid, row, seq, true};
     size_t n = es_recording_blocks(query->recording, &blocks), i = es_query_block_of(query, seq);
     *ret_seq = 0;
     if (n == 0 || seq == 0)
         return 0;
     for (i = i < n ? i + 1 : n; i-- > 0;) {
-        int rc = look_here(query, i, &what, true, ret_seq);
+        int rc = look_here(query, i, &what, ret_seq);
         if (rc < 0 || *ret_seq)
             return rc;
     }
@@ -388,11 +227,11 @@ int es_index_last(struct es_query *query, es_ref pid, enum es_row row, uint64_t 
 int es_index_first(struct es_query *query, es_ref pid, enum es_row row, uint64_t seq, uint64_t *ret_seq)
 {
     const struct es_block_info *blocks = NULL;
-    struct es_indexed what = what_of(pid, row, seq);
+    const struct wanted what = {pid, row, seq, false};
     size_t n = es_recording_blocks(query->recording, &blocks);
     *ret_seq = 0;
     for (size_t i = es_query_block_of(query, seq); i < n; i++) {
-        int rc = look_here(query, i, &what, false, ret_seq);
+        int rc = look_here(query, i, &what, ret_seq);
         if (rc < 0 || *ret_seq)
             return rc;
     }
@@ -401,10 +240,15 @@ int es_index_first(struct es_query *query, es_ref pid, enum es_row row, uint64_t
 
 int es_index_effects(struct es_query *query, size_t block, const struct es_effect **ret_effects, size_t *ret_n)
 {
-    struct part *part;
-    int rc = get_part(query, block, &part);
+    struct es_index_part *part;
+    int rc = es_index_part_get(query, block, &part);
     if (rc < 0)
         return rc;
+    if (!part->effects) {
+        if (!es_index_part_make_effects(part))
+            return es_fail(-ENOMEM, "no memory for an index of events");
+        es_index_part_count(query, part, part->n_effects * sizeof *part->effects);
+    }
     *ret_effects = part->effects;
     *ret_n = part->n_effects;
     return 0;

@@ -39,7 +39,6 @@ struct es_shown;
 struct es_worlds;
 struct es_versions;
 struct es_changed;
-struct es_graph;
 struct es_index;
 
 struct es_query {
@@ -71,7 +70,6 @@ struct es_query {
     struct es_worlds *worlds;      /* the last moments asked for */
     struct es_refmap ended;        /* functions of which some call has a recorded end */
     bool ended_ready;
-    struct es_graph *graph; /* what led to what, of the stretch asked for last */
     struct es_index *index; /* of the blocks asked for last */
 
     int (*tick)(
@@ -112,6 +110,15 @@ void es_changed_free(struct es_changed *changed);
 int es_query_version_places(struct es_query *query, es_ref pid, const uint64_t **ret_list, size_t *ret_n);
 /* One version, from its event. */
 int es_query_version_info(struct es_query *query, uint64_t seq, struct es_version_info *ret_info);
+
+/* The last version of a process at or before an event, without a list of all. Number 0: there is none; it is one of `of`. */
+struct es_version_at {
+    struct es_version_info version;
+    size_t number, of;
+};
+int es_version_at(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_at *ret);
+/* The version with this number, from 1 on; -ENOENT. */
+int es_version_number(struct es_query *query, es_ref pid, size_t number, struct es_version_info *ret_version);
 
 /* The row of a process; NULL where it has none. */
 const struct es_process *es_query_process(struct es_query *query, es_ref pid);

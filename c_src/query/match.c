@@ -72,6 +72,17 @@ static bool has_kinds(const struct es_match *match, const struct es_block_info *
     return n > 0;
 }
 
+/* Did the process do anything of these kinds in the block? */
+static bool has_kinds_of(struct es_match *match, size_t index, es_ref pid)
+{
+    uint64_t kinds = 0;
+    if (match->filter.kinds == 0)
+        return true;
+    if (es_recording_block_kinds(match->query->recording, index, pid, &kinds) < 0)
+        return true; /* what is wrong with it shows when it is read */
+    return kinds & match->filter.kinds;
+}
+
 static bool has_pids(struct es_match *match, size_t index)
 {
     struct es_pid_count *counts = NULL;
@@ -82,7 +93,7 @@ static bool has_pids(struct es_match *match, size_t index)
         return true; /* whatever is wrong with it shows when it is read */
     bool found = false;
     while (i < n && k < match->filter.n_pids && !found) {
-        found = counts[i].pid == match->pids[k] && counts[i].events > 0;
+        found = counts[i].pid == match->pids[k] && counts[i].events > 0 && has_kinds_of(match, index, counts[i].pid);
         if (counts[i].pid < match->pids[k])
             i++;
         else

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "query/fields.h"
-#include "query/graph.h"
 #include "query/index.h"
 #include "query/nodes.h"
 #include "query/timeline_index.h"
@@ -80,12 +79,6 @@ static void forget(struct es_query *query)
         es_versions_free(query->versions[i]);
         query->versions[i] = NULL;
     }
-    for (size_t i = 0; i < ES_CHANGED_KEPT; i++) {
-        es_changed_free(query->changed[i]);
-        query->changed[i] = NULL;
-    }
-    es_graph_free(query->graph);
-    query->graph = NULL;
     es_index_free(query->index);
     query->index = NULL;
     es_refmap_fini(&query->ended);

@@ -475,8 +475,9 @@ struct es_order_answer {
     size_t unknown; /* messages between them whose sender's event is not known: what these carried is not counted */
 };
 /* The order of two events. What a process does happens in its order, but for deliveries: a message is there for it
- * from its handling on, not from its arrival. -ENOENT; -EINVAL where one of them is nothing that a process did; -E2BIG
- * where too much lies between them. */
+ * from its handling on, not from its arrival. Blocks are read as the search comes to them. A message whose handling is not known
+ * within a million events behind the later event may have been handled before it: then it is only possible. -ENOENT; -EBADMSG where
+ * one of them cannot be read; -EINVAL where one is nothing that a process did. */
 int es_query_before(struct es_query *query, uint64_t a, uint64_t b, struct es_order_answer *ret_answer);
 
 /* ---- causes -------------------------------------------------------------------------------------------------------- */

@@ -89,20 +89,6 @@ static void judge(struct es_query *query, struct es_state *state)
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
 
-/* The last version at or before a time: its number, 0 where there is none. */
-static size_t version_at(const struct es_version_info *list, size_t n, int64_t at)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list[middle].time <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Of version `number`, which `info` is. */
 static int copy_bytes(struct es_query *query, const struct es_version_info *info, struct es_state *state)
 {
@@ -135,19 +121,22 @@ static int fill(struct es_query *query, const struct es_version_info *shown, str
 
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state)
 {
-    const struct es_version_info *list = NULL;
-    size_t n = 0;
-    int rc = es_query_versions(query, pid, &list, &n);
+    struct es_version_at found = {0};
+    uint64_t seq = 0;
+    int rc = es_recording_seq_at(query->recording, at, &seq);
+    if (rc == 0 || rc == -ENOENT)
+        rc = es_version_at(query, pid, seq, &found);
     if (rc < 0)
         return rc;
-    struct es_state state = {.pid = pid, .at = at, .number = version_at(list, n, at), .of = n};
-    if (state.number == 0)
+    if (found.number == 0)
         return es_state_unknown(query, pid, at);
-    state.version = list[state.number - 1];
+    struct es_state state = {.pid = pid, .at = at, .number = found.number, .of = found.of, .version = found.version};
+    struct es_version_info shown = found.version;
     state.shown = state.number;
-    while (state.shown > 0 && (list[state.shown - 1].flags & ES_E_STATE_MISSED))
-        state.shown--;
-    rc = fill(query, state.shown ? &list[state.shown - 1] : NULL, &state);
+    while (rc == 0 && state.shown > 0 && (shown.flags & ES_E_STATE_MISSED))
+        rc = --state.shown > 0 ? es_version_number(query, pid, state.shown, &shown) : 0;
+    if (rc == 0)
+        rc = fill(query, state.shown ? &shown : NULL, &state);
     if (rc == 0)
         *ret_state = state;
     return rc;

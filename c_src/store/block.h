@@ -116,6 +116,20 @@ int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_bloc
     (ES_TIME_COLUMNS | (uint64_t)1 << ES_C_STEPS | (uint64_t)1 << ES_C_STEPS_HIGH | (uint64_t)1 << ES_C_REFS | \
      (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS)
 
+/* Which events come one after the other, and their causes: see reader.h. Points into the decoder. */
+int es_block_decode_causes(struct es_decoder *decoder, const struct es_stored_block *stored,
+                           struct es_block_causes *ret);
+uint64_t es_block_cause_columns(void);
+
+/* The kinds of a process's events. */
+#define ES_KINDS_COLUMNS ((uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS)
+int es_block_decode_kinds(struct es_decoder *decoder, const struct es_stored_block *stored, es_ref pid,
+                          uint64_t *ret_kinds);
+
+/* How many deliveries of a block have an origin that is not known, though it should be. */
+int es_block_count_strange(struct es_decoder *decoder, const struct es_stored_block *stored, uint32_t *ret_n);
+uint64_t es_block_strange_columns(void);
+
 /* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
 int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
                        uint32_t *ret_event);

@@ -219,6 +219,18 @@ static int decode_kinds(struct es_decoder *d)
     return 0;
 }
 
+int es_decode_order(struct es_decoder *d)
+{
+    int r = es_decode_arrays(d);
+    if (r == 0)
+        r = make_tables(d);
+    if (r == 0)
+        r = decode_refs(d);
+    if (r == 0)
+        r = decode_order(d);
+    return r == 0 ? decode_kinds(d) : r;
+}
+
 int es_decode_times(const struct es_decoder *d, bool wide, void *ret_times)
 {
     struct es_raw classes = d->column[ES_C_TIMES], bits = d->column[ES_C_TIME_BITS];
@@ -262,17 +274,9 @@ static int write_events(struct es_decoder *d, unsigned fields)
 
 static int decode_all(struct es_decoder *d, unsigned fields)
 {
-    int r = es_decode_arrays(d);
-    if (r == 0)
-        r = make_tables(d);
-    if (r == 0)
-        r = decode_refs(d);
+    int r = es_decode_order(d);
     if (r == 0)
         r = decode_threads(d);
-    if (r == 0)
-        r = decode_order(d);
-    if (r == 0)
-        r = decode_kinds(d);
     if (r == 0 && (fields & ES_F_FUN))
         r = es_decode_funs(d);
     if (r == 0 && (fields & (ES_F_CAUSE | ES_F_PEER | ES_F_HASH | ES_F_CORR)))

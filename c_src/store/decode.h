@@ -38,6 +38,8 @@ struct es_decoder {
     struct es_event *events;
 };
 
+#define ES_COLUMN_BIT(id) ((uint64_t)1 << (id))
+
 /* Decompresses the columns in `set`; and, where REFS and COUNTS are among them, reads the table of references. */
 int es_decode_load(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
 int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, uint64_t set);
@@ -45,6 +47,9 @@ int es_decode_refs(struct es_decoder *d, const struct es_stored_block *stored, u
 int es_decode_arrays(struct es_decoder *d);
 /* Times of all events since first_time, in order of time, as numbers of 32 or (`wide`) 64 bits. */
 int es_decode_times(const struct es_decoder *d, bool wide, void *ret_times);
+
+/* Processes, kinds and flags of events, and their order of process. */
+int es_decode_order(struct es_decoder *d);
 
 int es_decode_funs(struct es_decoder *d);
 int es_decode_causes(struct es_decoder *d);

@@ -60,6 +60,28 @@ struct es_block_lanes {
 int es_recording_block_lanes(struct es_recording *recording, size_t block, const struct es_lanes_request *request,
                              struct es_block_lanes *ret_lanes);
 
+/* The kinds of a process's events in a block, as a set of bits; of more events where it is a mini-block that was merged. */
+int es_recording_block_kinds(struct es_recording *recording, size_t block, es_ref pid, uint64_t *ret_kinds);
+
+/* What causality needs of a block's events, and nothing else of them: a quarter of the work of decoding it. Arrays are of all events
+ * of a stored block, of which those from `first` on, `n` of them, are those of the block that was asked for (all, but where a live
+ * recording's mini-block was merged since). Valid until the recording is asked for anything else. */
+struct es_block_causes {
+    size_t n_refs;
+    const es_ref *refs;     /* ascending */
+    const uint32_t *counts; /* of each reference: of how many events it is the process */
+    uint32_t first, n, stored;
+    const uint32_t *order;                 /* events in order of process, in each process of time */
+    const uint32_t *owners;                /* of each event: its process, in refs */
+    const uint8_t *kinds, *flags, *states; /* states: enum es_cause */
+    const uint64_t *back;                  /* the cause is so many events before it, 0: none known */
+};
+/* -EBADMSG: damaged, skip it. */
+int es_recording_block_causes(struct es_recording *recording, size_t block, struct es_block_causes *ret_causes);
+
+/* How many deliveries of a block have an origin that is not known, though it should be; from two columns alone. */
+int es_recording_block_strange(struct es_recording *recording, size_t block, uint32_t *ret_n);
+
 /* Decoded block. State events come without their bytes: payload NULL, payload_len the length of the version; es_recording_state_read() has
  * them. Small cache inside the recording: valid until `es_block_unref`. -EBADMSG: damaged (checksum), skip it. */
 struct es_block {
@@ -96,6 +118,11 @@ int es_recording_change_last(struct es_recording *recording, es_ref pid, struct 
                              struct es_state_at *ret_state);
 int es_recording_change_first(struct es_recording *recording, es_ref pid, struct es_seq_range range,
                               struct es_state_at *ret_state);
+/* How many state events of a process in a block made a version, that is: were not the same as before. -EBADMSG: damaged. */
+int es_recording_state_count(struct es_recording *recording, size_t block, es_ref pid, uint32_t *ret_n);
+/* Those, in order; free(). */
+int es_recording_state_list(struct es_recording *recording, size_t block, es_ref pid, struct es_state_at **ret_list,
+                            size_t *ret_n);
 /* Appends the bytes of the version that the state event `seq` made; where it says "as before", of the one before. -ENODATA: they were not
  * captured (or are in what was dropped); -ENOENT: no such event; -EINVAL: it is no state; -EBADMSG: damaged. */
 int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct es_buf *bytes);

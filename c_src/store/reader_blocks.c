@@ -90,6 +90,55 @@ int es_recording_block_lanes(struct es_recording *rec, size_t block, const struc
     return r < 0 ? damaged(rec, info, r) : 0;
 }
 
+int es_recording_block_causes(struct es_recording *rec, size_t block, struct es_block_causes *ret_causes)
+{
+    const struct es_block_info *info = NULL;
+    int r = check_place(rec, block, &info);
+    if (r < 0)
+        return r;
+    r = es_reader_load(rec, info, es_block_cause_columns());
+    if (r == 0)
+        r = es_block_decode_causes(rec->decoder, &rec->stored, ret_causes);
+    if (r < 0)
+        return damaged(rec, info, r);
+    ret_causes->first = (uint32_t)(info->first_seq - rec->stored.info.first_seq);
+    ret_causes->n = info->events;
+    return 0;
+}
+
+int es_recording_block_kinds(struct es_recording *rec, size_t block, es_ref pid, uint64_t *ret_kinds)
+{
+    const struct es_block_info *info = NULL;
+    int r = check_place(rec, block, &info);
+    if (r < 0)
+        return r;
+    r = es_reader_load(rec, info, ES_KINDS_COLUMNS);
+    if (r == 0)
+        r = es_block_decode_kinds(rec->decoder, &rec->stored, pid, ret_kinds);
+    return r < 0 ? damaged(rec, info, r) : 0;
+}
+
+int es_recording_block_strange(struct es_recording *rec, size_t block, uint32_t *ret_n)
+{
+    const struct es_block_info *info = NULL;
+    struct es_block_causes causes;
+    int r = check_place(rec, block, &info);
+    if (r < 0)
+        return r;
+    r = es_reader_load(rec, info, es_block_strange_columns());
+    if (r == 0 && rec->stored.info.events == info->events) {
+        r = es_block_count_strange(rec->decoder, &rec->stored, ret_n);
+        return r < 0 ? damaged(rec, info, r) : 0;
+    }
+    r = es_recording_block_causes(rec, block, &causes); /* of a part of a block: event by event */
+    if (r < 0)
+        return r;
+    *ret_n = 0;
+    for (uint32_t i = causes.first; i < causes.first + causes.n; i++)
+        *ret_n += causes.kinds[i] == ES_K_DELIVER && causes.states[i] > ES_CAUSE_EXTERNAL;
+    return 0;
+}
+
 static struct es_cached *find_cached(struct es_recording *rec, const struct es_block_info *info, unsigned fields)
 {
     for (size_t i = 0; i < ES_CACHED_BLOCKS; i++) {

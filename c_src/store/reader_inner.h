@@ -102,6 +102,15 @@ int es_reader_load(struct es_recording *recording, const struct es_block_info *i
 size_t es_reader_block_before(struct es_recording *recording, uint64_t seq);
 /* Reads all versions of a block once. */
 int es_reader_verify_states(struct es_recording *recording, size_t block);
+/* Processes with states of a block; its versions and the processes they are of, which are from the same. Valid until others are asked for. */
+struct es_versions_of {
+    const struct es_state_block *block;
+    struct es_owners owners;
+};
+int es_reader_owners(struct es_recording *recording, const struct es_block_info *info, struct es_state_owners *ret);
+int es_reader_versions(struct es_recording *recording, const struct es_block_info *info, struct es_versions_of *ret);
+/* NULL: it has none there. */
+const struct es_state_owner *es_reader_find_owner(const struct es_owners *owners, es_ref pid);
 void es_reader_states_fini(struct es_reader_states *states);
 
 #endif

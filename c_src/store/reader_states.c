@@ -53,7 +53,7 @@ static int owners_room(struct es_reader_states *s)
     return 0;
 }
 
-static int get_owners(struct es_recording *rec, const struct es_block_info *info, struct es_state_owners *ret)
+int es_reader_owners(struct es_recording *rec, const struct es_block_info *info, struct es_state_owners *ret)
 {
     struct es_reader_states *s = &rec->states;
     uint32_t place;
@@ -114,23 +114,18 @@ static int load_versions(struct es_recording *rec, const struct es_block_info *i
     return 0;
 }
 
-/* The versions of a block and the processes they are of, which are from the same. */
-struct versions {
-    const struct es_state_block *block;
-    struct es_owners owners;
-};
-static int get_versions(struct es_recording *rec, const struct es_block_info *info, struct versions *ret)
+int es_reader_versions(struct es_recording *rec, const struct es_block_info *info, struct es_versions_of *ret)
 {
     struct es_reader_states *s = &rec->states;
     for (int tries = 0; tries < MERGED_TRIES; tries++) {
         struct es_state_owners owners;
         struct es_state_block *block = place_for_block(s, info->id);
-        int r = get_owners(rec, info, &owners);
+        int r = es_reader_owners(rec, info, &owners);
         if (r == 0 && (!block->info.events || block->id != info->id || block->info.id != owners.from))
             r = load_versions(rec, info, &owners, block);
         if (r == 0) {
             block->used = ++s->clock;
-            *ret = (struct versions){block, owners.owners};
+            *ret = (struct es_versions_of){block, owners.owners};
             return 0;
         }
         if (r != -EAGAIN)
@@ -156,7 +151,7 @@ size_t es_reader_block_before(struct es_recording *rec, uint64_t seq)
     return from > 0 ? from - 1 : n;
 }
 
-static const struct es_state_owner *find_owner(const struct es_owners *owners, es_ref pid)
+const struct es_state_owner *es_reader_find_owner(const struct es_owners *owners, es_ref pid)
 {
     uint32_t from = 0, to = owners->n;
     while (from < to) {
@@ -170,7 +165,7 @@ static const struct es_state_owner *find_owner(const struct es_owners *owners, e
 }
 
 /* Rows of a process up to and including this event. */
-static uint32_t rows_until(const struct versions *v, const struct es_state_owner *owner, uint64_t seq)
+static uint32_t rows_until(const struct es_versions_of *v, const struct es_state_owner *owner, uint64_t seq)
 {
     const struct es_state_row *rows = v->block->states.rows + owner->first;
     uint32_t from = 0, to = owner->n;
@@ -185,19 +180,19 @@ static uint32_t rows_until(const struct versions *v, const struct es_state_owner
 }
 
 /* Whose states a block has is known without reading what they are. 1 with the rows of the process, 0 where it has none there. */
-static int rows_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct versions *v,
+static int rows_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_versions_of *v,
                    const struct es_state_owner **ret_owner)
 {
     struct es_state_owners owners;
-    int r = get_owners(rec, info, &owners);
-    if (r < 0 || !find_owner(&owners.owners, pid))
+    int r = es_reader_owners(rec, info, &owners);
+    if (r < 0 || !es_reader_find_owner(&owners.owners, pid))
         return r;
-    r = get_versions(rec, info, v);
-    *ret_owner = r == 0 ? find_owner(&v->owners, pid) : NULL;
+    r = es_reader_versions(rec, info, v);
+    *ret_owner = r == 0 ? es_reader_find_owner(&v->owners, pid) : NULL;
     return r < 0 ? r : *ret_owner != NULL;
 }
 
-static void tell_row(const struct versions *v, const struct es_state_row *row, struct es_state_at *at)
+static void tell_row(const struct es_versions_of *v, const struct es_state_row *row, struct es_state_at *at)
 {
     at->seq = v->block->info.first_seq + row->event;
     at->flags = row->flags;
@@ -217,7 +212,7 @@ struct wanted {
 static int find_in(struct es_recording *rec, const struct es_block_info *info, const struct wanted *w,
                    struct es_state_at *at)
 {
-    struct versions v;
+    struct es_versions_of v;
     const struct es_state_owner *owner = NULL;
     int r = rows_in(rec, info, w->pid, &v, &owner);
     if (r != 1)
@@ -367,13 +362,13 @@ static int put_together(struct es_recording *rec, const struct es_state_block *b
                                                                          : 0;
 }
 
-static int locate(struct es_recording *rec, uint64_t seq, struct versions *ret_versions, uint32_t *ret_row)
+static int locate(struct es_recording *rec, uint64_t seq, struct es_versions_of *ret_versions, uint32_t *ret_row)
 {
     const struct es_block_info *blocks;
     size_t n = es_recording_blocks(rec, &blocks), i = es_reader_block_before(rec, seq);
     if (i == n || blocks[i].last_seq < seq)
         return es_fail(-ENOENT, "event %llu is not in the recording", (unsigned long long)seq);
-    int r = blocks[i].kinds[ES_K_STATE] ? get_versions(rec, &blocks[i], ret_versions) : 0;
+    int r = blocks[i].kinds[ES_K_STATE] ? es_reader_versions(rec, &blocks[i], ret_versions) : 0;
     if (r < 0)
         return r;
     uint64_t event = blocks[i].kinds[ES_K_STATE] ? seq - ret_versions->block->info.first_seq : 0;
@@ -402,7 +397,7 @@ static int not_captured(uint64_t seq)
 }
 
 /* The version that `seq` is the same as: *seq becomes it, or the last one of the block before. True where that has to be looked at. */
-static int same_as(struct es_recording *rec, const struct versions *v, uint32_t *row, uint64_t *seq)
+static int same_as(struct es_recording *rec, const struct es_versions_of *v, uint32_t *row, uint64_t *seq)
 {
     const struct es_state_row *rows = v->block->states.rows;
     const struct es_state_owner *owner = owner_of(&v->owners, *row);
@@ -428,7 +423,7 @@ int es_recording_state_read(struct es_recording *rec, uint64_t seq, struct es_bu
 {
     int r = 1;
     for (int tries = 0; r == 1 || (r == -EAGAIN && tries < MERGED_TRIES); tries += r == -EAGAIN) {
-        struct versions v;
+        struct es_versions_of v;
         uint32_t row;
         r = locate(rec, seq, &v, &row);
         if (r == 0)
@@ -446,10 +441,10 @@ int es_recording_state_read(struct es_recording *rec, uint64_t seq, struct es_bu
 int es_reader_verify_states(struct es_recording *rec, size_t block)
 {
     const struct es_block_info *info = &rec->blocks[block];
-    struct versions v;
+    struct es_versions_of v;
     struct es_unfold unfold = {0};
     struct es_chunk chunk = {0};
-    int r = info->kinds[ES_K_STATE] ? get_versions(rec, info, &v) : -ENODATA;
+    int r = info->kinds[ES_K_STATE] ? es_reader_versions(rec, info, &v) : -ENODATA;
     if (r < 0)
         return r == -ENODATA ? 0 : r;
     for (uint32_t i = 0; r == 0 && i < v.block->states.n; i++) {

@@ -158,12 +158,16 @@ static void random_recordings(void **state)
         bool large = round % 6 == 5;
         seed = start + round * 7919;
         n_events = large ? EVENTS_MAX : 260;
-        n_processes = large ? 60 + pick(1500) : 9; /* many: one walk over all between decides */
+        n_processes = large ? 60 + pick(1500) : 9;
         with_lates = round % 6 == 4;
         shop_setup(NULL);
         shop_begin();
-        for (int i = 0; i < n_events; i++)
+        int block = round % 2 ? large ? 400 : 9 + (int)pick(40) : n_events; /* what leads to what crosses blocks */
+        for (int i = 0; i < n_events; i++) {
+            if (i > 0 && i % block == 0)
+                assert_ok(es_store_keyframe(shop_store, "", 0)); /* a group has blocks of its own */
             make_event(i);
+        }
         shop_end();
         close_truth();
         struct es_query *query = shop_open();
