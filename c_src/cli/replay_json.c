@@ -122,6 +122,8 @@ static void add_doing(struct es_replay *r, struct es_text *out)
     else
         es_text_puts(out, "null");
     add_fun(r, &row->inside, out);
+    const char *by = es_at_names[row->inside_by];
+    es_text_printf(out, ",\"by\":%s%s%s", by ? "\"" : "", by ? by : "null", by ? "\"" : "");
     add_ref(r, "waits_for", row->waits_for, out);
     add_stack(r, row->proc, out);
     add_mailbox(row, out);

@@ -249,7 +249,7 @@ static void add_status(struct es_replay *r, const struct es_moment_row *row, str
     }
     if (!row->inside.module)
         return;
-    add_label(row->inside_by == ES_AT_INITIAL ? "runs" : "in", out);
+    add_label(row->inside_by == ES_AT_INITIAL ? "began in" : "in", out);
     add_fun(r, &row->inside, out);
     es_text_puts(out, "\n");
 }
