@@ -12,6 +12,25 @@ static bool is_doubtful(const struct es_pairs *pairs, const struct es_mailbox *b
     return pairs->lost && box->epoch != pairs->epoch;
 }
 
+/* Another one of this content waits behind it: which of the two it is says nothing about what is missing. */
+static bool has_twin(const struct es_mails *mails, const struct es_mail *mail)
+{
+    for (uint32_t at = mail->next; at; at = es_mail_at(mails, at)->next)
+        if (es_mail_at(mails, at)->hash == mail->hash)
+            return true;
+    return false;
+}
+
+/* One more at the head, and different from those before it: had some been lost before them, all of these would have to come again. */
+static bool makes_streak(struct es_mailbox *box, uint64_t hash)
+{
+    for (uint32_t i = 0; i < box->streak; i++)
+        if (box->seen[i] == (uint16_t)hash)
+            box->streak = 0;
+    box->seen[box->streak++] = (uint16_t)hash;
+    return box->streak == ES_STREAK;
+}
+
 /* Nothing is missing in the mailbox any more, once its owner has come to a message that must be this one and came after the losses, or has
  * found several in a row at the head. */
 static bool is_certain(const struct es_pairs *pairs, struct es_proc *proc, const struct es_mail *mail, bool at_head)
@@ -21,8 +40,9 @@ static bool is_certain(const struct es_pairs *pairs, struct es_proc *proc, const
     if (!lost && !(proc->flags & ES_P_MAIL_LOST))
         return true;
     bool after = !lost || !ES_IN_DOUBT(pairs, mail->time - pairs->paused);
-    box->streak = after && at_head ? box->streak + 1 : 0;
-    if (after && (mail->corr || box->streak >= ES_STREAK)) {
+    if (!after || !at_head)
+        box->streak = 0;
+    if (after && (mail->corr || (at_head && makes_streak(box, mail->hash)))) {
         box->epoch = pairs->epoch;
         box->streak = 0;
         proc->flags &= (uint8_t)~ES_P_MAIL_LOST;
@@ -129,6 +149,11 @@ static void take_waiting(struct es_core *core, struct es_proc *proc, uint32_t pl
     struct es_mailbox *box = &proc->mailbox;
     *ret_mail = *es_mail_at(&core->mails, place);
     bool lost = is_doubtful(&core->pairs, box);
+    if ((lost || (proc->flags & ES_P_MAIL_LOST)) && !ret_mail->corr && has_twin(&core->mails, ret_mail)) {
+        finding->state = lost ? ES_CAUSE_LOST : ES_CAUSE_EVICTED;
+        box->streak = 0;
+        return;
+    }
     bool certain = is_certain(&core->pairs, proc, ret_mail, place == box->waits.first);
     while (box->waits.first != place)
         es_mail_drop_after(&core->mails, &box->waits, 0);

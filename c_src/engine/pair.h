@@ -36,7 +36,6 @@ struct es_lane_node {
     uint32_t next;
 };
 
-#define ES_STREAK 8u
 struct es_lane_doubt {
     int64_t since;   /* where the doubt is this lane's alone: when it arose */
     int64_t touched; /* its last delivery since, or what it gave up last */

@@ -27,6 +27,7 @@ enum es_proc_flag {
 struct es_mail_list {
     uint32_t first, last, n; /* places + 1 in the pool of nodes; 0: none */
 };
+#define ES_STREAK 8u
 #define ES_TIMER_SETS 4u /* kinds; of more, those that were set last */
 struct es_mailbox {
     struct es_mail_list waits, postponed; /* postponed: were handled, and come again or may */
@@ -35,6 +36,7 @@ struct es_mailbox {
         uint64_t kind, seq;
     } set[ES_TIMER_SETS];
     uint64_t set_before;                 /* of all others not later than this, as far as is known */
+    uint16_t seen[ES_STREAK];            /* of the streak's contents */
     uint32_t epoch, streak;              /* another epoch than es_pairs: a delivery may be missing in it */
     uint64_t timeout;                    /* since its last callback ended, this `receive … after` did; 0 = none did */
     struct es_handled {                  /* by the callback that was called last */

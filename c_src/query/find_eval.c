@@ -82,13 +82,18 @@ static struct es_find_value flags_of(const struct es_event *event, struct es_tex
 /* Bytes of the state in force behind a callback that left it as it was: those of the version before. */
 static bool read_in_force(struct es_find_eval *eval)
 {
-    struct es_buf *bytes = &eval->query->state;
-    bytes->len = 0;
-    if (!(eval->event->flags & ES_E_STATE_SAME) ||
-        es_recording_state_read(eval->query->recording, eval->event->seq, bytes) < 0)
+    const struct es_event *event = eval->event;
+    struct es_state_at at;
+    const uint8_t *bytes;
+    size_t len;
+    if (!(event->flags & ES_E_STATE_SAME) ||
+        es_recording_change_last(eval->query->recording, event->pid, (struct es_seq_range){1, event->seq}, &at) < 0)
+        return false;
+    struct es_version_info version = {.seq = at.seq, .flags = at.flags};
+    if (at.unread || es_query_version_bytes(eval->query, &version, &bytes, &len) < 0)
         return false;
     es_text_clear(&eval->in_force); /* they may be gone when the next event is asked for */
-    es_text_add(&eval->in_force, (const char *)bytes->bytes, bytes->len);
+    es_text_add(&eval->in_force, (const char *)bytes, len);
     return !eval->in_force.failed;
 }
 

@@ -72,7 +72,8 @@ struct es_query {
     bool ended_ready;
     struct es_index *index; /* of the blocks asked for last */
 
-    int (*tick)(void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
+    int (*tick)(
+        void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
     void *tick_context;
 };
 

@@ -53,7 +53,8 @@ struct es_block_lanes {
     uint32_t *starts; /* request.n + 1: where the events of each process begin in the arrays that follow */
     uint16_t *places; /* in the block: sequence number - first_seq, ascending */
     uint8_t *kinds;
-    void *times; /* since the block's first_time, ascending (unless the file lies): uint64_t where `wide`, else uint32_t */
+    void *
+        times; /* since the block's first_time, ascending (unless the file lies): uint64_t where `wide`, else uint32_t */
     bool wide;
 };
 int es_recording_block_lanes(struct es_recording *recording, size_t block, const struct es_lanes_request *request,

@@ -65,8 +65,6 @@ for pid, calls in numbered.items():
             problem("a callback has no cause", call)
         elif delivery["kind"] != "deliver" or delivery["pid"] != pid:
             problem("a callback's cause is no delivery to it", call, json.dumps(delivery))
-        elif origin is None and n in timers and "killed" in sys.argv[1] and delivery["cause_state"] == "external":
-            compared["timers that an engine took with it"] += 1
         elif origin is None:
             problem("a handled message's delivery has no cause", delivery)
         elif down:
@@ -160,6 +158,7 @@ for what, pid, n, *rest in logs:
             problem("WRONG: it was killed by nobody", exits[pid])
 
 # A crash, the supervisor's handling of it, and the child that it starts in there.
+chains = []
 for what, pid, n, *_ in logs:
     if what != "crashed" or "full" not in sys.argv[1]:
         continue
@@ -169,6 +168,12 @@ for what, pid, n, *_ in logs:
     spawns = [e for e in events.values() if e["kind"] == "spawn" and calls and e["parent"] == calls[0]["seq"]]
     if not told or len(calls) != 1 or len(spawns) != 1:
         problem("no chain from a crash to the restart", exits[pid], f"{len(told)} told, {len(calls)} handled, {len(spawns)} started")
+    else:
+        chains.append([spawns[0]["seq"], calls[0]["seq"], told[0]["seq"], exits[pid]["seq"]])
+
+with open(sys.argv[1] + ".chains", "w") as file:
+    for chain in chains:
+        print(*chain, file=file)
 
 # What no process handled.
 states = collections.Counter(e["cause_state"] for e in events.values() if e["kind"] == "deliver" and number(e) is not None)

@@ -41,4 +41,15 @@ compare few balanced 4 400
 compare many balanced 64 60
 compare full full 16 60
 compare killed balanced 8 8000 killed
+
+# Who asks why a child was started gets the crash of the one before, with nothing in between that is only possible.
+[ -s "$work/full.jsonl.chains" ] || fail "no restart"
+while read -r chain; do
+  set -- $chain
+  "$scope" why --json "$work/full.scope" "$1" | python3 -c '
+import json, sys
+told = [json.loads(line) for line in sys.stdin]
+must = [int(seq) for seq in sys.argv[1:]]
+sys.exit([e["seq"] for e in told[:4]] != must or any(e["possibly"] for e in told[:4]))' "$@" || fail "why $1 does not lead to the crash $4"
+done <"$work/full.jsonl.chains"
 pass

@@ -323,6 +323,47 @@ static void too_many(void **state)
     world_close(&b.world);
 }
 
+/* The same where many messages are equal: the one that is handled is never another one than the one that came as the same in number. */
+static void too_many_equal(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, "handle_equal");
+    meet(&b);
+    for (uint64_t i = 0; i < 6000; i++)
+        message(&b, 1, i % 10 ? 10000 + i : 77);
+    for (uint64_t i = 0; i < 6000; i++) {
+        put(&b, (struct record){.kind = ES_K_CALL,
+                                .flags = ES_R_CALLBACK,
+                                .arity = 2,
+                                .pid = pid_of(1),
+                                .module = atom_of(MODULE),
+                                .function = atom_of(INFO),
+                                .hash = i % 10 ? 10000 + i : 77});
+        returned(&b, 1, MODULE, INFO, 2, NOREPLY, KILLED);
+    }
+    writer_leave(&b.w);
+    world_run(&b.world);
+    world_read(&b.world);
+    uint64_t came[6000], n_came = 0, handled = 0, paired = 0;
+    for (size_t i = 0; i < b.world.n; i++) {
+        const struct es_event *event = &b.world.events[i];
+        if (event->hash != 77 && (event->hash <= 10000))
+            continue;
+        if (event->kind == ES_K_DELIVER)
+            came[n_came++] = event->seq;
+        if (event->kind != ES_K_CALL)
+            continue;
+        assert_true(event->cause == 0 || event->cause == came[handled]);
+        paired += event->cause != 0;
+        handled++;
+    }
+    assert_int_equal(handled, 6000);
+    assert_int_equal(n_came, 6000);
+    assert_true(paired > 3000);
+    world_close(&b.world);
+}
+
 /* ---- timers -------------------------------------------------------------------------------------------------------- */
 
 static void set_timer(struct bench *b, uint64_t hash, uint8_t ms)
@@ -405,9 +446,9 @@ static void timers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_order),  cmocka_unit_test(timeouts), cmocka_unit_test(a_callback_in_a_callback),
-        cmocka_unit_test(postponed), cmocka_unit_test(handlers), cmocka_unit_test(too_many),
-        cmocka_unit_test(timers),
+        cmocka_unit_test(in_order),       cmocka_unit_test(timeouts), cmocka_unit_test(a_callback_in_a_callback),
+        cmocka_unit_test(postponed),      cmocka_unit_test(handlers), cmocka_unit_test(too_many),
+        cmocka_unit_test(too_many_equal), cmocka_unit_test(timers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
