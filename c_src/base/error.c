@@ -11,7 +11,7 @@
 static _Thread_local char chain[ES_ERROR_MAX];
 static _Thread_local char hint[ES_ERROR_MAX / 2];
 
-int es_fail(int code, const char *format, ...)
+int(es_fail)(int code, const char *format, ...)
 {
     char before[ES_ERROR_MAX];
     memcpy(before, chain, sizeof before);

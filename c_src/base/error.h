@@ -9,6 +9,10 @@
 /* Adds a cause in front of those already there and returns `code` (a negative errno). A sentence without a full stop. */
 int es_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__ /* it sees one file at a time, and would think that a failure may be none */
+#define es_fail(code, ...) ((void)(es_fail)(code, __VA_ARGS__), (code))
+#endif
+
 /* Adds what the user can do about it (printed last, once; the first one given wins). */
 void es_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

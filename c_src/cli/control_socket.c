@@ -83,7 +83,7 @@ int es_control_ask(const struct es_session_dir *dir, const char *line, char ret_
         return es_fail(-errno, "no socket: %s", strerror(errno));
     bound_waiting(fd, ASK_SECONDS * 1000);
     int rc = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : send_line(fd, line);
-    char answer[ES_CONTROL_LINE];
+    char answer[ES_CONTROL_LINE] = "";
     if (rc == 0)
         rc = read_line(fd, answer, sizeof answer);
     close(fd);

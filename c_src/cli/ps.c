@@ -152,7 +152,7 @@ static void print_json(struct view *view, const struct es_ps_row *row, struct es
 static void add_time(struct view *view, int64_t time, bool known, struct es_text *out)
 {
     if (known)
-        es_text_printf(out, "%+11.6f", (double)(time - view->start) / 1e9);
+        es_text_printf(out, "%+11.6f", (double)(int64_t)((uint64_t)time - (uint64_t)view->start) / 1e9);
     else
         es_text_printf(out, "%11s", "-");
 }

@@ -115,7 +115,9 @@ void es_replay_find(struct es_replay *replay, const char *expression, bool back)
 /* Looks whether there is more. True where there is. */
 bool es_replay_refresh(struct es_replay *replay);
 void es_replay_fill(struct es_replay *replay); /* what there is to see */
-/* 0 where it does not live, or nothing is known. */
+/* Which version of how many the state is takes longer: for when there is time. True where it was not known before. */
+bool es_replay_count(struct es_replay *replay);
+/* NULL where it does not live, or nothing is known. */
 const struct es_moment_row *es_replay_row(const struct es_replay *replay);
 
 void es_replay_say(struct es_replay *replay, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -197,7 +197,7 @@ static void draw_state(struct es_replay_scene *s, struct rect to)
     es_text_puts(&title, r->diff ? " Changes: " : " State: ");
     if (r->pid)
         es_replay_who(r, r->pid, r->event.time, &title);
-    if (r->has_state)
+    if (r->has_state && r->state.number)
         es_text_printf(&title, ", version %s of %s", es_cli_count(r->state.number, &number),
                        es_cli_count(r->state.of, &of));
     es_text_puts(&title, " ");

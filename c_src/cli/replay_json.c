@@ -160,7 +160,7 @@ static void add_listed(struct es_replay *r, struct es_text *out)
 
 void es_replay_json(struct es_replay *r, const char *key, struct es_text *out)
 {
-    es_replay_fill(r);
+    es_replay_count(r);
     es_text_puts(out, "{\"key\":");
     es_text_json(out, key, strlen(key));
     es_text_printf(
@@ -265,6 +265,7 @@ static int print_screen(struct es_replay *r, const struct es_replay_script *scri
     while (rc == 0 && (rc = es_film_step(film)) > 0)
         rc = 0;
     scene.film = film;
+    es_replay_count(r);
     es_replay_draw(&scene);
     es_grid_print(&grid, out);
     es_film_close(film);

@@ -12,6 +12,7 @@
 static void open_view(struct es_replay *r, enum es_replay_view view)
 {
     r->view = view;
+    r->playing = false; /* what is listed is of this moment */
     r->focus = ES_PANE_LIST;
     r->selected = 0;
 }

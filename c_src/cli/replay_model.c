@@ -345,16 +345,29 @@ static void tell_stateless(struct es_replay *r)
 
 static void fill_state(struct es_replay *r)
 {
-    size_t n = 0;
+    struct es_walk walk = {.seq = r->seq, .pid = r->pid};
+    uint64_t first = 0;
     es_text_clear(&r->no_state);
-    if (es_query_state_count(r->query, r->pid, &n) == 0 && n == 0) {
+    int rc = es_query_state_after(r->query, r->pid, r->seq, &r->state);
+    r->has_state = rc == 0;
+    if (rc == -ENODATA && es_query_walk_state(r->query, &walk, &first) == 0 && first)
+        es_text_puts(&r->no_state, "No state of it is known yet; s goes to the first that is.");
+    else if (rc == -ENODATA)
         tell_stateless(r);
-        return;
-    }
-    r->has_state = es_query_state_after(r->query, r->pid, r->seq, &r->state) == 0;
-    if (!r->has_state)
+    else if (rc < 0)
         es_text_puts(&r->no_state, es_error_text());
     es_error_clear();
+}
+
+bool es_replay_count(struct es_replay *r)
+{
+    es_replay_fill(r);
+    if (!r->has_state || r->state.number)
+        return false;
+    if (es_query_state_number(r->query, &r->state) == 0)
+        return true;
+    es_error_clear();
+    return false;
 }
 
 void es_replay_fill(struct es_replay *r)

@@ -44,11 +44,12 @@ static void add_head(struct es_replay *r, struct es_text *out)
     es_text_printf(out, "%s\n", style(ES_STYLE_NONE));
 }
 
-static void add_doubts(const struct es_state *state, struct es_text *out)
+static void add_doubts(const struct es_replay *r, struct es_text *out)
 {
+    const struct es_state *state = &r->state;
     es_text_puts(out, style(ES_STYLE_YELLOW));
-    if (state->known == ES_STATE_MISSED && state->shown)
-        es_text_printf(out, "It changed then, and was not captured: this is version %" PRIu64 ".\n", state->shown);
+    if (state->known == ES_STATE_MISSED && state->shown_seq)
+        es_text_puts(out, "It changed then, and was not captured: this is the last version that was.\n");
     else if (state->known == ES_STATE_MISSED)
         es_text_puts(out, "Not captured, nor was any version before.\n");
     else if (state->known == ES_STATE_CUT)
@@ -59,6 +60,8 @@ static void add_doubts(const struct es_state *state, struct es_text *out)
         es_text_printf(out, "It may have changed since: %" PRIu64 " calls or returns were lost.\n", state->lost);
     else if (state->known == ES_STATE_DOUBTFUL)
         es_text_puts(out, "It may have changed since: the overhead budget had left out events.\n");
+    if (r->moment && r->moment->damaged)
+        es_text_puts(out, "It may have changed since: damaged blocks were passed over.\n");
     if (state->exited != INT64_MAX)
         es_text_puts(out, "The process has exited: this was its last state.\n");
     es_text_puts(out, style(ES_STYLE_NONE));
@@ -71,7 +74,7 @@ static bool read_before(struct es_replay *r, struct es_state_tree *before)
     struct es_version_info version;
     const uint8_t *bytes;
     size_t len;
-    bool read = r->state.shown > 1 && es_query_state_version(r->query, r->pid, r->state.shown - 1, &version) == 0 &&
+    bool read = r->state.shown_seq && es_query_version_before(r->query, r->pid, r->state.shown_seq, &version) == 0 &&
                 es_query_version_bytes(r->query, &version, &bytes, &len) == 0 && len <= LAID_OUT &&
                 es_state_tree_read(&view, bytes, len, before) == 0;
     es_error_clear();
@@ -161,12 +164,10 @@ static void show_tree(struct es_replay *r, struct es_replay_page *page)
     }
     bool compared = read_before(r, &before) && es_diff_make(&before.tree, &now.tree, &diff) == 0;
     if (r->diff && compared) {
-        es_text_printf(&page->text, "%sfrom version %" PRIu64 ":%s\n", style(ES_STYLE_DIM), r->state.shown - 1,
-                       style(ES_STYLE_NONE));
+        es_text_printf(&page->text, "%sfrom the version before:%s\n", style(ES_STYLE_DIM), style(ES_STYLE_NONE));
         add_diff(r, &diff, &page->text);
     } else if (r->diff) {
-        es_text_puts(&page->text, r->state.shown > 1 ? "The version before was not captured, or is too long to compare."
-                                                     : "This is the first version that is known.");
+        es_text_puts(&page->text, "There is no version before that was captured and is not too long to compare.");
     } else {
         lay_out(r, &now.tree, compared ? &diff : NULL, page);
     }
@@ -220,7 +221,7 @@ void es_replay_state_pages(struct es_replay *r, unsigned width)
     es_text_clear(&r->head.text);
     if (r->has_state) {
         add_head(r, &r->head.text);
-        add_doubts(&r->state, &r->head.text);
+        add_doubts(r, &r->head.text);
     }
     es_replay_wrap(&r->head, (int)width);
     make_body(r, width);

@@ -353,6 +353,8 @@ static int loop(struct screen *s)
             draw(s, false);
             stale = false;
         }
+        if (!key && s->replay->view == ES_VIEW_EVENTS && es_replay_count(s->replay))
+            draw(s, false);
         if (!key) {
             bool busy = develop(s);
             key = read_key(wait_of(s, busy));

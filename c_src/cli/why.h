@@ -8,8 +8,8 @@
 struct es_teller {
     struct es_query *query;
     bool json, erlang;
-    size_t width; /* columns of a line */
-    int64_t zero; /* time that moments are told relative to */
+    size_t width;     /* columns of a line */
+    int64_t zero;     /* time that moments are told relative to */
     size_t max_bytes; /* of a printed term; 0: no bound */
 };
 

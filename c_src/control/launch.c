@@ -102,8 +102,7 @@ int es_launch(const struct es_launch *launch, pid_t *ret_pid)
     if (pid < 0)
         rc = -errno;
     close(report[1]);
-    ssize_t n = 0;
-    while (pid > 0 && (n = read(report[0], &rc, sizeof rc)) < 0 && errno == EINTR)
+    while (pid > 0 && read(report[0], &rc, sizeof rc) < 0 && errno == EINTR)
         ;
     close(report[0]);
     if (rc == 0) {

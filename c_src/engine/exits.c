@@ -68,7 +68,7 @@ static int census(struct es_core *core, const struct es_event *event)
             list.type != ES_TOK_LIST)
             continue;
         for (uint32_t n = 0; n < list.count && es_token_next(&value, &link) == 0; n++) {
-            int rc = link.type == ES_TOK_PID
+            int rc = link.type == ES_TOK_PID && !es_names_is_elsewhere(&core->names, &link)
                          ? es_links_add(&core->links, event->pid, es_ref_pid((uint32_t)link.number, link.serial))
                          : 0;
             if (rc < 0 || (link.type != ES_TOK_PID && link.type != ES_TOK_PORT))

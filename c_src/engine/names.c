@@ -190,6 +190,11 @@ static bool is_elsewhere(const struct es_names *names, const uint8_t *text, size
            (len != sizeof nowhere - 1 || memcmp(text, nowhere, len) != 0);
 }
 
+bool es_names_is_elsewhere(const struct es_names *names, const struct es_token *token)
+{
+    return is_elsewhere(names, token->node.text, token->node.len, token->node.word);
+}
+
 /* {Name, Node} */
 static void read_pair(const struct es_names *names, struct es_reader *r, struct es_other *other)
 {
@@ -220,8 +225,7 @@ static void read_address(const struct es_names *names, struct es_other *other)
     else if (token.type == ES_TOK_PID || token.type == ES_TOK_PORT)
         other->address = ES_ADDRESS_REMOTE; /* else it would be of class PID or PORT */
     else if (token.type == ES_TOK_REF)
-        other->address = is_elsewhere(names, token.node.text, token.node.len, token.node.word) ? ES_ADDRESS_REMOTE
-                                                                                               : ES_ADDRESS_REFERENCE;
+        other->address = es_names_is_elsewhere(names, &token) ? ES_ADDRESS_REMOTE : ES_ADDRESS_REFERENCE;
 }
 
 static int store_other(struct es_names *names, struct es_other *other)

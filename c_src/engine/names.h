@@ -88,6 +88,10 @@ es_ref es_names_atom(const struct es_names *names, const struct es_token *token)
 /* Text of an atom, NULL where it is not known (any more). Has the type of es_atom_lookup; `context` is a struct es_names. */
 const uint8_t *es_names_text(uint64_t word, size_t *ret_len, void *context);
 
+/* A pid, port or reference of another node, for certain. */
+struct es_token;
+bool es_names_is_elsewhere(const struct es_names *names, const struct es_token *token);
+
 /* Where an OTHER reference leads; NULL where its definition is not known. Valid until the next es_names_define(). */
 const struct es_other *es_names_other(const struct es_names *names, es_ref ref);
 

@@ -26,6 +26,7 @@
 #define TAIL_MS 1000u /* what a flight recorder adds after its trigger */
 #define FULL_MS 3000u /* a full disk is tried again for so long */
 #define FULL_STEP_MS 100u
+#define EVENTS_BEHIND 8192u   /* in a round: they came faster than they were taken */
 #define EVENTS_BUSY 1024u     /* in a round */
 #define SLEEP_MIN_US 500u     /* after such a one */
 #define SLEEP_ACTIVE_US 1000u /* where there was something */
@@ -273,10 +274,9 @@ static bool is_too_long(const struct engine *e)
 
 static void look_at_limits(struct engine *e)
 {
-    if (e->core.full || is_too_long(e) || is_too_fast(e))
-        end(e, ES_END_LIMIT);
-    else if (e->options.limit_bytes && e->committed == e->now &&
-             file_bytes(e->options.store.path) >= e->options.limit_bytes)
+    bool may_be_large = e->options.limit_bytes && e->committed == e->now;
+    if (e->core.full || is_too_long(e) || is_too_fast(e) ||
+        (may_be_large && file_bytes(e->options.store.path) >= e->options.limit_bytes))
         end(e, ES_END_LIMIT);
 }
 
@@ -338,7 +338,7 @@ static int one_round(struct engine *e)
     int r = es_drain_look(&e->drain, false);
     if (r == 0)
         r = es_drain_run(&e->drain, records_a_run(e), &more);
-    es_store_hurry(e->store, more);
+    es_store_hurry(e->store, more || e->core.next_seq - before >= EVENTS_BEHIND);
     if (r == 0 && wants_commit(e, more))
         r = commit(e);
     look_at_trigger(e);

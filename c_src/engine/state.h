@@ -46,7 +46,7 @@ struct es_callback_of es_states_callback(const struct es_states *states, const s
 
 enum es_version_what { ES_V_NONE, ES_V_NEW, ES_V_SAME, ES_V_MISSED };
 struct es_version {
-    uint8_t what, flags; /* enum es_version_what; flags of the state's event */
+    uint8_t what, flags;  /* enum es_version_what; flags of the state's event */
     uint64_t hash, check; /* XXH3-128 of the encoded state: its lower half goes with the event */
     const uint8_t *state; /* the new version */
     uint32_t state_len;

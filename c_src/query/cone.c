@@ -216,6 +216,7 @@ static int push_effect(struct es_cone *cone, const struct es_caused *caused, uin
     int rc = es_index_event(cone->query, caused->seq, &cause);
     if (rc == 0)
         rc = es_index_event(cone->query, effect, &to);
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): rc is 0: both were found */
     return rc < 0 ? rc : push_event(cone, effect, caused, es_edge_of(cause.kind, to.kind), false);
 }
 
@@ -280,6 +281,7 @@ static int enter_block(struct es_cone *cone, size_t block)
         const uint64_t *found = es_refmap_find(&cone->seen, effects[i].cause);
         if (!found || *found == 0)
             continue;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what was found was put there */
         struct es_caused cause = cone->events[*found - 1];
         if (!cone->request->depth || cause.depth < cone->request->depth)
             rc = push_effect(cone, &cause, effects[i].effect);

@@ -244,6 +244,16 @@ static struct es_lane *lane_of(struct lanes *lanes, es_ref pid)
     return &lanes->list[*place - 1];
 }
 
+/* When the cause of a delivery was, INT64_MIN: not known. */
+static int64_t sent_at(struct causes *c, uint64_t seq)
+{
+    const struct es_event *send;
+    if (es_query_stored(c->b->query, seq, &send) == 0)
+        return send->time;
+    es_error_clear();
+    return INT64_MIN;
+}
+
 /* The clocks of each node's process when it happened; walks all events from the first to the last node. */
 static int read_clocks(struct causes *c)
 {
@@ -261,8 +271,9 @@ static int read_clocks(struct causes *c)
     while ((rc = es_cursor_next(cursor, &event)) > 0) {
         struct es_lane *lane = event->pid && es_kind_is_own(event->kind) ? lane_of(&lanes, event->pid) : NULL;
         const uint64_t *place = es_refmap_find(&c->node_of, event->seq);
+        bool asks = lane && event->kind == ES_K_DELIVER && event->cause && es_lane_asks(lane);
         if (lane)
-            es_lane_event(lane, event);
+            es_lane_event(lane, event, asks ? sent_at(c, event->cause) : INT64_MIN);
         if (lane && place && *place) {
             c->clocks[*place - 1] = es_lane_clocks(lane, event->time);
             c->known[*place - 1] = true;

@@ -92,7 +92,7 @@ int es_find_next(struct es_find *find, const struct es_event **ret_event)
     if (find->request.limit && find->given == find->request.limit)
         return 0;
     while (find->cursor && (rc = es_cursor_next(find->cursor, &event)) > 0) {
-        if ((++find->ticks & 1023) == 0 && find->request.stop && find->request.stop(find->request.context))
+        if ((++find->ticks & 63) == 0 && find->request.stop && find->request.stop(find->request.context))
             return es_fail(-EINTR, "interrupted");
         es_find_eval_next(&find->eval, event);
         if (!es_find_holds(&find->eval, &find->tree, find->tree.root))

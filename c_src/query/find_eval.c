@@ -83,19 +83,14 @@ static struct es_find_value flags_of(const struct es_event *event, struct es_tex
 static bool read_in_force(struct es_find_eval *eval)
 {
     const struct es_event *event = eval->event;
-    const struct es_version_info *list = NULL;
+    struct es_state_at at;
     const uint8_t *bytes;
-    size_t n = 0, len, from = 0;
-    if (!(event->flags & ES_E_STATE_SAME) || es_query_versions(eval->query, event->pid, &list, &n) < 0)
+    size_t len;
+    if (!(event->flags & ES_E_STATE_SAME) ||
+        es_recording_change_last(eval->query->recording, event->pid, (struct es_seq_range){1, event->seq}, &at) < 0)
         return false;
-    for (size_t to = n; from < to;) { /* the first that is later */
-        size_t middle = from + (to - from) / 2;
-        if (list[middle].seq <= event->seq)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    if (from == 0 || es_query_version_bytes(eval->query, &list[from - 1], &bytes, &len) < 0)
+    struct es_version_info version = {.seq = at.seq, .flags = at.flags};
+    if (at.unread || es_query_version_bytes(eval->query, &version, &bytes, &len) < 0)
         return false;
     es_text_clear(&eval->in_force); /* they may be gone when the next event is asked for */
     es_text_add(&eval->in_force, (const char *)bytes, len);

@@ -162,6 +162,7 @@ static bool add_cause(struct building *b, const struct es_event *event, uint32_t
 static bool add_maybes(struct building *b, uint32_t self, uint32_t number)
 {
     struct es_graph *g = b->graph;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a process that has a number has a head */
     uint32_t head = b->heads[number];
     while (head) {
         struct waiting *w = &b->waiting[head - 1];

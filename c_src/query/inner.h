@@ -74,7 +74,8 @@ struct es_query {
     struct es_graph *graph; /* what led to what, of the stretch asked for last */
     struct es_index *index; /* of the blocks asked for last */
 
-    int (*tick)(void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
+    int (*tick)(
+        void *context); /* asked now and then by what walks through all: a negative errno stops it; NULL: nobody */
     void *tick_context;
 };
 
@@ -106,14 +107,9 @@ void es_worlds_free(struct es_worlds *worlds);
 void es_versions_free(struct es_versions *versions);
 void es_changed_free(struct es_changed *changed);
 
-/* Where the versions of a process are, without what the events say: from the index of states, quick where es_query_versions() reads
- * every block. Valid until ES_CHANGED_KEPT other processes were asked for. */
-struct es_version_place {
-    uint64_t seq;
-    uint8_t flags;
-};
-int es_query_version_places(struct es_query *query, es_ref pid, const struct es_version_place **ret_list,
-                            size_t *ret_n);
+/* The events that made the versions of a process: from the index of states, quick where es_query_versions() reads every block. Valid until
+ * ES_CHANGED_KEPT other processes were asked for. */
+int es_query_version_places(struct es_query *query, es_ref pid, const uint64_t **ret_list, size_t *ret_n);
 /* One version, from its event. */
 int es_query_version_info(struct es_query *query, uint64_t seq, struct es_version_info *ret_info);
 

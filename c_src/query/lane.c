@@ -33,6 +33,17 @@ static void settle_off(struct es_lane *lane, bool timeout)
     lane->off = 0;
 }
 
+/* The message that it handles first was sent before it went off: then it did not wait. `since` is the IN. */
+static void settle_delivered(struct es_lane *lane, int64_t sent)
+{
+    int64_t out = lane->since - lane->off;
+    int64_t waited = sent == INT64_MIN ? lane->off : sent <= out ? 0 : sent - out;
+    waited = waited < lane->off ? waited : lane->off;
+    lane->clocks.waiting += waited;
+    lane->clocks.runnable += lane->off - waited;
+    lane->off = 0;
+}
+
 static void collected(struct es_lane *lane, int64_t now)
 {
     if (lane->gc_since != INT64_MIN)
@@ -40,9 +51,11 @@ static void collected(struct es_lane *lane, int64_t now)
     lane->gc_since = INT64_MIN;
 }
 
-void es_lane_event(struct es_lane *lane, const struct es_event *event)
+void es_lane_event(struct es_lane *lane, const struct es_event *event, int64_t sent)
 {
     if (event->kind == ES_K_DELIVER) {
+        if (es_lane_asks(lane))
+            settle_delivered(lane, sent);
         if (lane->status == ES_LANE_OFF && lane->woken == INT64_MIN)
             lane->woken = event->time;
         return;

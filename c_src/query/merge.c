@@ -71,6 +71,20 @@ static int check_pair(const struct es_merge_rec *a, const struct es_merge_rec *b
     return 0;
 }
 
+/* Within a range that nothing overflows in: 146 years around zero. */
+static bool is_usual(int64_t time) { return time >= INT64_MIN / 2 && time <= INT64_MAX / 2; }
+
+static int check_times(const struct es_merge *merge, const struct es_merge_rec *rec)
+{
+    int64_t offset = merge->request->offsets && rec->rec > 0 ? merge->request->offsets[rec->rec - 1] : 0;
+    if (!is_usual(rec->first) || !is_usual(rec->last))
+        return es_fail(-EINVAL, "the times of %s are none", rec->query->path);
+    if (!is_usual(offset) || !is_usual(rec->first + offset) || !is_usual(rec->last + offset))
+        return es_fail(-EINVAL, "with an offset of %lld ns the times of %s are none", (long long)offset,
+                       rec->query->path);
+    return 0;
+}
+
 static int check(const struct es_merge *merge)
 {
     int rc = 0;
@@ -82,6 +96,8 @@ static int check(const struct es_merge *merge)
             es_hint("Give all recordings that it was made of, and the new one, at once.");
             rc = es_fail(-EINVAL, "%s is merged already", rec->query->path);
         }
+        if (rc == 0)
+            rc = check_times(merge, rec);
         for (size_t i = 0; rc == 0 && i < k; i++)
             rc = check_pair(&merge->recs[i], rec);
     }
@@ -163,6 +179,7 @@ static void fini(struct es_merge *merge)
         free(rec->addresses);
         free(rec->holes);
         free(rec->seqs.runs);
+        es_merge_free(rec);
     }
     for (size_t i = 0; i < merge->atoms.n; i++)
         free(merge->atoms.list[i].text);
@@ -181,6 +198,17 @@ static void fini(struct es_merge *merge)
 
 /* ---- the steps ----------------------------------------------------------------------------------------------------- */
 
+static int check_clocks(const struct es_merge *merge)
+{
+    for (size_t k = 0; k < merge->n; k++) {
+        const struct es_merge_rec *rec = &merge->recs[k];
+        if (!is_usual(es_clock_map(&rec->fit, rec->first)) || !is_usual(es_clock_map(&rec->fit, rec->last)))
+            return es_fail(-EINVAL, "the clock of %s cannot be put on that of %s", rec->query->path,
+                           merge->recs[0].query->path);
+    }
+    return 0;
+}
+
 /* Pairs that nothing else can be say how the clocks lie; then times tell of more pairs, and these of the clocks. */
 static int find_pairs(struct es_merge *merge)
 {
@@ -193,6 +221,8 @@ static int find_pairs(struct es_merge *merge)
         if (rc == 0)
             rc = es_merge_clocks(merge);
     }
+    if (rc == 0)
+        rc = check_clocks(merge);
     return rc == 0 ? es_merge_exits(merge) : rc;
 }
 

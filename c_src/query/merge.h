@@ -63,6 +63,14 @@ struct es_merge_address {
     bool other; /* of another node than the recording's */
 };
 
+/* Events that have to wait while others of their recording go on, see merge_hold.c. */
+struct es_merge_held {
+    uint64_t *seqs; /* ascending */
+    size_t n, room;
+    struct es_refmap events; /* sequence number to 1: it waits */
+    struct es_refmap pids;   /* to how many events of this process wait */
+};
+
 struct es_merge_rec {
     struct es_query *query;
     struct es_clock_fit fit;
@@ -80,12 +88,14 @@ struct es_merge_rec {
     struct es_merge_hole *holes;
     size_t n_holes;
     struct es_merge_seqs seqs;
+    struct es_refmap strays; /* old to new sequence number, of events that were held */
+    struct es_merge_held held_back;
     uint64_t done;    /* sequence number up to which all was copied */
     size_t block, at; /* where copying is */
     struct es_block *held;
-    int64_t next_time;                                       /* of the event there, as in the result */
-    size_t next_send, next_delivery, end_send, end_delivery; /* places among the crosses */
-    uint64_t damaged, to_paired, to_all;                     /* deliveries to it from other nodes */
+    int64_t next_time; /* of the event there, as in the result */
+    size_t first_send, first_delivery, next_send, next_delivery, end_send, end_delivery; /* places among the crosses */
+    uint64_t damaged, to_paired, to_all; /* deliveries to it from other nodes */
 };
 
 struct es_merge {
@@ -145,6 +155,8 @@ int es_merge_collect(struct es_merge *merge, struct es_merge_rec *rec);
 int es_merge_pair(struct es_merge *merge);   /* with the clocks as they are known so far */
 int es_merge_clocks(struct es_merge *merge); /* from the pairs */
 int es_merge_exits(struct es_merge *merge);  /* deliveries that exits caused; correlations. Once, at the end */
+/* A time so much later; times of hostile files end where numbers do. */
+static inline int64_t es_merge_later(int64_t time, int64_t ns) { return time > INT64_MAX - ns ? INT64_MAX : time + ns; }
 static inline int64_t es_merge_time(const struct es_merge *merge, const struct es_cross *cross)
 {
     return es_clock_map(&merge->recs[cross->rec].fit, cross->time);
@@ -157,6 +169,16 @@ unsigned es_merge_cause(const struct es_merge *merge,
 /* ---- writing ---- */
 int es_merge_copy(struct es_merge *merge);
 int es_merge_facts(struct es_merge *merge);
+/* The cross of an event; NULL: it is none. */
+struct es_cross *es_merge_send(struct es_merge *merge, struct es_merge_rec *rec, uint64_t seq);
+struct es_cross *es_merge_delivery(struct es_merge *merge, struct es_merge_rec *rec, uint64_t seq);
+/* The delivery, where its send is still to come. */
+struct es_cross *es_merge_waits(struct es_merge *merge, struct es_merge_rec *rec, const struct es_event *event);
+bool es_merge_must_hold(const struct es_merge_rec *rec, const struct es_event *event); /* behind one that is held */
+int es_merge_hold(struct es_merge_rec *rec, const struct es_event *event);             /* -E2BIG: too many are */
+/* One that waits no longer; 0 where there is none. */
+int es_merge_release(struct es_merge *merge, struct es_merge_rec **ret_rec, uint64_t *ret_seq);
+void es_merge_free(struct es_merge_rec *rec);
 uint64_t es_merge_seq(const struct es_merge_rec *rec, uint64_t old); /* 0: was not copied */
 int es_merge_tick(const struct es_merge *merge, double done);
 

@@ -226,7 +226,9 @@ static uint64_t count_broken(const struct es_clock_fit *fit, const struct es_clo
     uint64_t broken = 0;
     for (size_t i = 0; i < n; i++) {
         int64_t offset = minus(es_clock_map(fit, bounds[i].at), bounds[i].at);
-        broken += bounds[i].most ? offset - 1 > bounds[i].offset : offset + 1 < bounds[i].offset; /* but for rounding */
+        bool beyond = bounds[i].most ? offset > bounds[i].offset : offset < bounds[i].offset;
+        broken +=
+            beyond && minus(offset, bounds[i].offset) != 1 && minus(offset, bounds[i].offset) != -1; /* rounding */
     }
     return broken;
 }

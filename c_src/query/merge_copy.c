@@ -43,7 +43,10 @@ uint64_t es_merge_seq(const struct es_merge_rec *rec, uint64_t old)
             to = middle;
     }
     const struct es_merge_seq *run = from > 0 ? &rec->seqs.runs[from - 1] : NULL;
-    return run && old - run->old < run->n ? run->new + (old - run->old) : 0;
+    if (run && old - run->old < run->n)
+        return run->new + (old - run->old);
+    const uint64_t *stray = old ? es_refmap_find(&rec->strays, old) : NULL;
+    return stray ? *stray : 0;
 }
 
 /* ---- where each recording is --------------------------------------------------------------------------------------- */
@@ -90,17 +93,40 @@ static int next_block(struct es_merge *merge, struct es_merge_rec *rec)
     return rc;
 }
 
-/* Where the crosses of this recording stand, up to an event. */
-static struct es_cross *cross_at(struct es_crosses *crosses, size_t *at, size_t end, uint64_t seq)
+struct crosses {
+    struct es_crosses *all;
+    size_t first, end, *next;
+};
+
+/* Events come in their order but for those that were held. */
+static struct es_cross *cross_at(const struct crosses *crosses, uint64_t seq)
 {
-    while (*at < end && crosses->list[*at].seq < seq)
-        ++*at;
-    return *at < end && crosses->list[*at].seq == seq ? &crosses->list[*at] : NULL;
+    struct es_cross *list = crosses->all->list;
+    size_t from = crosses->first, to = *crosses->next;
+    if (to > from && list[to - 1].seq >= seq) {
+        while (from < to) {
+            size_t middle = from + (to - from) / 2;
+            if (list[middle].seq < seq)
+                from = middle + 1;
+            else
+                to = middle;
+        }
+        return list[from].seq == seq ? &list[from] : NULL;
+    }
+    while (*crosses->next < crosses->end && list[*crosses->next].seq < seq)
+        ++*crosses->next;
+    return *crosses->next < crosses->end && list[*crosses->next].seq == seq ? &list[*crosses->next] : NULL;
 }
 
-static struct es_cross *delivery_of(struct es_merge *merge, struct es_merge_rec *rec, uint64_t seq)
+struct es_cross *es_merge_delivery(struct es_merge *merge, struct es_merge_rec *rec, uint64_t seq)
 {
-    return cross_at(&merge->deliveries, &rec->next_delivery, rec->end_delivery, seq);
+    return cross_at(&(struct crosses){&merge->deliveries, rec->first_delivery, rec->end_delivery, &rec->next_delivery},
+                    seq);
+}
+
+struct es_cross *es_merge_send(struct es_merge *merge, struct es_merge_rec *rec, uint64_t seq)
+{
+    return cross_at(&(struct crosses){&merge->sends, rec->first_send, rec->end_send, &rec->next_send}, seq);
 }
 
 static int set_head(struct es_merge *merge, struct es_merge_rec *rec)
@@ -111,35 +137,94 @@ static int set_head(struct es_merge *merge, struct es_merge_rec *rec)
     return rc;
 }
 
-/* The event that this one waits for is still to come. */
-static struct es_cross *waits_for(struct es_merge *merge, struct es_merge_rec *rec)
+static int advance(struct es_merge *merge, struct es_merge_rec *rec)
 {
-    const struct es_event *head = head_of(rec);
-    struct es_cross *delivery = head->kind == ES_K_DELIVER ? delivery_of(merge, rec, head->seq) : NULL;
-    if (!delivery || !delivery->pair_seq || merge->recs[delivery->pair_rec].done >= delivery->pair_seq)
-        return NULL;
-    return delivery;
+    rec->done = head_of(rec)->seq;
+    rec->at++;
+    return set_head(merge, rec);
 }
 
-/* The recording with the next event; NULL at the end. Where all wait for each other, what the earliest waits for is not its cause. */
-static struct es_merge_rec *choose(struct es_merge *merge)
+struct es_cross *es_merge_waits(struct es_merge *merge, struct es_merge_rec *rec, const struct es_event *event)
 {
-    struct es_merge_rec *best = NULL, *waiting = NULL;
-    for (size_t k = 0; k < merge->n; k++) {
-        struct es_merge_rec *rec = &merge->recs[k];
-        if (!rec->held)
-            continue;
-        struct es_merge_rec **first = waits_for(merge, rec) ? &waiting : &best;
-        if (!*first || rec->next_time < (*first)->next_time)
-            *first = rec;
+    struct es_cross *delivery = event->kind == ES_K_DELIVER ? es_merge_delivery(merge, rec, event->seq) : NULL;
+    if (!delivery || !delivery->pair_seq)
+        return NULL;
+    const struct es_merge_rec *from = &merge->recs[delivery->pair_rec];
+    bool held = from->held_back.n > 0 && es_merge_seq(from, delivery->pair_seq) == 0;
+    return from->done < delivery->pair_seq || held ? delivery : NULL;
+}
+
+/* Heads that are behind one that is held are held too. */
+static int pass_held(struct es_merge *merge, struct es_merge_rec *rec)
+{
+    int rc = 0;
+    while (rc == 0 && rec->held && es_merge_must_hold(rec, head_of(rec))) {
+        rc = es_merge_hold(rec, head_of(rec));
+        rc = rc == 0 ? advance(merge, rec) : rc;
     }
-    if (best || !waiting)
-        return best;
-    struct es_cross *torn = waits_for(merge, waiting);
+    return rc == -E2BIG ? 0 : rc; /* then it comes before what it should come behind: that is given up */
+}
+
+/* What the earliest of those that wait for each other waits for is not its cause. */
+static void tear(struct es_merge *merge, struct es_merge_rec *rec, const struct es_event *event)
+{
+    struct es_cross *torn = es_merge_waits(merge, rec, event);
+    if (!torn)
+        return;
     torn->pair_seq = 0;
     torn->flags = (uint8_t)((torn->flags & ~ES_X_EXIT) | ES_X_DOUBTFUL);
     merge->torn++;
-    return waiting;
+}
+
+static int tear_held(struct es_merge *merge)
+{
+    for (size_t k = 0; k < merge->n; k++)
+        for (size_t i = 0; i < merge->recs[k].held_back.n; i++) {
+            const struct es_event *event;
+            int rc = es_query_stored(merge->recs[k].query, merge->recs[k].held_back.seqs[i], &event);
+            if (rc < 0)
+                return es_fail(rc, "an event that waits cannot be read");
+            if (es_merge_waits(merge, &merge->recs[k], event)) {
+                tear(merge, &merge->recs[k], event);
+                return 1;
+            }
+        }
+    return 0;
+}
+
+/* The recording with the next event, and that event's number where it was held. 0 at the end. */
+static int choose(struct es_merge *merge, struct es_merge_rec **ret_rec, uint64_t *ret_held)
+{
+    for (;;) {
+        struct es_merge_rec *best = NULL, *waiting = NULL;
+        int rc = es_merge_release(merge, ret_rec, ret_held);
+        if (rc < 0 || *ret_held)
+            return rc < 0 ? rc : 1;
+        for (size_t k = 0; k < merge->n; k++) {
+            struct es_merge_rec *rec = &merge->recs[k];
+            if ((rc = pass_held(merge, rec)) < 0)
+                return rc;
+            if (!rec->held)
+                continue;
+            struct es_merge_rec **first = es_merge_waits(merge, rec, head_of(rec)) ? &waiting : &best;
+            if (!*first || rec->next_time < (*first)->next_time)
+                *first = rec;
+        }
+        *ret_rec = best;
+        if (best)
+            return 1;
+        if (!waiting) {
+            rc = tear_held(merge);
+            if (rc <= 0)
+                return rc;
+            continue;
+        }
+        rc = es_merge_hold(waiting, head_of(waiting));
+        if (rc == -E2BIG)
+            tear(merge, waiting, head_of(waiting));
+        else if (rc < 0 || (rc = advance(merge, waiting)) < 0)
+            return rc;
+    }
 }
 
 /* ---- one event ----------------------------------------------------------------------------------------------------- */
@@ -206,9 +291,8 @@ static void set_time(struct es_merge *merge, const struct es_merge_rec *rec, str
 
 static int make_event(struct es_merge *merge, struct es_merge_rec *rec, struct es_event *event)
 {
-    struct es_cross *delivery = event->kind == ES_K_DELIVER ? delivery_of(merge, rec, event->seq) : NULL;
-    struct es_cross *send =
-        event->kind == ES_K_SEND ? cross_at(&merge->sends, &rec->next_send, rec->end_send, event->seq) : NULL;
+    struct es_cross *delivery = event->kind == ES_K_DELIVER ? es_merge_delivery(merge, rec, event->seq) : NULL;
+    struct es_cross *send = event->kind == ES_K_SEND ? es_merge_send(merge, rec, event->seq) : NULL;
     const struct es_merge_address *address = send && send->pair_seq ? es_merge_address(merge, rec, event->peer) : NULL;
     es_ref receiver = address && address->is_alias ? merge->deliveries.list[send->partner].who : ES_REF_NONE;
     const uint64_t *corr = es_refmap_find(&rec->corrs, event->corr);
@@ -275,9 +359,25 @@ static int copy_event(struct es_merge *merge, struct es_merge_rec *rec)
         rc = put_event(merge, &event);
     if (rc == 0)
         rc = note_seq(&rec->seqs, old, event.seq);
-    rec->done = old;
-    rec->at++;
-    return rc == 0 ? set_head(merge, rec) : rc;
+    return rc == 0 ? advance(merge, rec) : rc;
+}
+
+static int copy_held(struct es_merge *merge, struct es_merge_rec *rec, uint64_t seq)
+{
+    const struct es_event *stored;
+    int rc = es_query_stored(rec->query, seq, &stored);
+    if (rc < 0)
+        return es_fail(rc, "an event that waits cannot be read");
+    struct es_event event = *stored;
+    rc = make_event(merge, rec, &event);
+    if (rc == 0)
+        rc = put_event(merge, &event);
+    uint64_t *stray = rc == 0 ? es_refmap_place(&rec->strays, seq) : NULL;
+    if (rc == 0 && !stray)
+        return es_fail(-ENOMEM, "no memory for the order of the events");
+    if (stray)
+        *stray = event.seq;
+    return rc;
 }
 
 static void find_ends(struct es_merge *merge)
@@ -285,11 +385,11 @@ static void find_ends(struct es_merge *merge)
     size_t send = 0, delivery = 0;
     for (size_t k = 0; k < merge->n; k++) {
         struct es_merge_rec *rec = &merge->recs[k];
-        rec->next_send = send;
+        rec->first_send = rec->next_send = send;
         while (send < merge->sends.n && merge->sends.list[send].rec == k)
             send++;
         rec->end_send = send;
-        rec->next_delivery = delivery;
+        rec->first_delivery = rec->next_delivery = delivery;
         while (delivery < merge->deliveries.n && merge->deliveries.list[delivery].rec == k)
             delivery++;
         rec->end_delivery = delivery;
@@ -299,14 +399,18 @@ static void find_ends(struct es_merge *merge)
 int es_merge_copy(struct es_merge *merge)
 {
     struct es_merge_rec *rec;
+    uint64_t held;
     int rc = 0;
     es_world_init(&merge->world,
                   &(struct es_world_text){.atom = es_merge_text, .context = merge, .node_of = es_merge_node_of});
     find_ends(merge);
     for (size_t k = 0; rc == 0 && k < merge->n; k++)
         rc = set_head(merge, &merge->recs[k]);
-    for (uint64_t n = 0; rc == 0 && (rec = choose(merge)); n++) {
-        rc = copy_event(merge, rec);
+    for (uint64_t n = 0; rc == 0; n++) {
+        rc = choose(merge, &rec, &held);
+        if (rc <= 0)
+            break;
+        rc = held ? copy_held(merge, rec, held) : copy_event(merge, rec);
         if (rc == 0 && n % 4096 == 0)
             rc = es_merge_tick(merge, 0.3 + 0.7 * (double)n / (double)(merge->all ? merge->all : 1));
     }

@@ -36,7 +36,8 @@ static int take_exit(struct es_merge *merge, struct es_cross *delivery)
     int64_t exited = es_clock_map(&rec->fit, exit->time);
     int rc = es_content_read(merge, rec, exit, &reason);
     int64_t slack = es_merge_slack(merge, delivery, rec->rec);
-    if (rc < 0 || reason.hash == 0 || reason.hash != delivery->head || exited > es_merge_time(merge, delivery) + slack)
+    if (rc < 0 || reason.hash == 0 || reason.hash != delivery->head ||
+        exited > es_merge_later(es_merge_time(merge, delivery), slack))
         return rc;
     delivery->flags |= ES_X_EXIT;
     delivery->pair_seq = seq;

@@ -392,7 +392,7 @@ static int answer(struct es_graph *g, uint32_t first, uint32_t last, struct es_o
     bool nobody = g->who[first - 1] == ES_WHO_NOBODY;
     if (nobody || g->who[last - 1] == ES_WHO_NOBODY)
         return es_fail(-EINVAL, "event %llu is nothing that a process did: it has no place in their order",
-                       (unsigned long long)(g->first - 1 + (nobody ? first : last)));
+                       (unsigned long long)g->first - 1 + (nobody ? first : last));
     ret->unknown = count_strange(g, first, last);
     struct search *s = take_search(g);
     int rc = s ? decide(s, first, last, ret) : es_fail(-ENOMEM, "no memory to compare events");

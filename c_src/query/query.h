@@ -348,6 +348,7 @@ struct es_state {
     uint64_t lost;                  /* DOUBTFUL: calls and returns that were lost since; 0: the budget's doing */
     struct es_version_info version; /* in force */
     uint64_t shown;                 /* number of the version that the bytes are of; 0: none was captured */
+    uint64_t shown_seq;             /* its event */
     int64_t exited;                 /* INT64_MAX: it lived then */
     struct es_version_cause cause;
     uint8_t *bytes; /* owned */
@@ -356,12 +357,12 @@ struct es_state {
 /* The state of a process at a time. -ENOENT: it did not live yet; -ENODATA: no state is known of it then; both with
  * causes that say why, as far as the recording knows. After its exit: its last one. */
 int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_state *ret_state);
-/* The same right after event `seq`, of which `at` is the time. */
+/* The same right after event `seq`, quick: what counts versions (`number`, `of`, `shown`) is 0 until es_query_state_number() was asked for
+ * it. -ENODATA without a cause where none is known: es_query_state() says why. */
 int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state);
-/* How many versions there are; quick, as no event is read. */
-int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n);
-/* Version `number` of a process, from 1. -ENOENT. */
-int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info);
+int es_query_state_number(struct es_query *query, struct es_state *state);
+/* The version before event `seq`; -ENOENT without a cause where there is none. */
+int es_query_version_before(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_info *ret_info);
 void es_state_fini(struct es_state *state);
 
 /* Which of several processes (of one name, over time) is meant by a time: that which lived then, else the last one

@@ -227,6 +227,18 @@ static int begin_call(struct es_spans *spans, const struct es_event *call, const
                          &a->path);
 }
 
+/* When a delivered message was sent, INT64_MIN: not known. Mostly that is in the block that is walked. */
+static int64_t sent_at(struct es_spans *spans, const struct es_event *delivery)
+{
+    const struct es_event *send = NULL;
+    if (delivery->cause >= spans->first && delivery->cause - spans->first < spans->block->n)
+        return spans->block->events[delivery->cause - spans->first].time;
+    if (delivery->cause && es_query_stored(spans->query, delivery->cause, &send) == 0)
+        return send->time;
+    es_error_clear();
+    return INT64_MIN;
+}
+
 static int take_event(struct es_spans *spans, const struct es_event *event)
 {
     struct es_lane *lane = NULL;
@@ -234,7 +246,7 @@ static int take_event(struct es_spans *spans, const struct es_event *event)
     int rc = find_lane(spans, event->pid, &lane);
     if (rc < 0)
         return rc;
-    es_lane_event(lane, event);
+    es_lane_event(lane, event, event->kind == ES_K_DELIVER && es_lane_asks(lane) ? sent_at(spans, event) : INT64_MIN);
     spans->now = event;
     spans->end_time = event->time;
     switch (event->kind) {
@@ -283,7 +295,8 @@ static int enter_block(struct es_spans *spans)
             spans->next = blocks[i].last_seq + 1;
             continue;
         }
-        int rc = es_block_get_fields(recording, i, ES_F_FUN, &spans->block);
+        unsigned fields = spans->scheduling ? ES_F_FUN | ES_F_CAUSE : ES_F_FUN;
+        int rc = es_block_get_fields(recording, i, fields, &spans->block);
         if (rc == 0) {
             spans->first = blocks[i].first_seq;
             spans->next = spans->next < spans->first ? spans->first : spans->next;

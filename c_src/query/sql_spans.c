@@ -8,14 +8,24 @@
 #include "query/sql.h"
 #include "query/sql_places.h"
 
+/* The time behind which no span can begin that is asked for. */
+static int64_t until_of(struct es_sql_scan *scan)
+{
+    const struct es_sql_ask *ask = &scan->ask;
+    const struct es_event *last = NULL;
+    int64_t time = ask->time_to;
+    if (es_query_stored(scan->sql->query, ask->seq_to, &last) == 0)
+        time = last->time < time ? last->time : time;
+    else
+        es_error_clear();
+    return time < INT64_MAX ? time + 1 : INT64_MAX;
+}
+
 static int open_spans(struct es_sql_scan *scan)
 {
     const struct es_sql_ask *ask = &scan->ask;
-    struct es_filter filter = {.pids = ask->pids,
-                               .n_pids = ask->n_pids,
-                               .module = ask->module,
-                               .since = INT64_MIN,
-                               .until = ask->time_to < INT64_MAX ? ask->time_to + 1 : INT64_MAX};
+    struct es_filter filter = {
+        .pids = ask->pids, .n_pids = ask->n_pids, .module = ask->module, .since = INT64_MIN, .until = until_of(scan)};
     struct es_spans *spans = NULL;
     int rc = es_spans_open(scan->sql->query, &filter, &spans);
     scan->state = spans;

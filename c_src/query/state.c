@@ -117,12 +117,13 @@ static int copy_bytes(struct es_query *query, const struct es_version_info *info
     return 0;
 }
 
-/* `state` has pid, time, number and version; `shown` is the version that was captured, NULL: none was. */
+/* `state` has pid, time and version; `shown` is the version that was captured, NULL: none was. */
 static int fill(struct es_query *query, const struct es_version_info *shown, struct es_state *state)
 {
     const struct es_process *process = es_query_process(query, state->pid);
     state->since = state->version.time;
     state->exited = process && process->exited <= state->at ? process->exited : INT64_MAX;
+    state->shown_seq = shown ? shown->seq : 0;
     judge(query, state);
     int rc = shown ? copy_bytes(query, shown, state) : 0;
     if (rc == 0)
@@ -154,13 +155,43 @@ int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_sta
 
 /* ---- after an event ------------------------------------------------------------------------------------------------ */
 
-/* The last version at or before an event. */
-static size_t version_after(const struct es_version_place *list, size_t n, uint64_t seq)
+/* The last version at or before an event; seq 0: there is none. */
+static int last_version(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_info *ret_info)
+{
+    struct es_state_at at;
+    *ret_info = (struct es_version_info){.seq = 0};
+    int rc = es_recording_change_last(query->recording, pid, (struct es_seq_range){1, seq}, &at);
+    return rc == 0 ? es_query_version_info(query, at.seq, ret_info) : rc == -ENOENT ? 0 : rc;
+}
+
+int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
+{
+    struct es_version_info shown = {0};
+    int rc = es_query_version_info(query, seq, &shown);
+    struct es_state state = {.pid = pid, .at = shown.time};
+    if (rc == 0)
+        rc = last_version(query, pid, seq, &shown);
+    if (rc < 0)
+        return rc;
+    if (shown.seq == 0)
+        return -ENODATA;
+    state.version = shown;
+    while (rc == 0 && shown.seq && (shown.flags & ES_E_STATE_MISSED))
+        rc = last_version(query, pid, shown.seq - 1, &shown);
+    if (rc == 0)
+        rc = fill(query, shown.seq ? &shown : NULL, &state);
+    if (rc == 0)
+        *ret_state = state;
+    return rc;
+}
+
+/* How many versions were made up to an event. */
+static size_t count_until(const uint64_t *list, size_t n, uint64_t seq)
 {
     size_t low = 0, high = n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (list[middle].seq <= seq)
+        if (list[middle] <= seq)
             low = middle + 1;
         else
             high = middle;
@@ -168,50 +199,23 @@ static size_t version_after(const struct es_version_place *list, size_t n, uint6
     return low;
 }
 
-int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
+int es_query_state_number(struct es_query *query, struct es_state *state)
 {
-    const struct es_version_place *list = NULL;
-    struct es_version_info shown = {0};
+    const uint64_t *list = NULL;
     size_t n = 0;
-    int rc = es_query_version_info(query, seq, &shown);
-    struct es_state state = {.pid = pid, .at = shown.time};
-    if (rc == 0)
-        rc = es_query_version_places(query, pid, &list, &n);
+    int rc = es_query_version_places(query, state->pid, &list, &n);
     if (rc < 0)
         return rc;
-    state.of = n;
-    state.number = state.shown = version_after(list, n, seq);
-    if (state.number == 0)
-        return es_state_unknown(query, pid, state.at);
-    while (state.shown > 0 && (list[state.shown - 1].flags & ES_E_STATE_MISSED))
-        state.shown--;
-    uint64_t captured = state.shown ? list[state.shown - 1].seq : 0;
-    rc = es_query_version_info(query, list[state.number - 1].seq, &state.version);
-    if (rc == 0 && captured)
-        rc = es_query_version_info(query, captured, &shown);
-    if (rc == 0)
-        rc = fill(query, captured ? &shown : NULL, &state);
-    if (rc == 0)
-        *ret_state = state;
-    return rc;
+    state->of = n;
+    state->number = count_until(list, n, state->version.seq);
+    state->shown = state->shown_seq ? count_until(list, n, state->shown_seq) : 0;
+    return 0;
 }
 
-int es_query_state_count(struct es_query *query, es_ref pid, size_t *ret_n)
+int es_query_version_before(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_info *ret_info)
 {
-    const struct es_version_place *list = NULL;
-    return es_query_version_places(query, pid, &list, ret_n);
-}
-
-int es_query_state_version(struct es_query *query, es_ref pid, uint64_t number, struct es_version_info *ret_info)
-{
-    const struct es_version_place *list = NULL;
-    size_t n = 0;
-    int rc = es_query_version_places(query, pid, &list, &n);
-    if (rc < 0)
-        return rc;
-    if (number == 0 || number > n)
-        return es_fail(-ENOENT, "there is no version %llu", (unsigned long long)number);
-    return es_query_version_info(query, list[number - 1].seq, ret_info);
+    int rc = seq > 1 ? last_version(query, pid, seq - 1, ret_info) : -ENOENT;
+    return rc == 0 && ret_info->seq == 0 ? -ENOENT : rc;
 }
 
 void es_state_fini(struct es_state *state)

@@ -65,7 +65,7 @@ static void say_why_never(struct es_query *query, es_ref pid, struct es_text *ou
 
 int es_state_unknown(struct es_query *query, es_ref pid, int64_t at)
 {
-    const struct es_version_place *list = NULL;
+    const uint64_t *list = NULL;
     struct es_version_info first;
     const struct es_process *process = es_query_process(query, pid);
     size_t n = 0;
@@ -77,7 +77,7 @@ int es_state_unknown(struct es_query *query, es_ref pid, int64_t at)
         rc = -ENOENT;
         es_text_puts(&why, "it did not live yet: it was spawned at ");
         add_time(query, process->spawned, &why);
-    } else if (n > 0 && es_query_version_info(query, list[0].seq, &first) == 0) {
+    } else if (n > 0 && es_query_version_info(query, list[0], &first) == 0) {
         es_text_puts(&why, "the first version that was recorded is of ");
         add_time(query, first.time, &why);
     } else {

@@ -91,7 +91,7 @@ int es_query_versions(struct es_query *query, es_ref pid, const struct es_versio
 
 struct es_changed {
     es_ref pid;
-    struct es_version_place *list;
+    uint64_t *list;
     size_t n, room;
 };
 
@@ -102,17 +102,17 @@ void es_changed_free(struct es_changed *changed)
     free(changed);
 }
 
-static bool add_place(struct es_changed *changed, const struct es_state_at *at)
+static bool add_place(struct es_changed *changed, uint64_t seq)
 {
     if (changed->n == changed->room) {
         size_t room = changed->room ? changed->room * 2 : 64;
-        struct es_version_place *list = realloc(changed->list, room * sizeof *list);
+        uint64_t *list = realloc(changed->list, room * sizeof *list);
         if (!list)
             return false;
         changed->list = list;
         changed->room = room;
     }
-    changed->list[changed->n++] = (struct es_version_place){at->seq, at->flags};
+    changed->list[changed->n++] = seq;
     return true;
 }
 
@@ -121,15 +121,15 @@ static int read_places(struct es_query *query, es_ref pid, struct es_changed *ch
     struct es_seq_range range = {1, UINT64_MAX};
     struct es_state_at at;
     int rc;
-    while ((rc = es_recording_state_next(query->recording, pid, range, &at)) == 0) {
-        if (!(at.flags & ES_E_STATE_SAME) && !add_place(changed, &at))
+    while ((rc = es_recording_change_first(query->recording, pid, range, &at)) == 0) {
+        if (!add_place(changed, at.seq))
             return -ENOMEM;
         range.from = at.seq + 1;
     }
     return rc == -ENOENT ? 0 : rc;
 }
 
-int es_query_version_places(struct es_query *query, es_ref pid, const struct es_version_place **ret_list, size_t *ret_n)
+int es_query_version_places(struct es_query *query, es_ref pid, const uint64_t **ret_list, size_t *ret_n)
 {
     struct es_changed *changed = NULL;
     for (size_t i = 0; i < ES_CHANGED_KEPT && !changed; i++)

@@ -28,6 +28,25 @@ bool es_query_block_around(struct es_query *query, uint64_t seq, uint64_t *ret_f
     return true;
 }
 
+/* In the block that is at hand. False where it is not there, or nothing is known. */
+static bool walk_here(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq)
+{
+    const struct es_event *event;
+    uint64_t first, last, seq = walk->seq;
+    if (!es_query_block_around(query, seq, &first, &last))
+        return false;
+    while (walk->back ? seq-- > first : seq++ < last) {
+        if (es_query_stored(query, seq, &event) < 0)
+            return false;
+        if ((walk->pid == ES_REF_NONE || event->pid == walk->pid) &&
+            (walk->kinds == 0 || (walk->kinds >> event->kind & 1))) {
+            *ret_seq = seq;
+            return true;
+        }
+    }
+    return false;
+}
+
 int es_query_walk(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq)
 {
     struct es_filter filter = {.pids = &walk->pid,
@@ -43,7 +62,7 @@ int es_query_walk(struct es_query *query, const struct es_walk *walk, uint64_t *
     struct es_cursor *cursor;
     const struct es_event *event;
     *ret_seq = 0;
-    if (walk->back && walk->seq <= 1)
+    if ((walk->back && walk->seq <= 1) || walk_here(query, walk, ret_seq))
         return 0;
     int rc = es_cursor_open(query, &filter, &cursor);
     if (rc < 0)
@@ -57,17 +76,13 @@ int es_query_walk(struct es_query *query, const struct es_walk *walk, uint64_t *
 
 int es_query_walk_state(struct es_query *query, const struct es_walk *walk, uint64_t *ret_seq)
 {
-    struct es_state_at at = {.seq = walk->seq};
-    int rc = 0;
+    struct es_state_at at;
     *ret_seq = 0;
-    do {
-        if (walk->back && at.seq <= 1)
-            return 0;
-        rc = walk->back
-                 ? es_recording_state_find(query->recording, walk->pid, (struct es_seq_range){1, at.seq - 1}, &at)
-                 : es_recording_state_next(query->recording, walk->pid, (struct es_seq_range){at.seq + 1, UINT64_MAX},
-                                           &at);
-    } while (rc == 0 && (at.flags & ES_E_STATE_SAME));
+    if (walk->back && walk->seq <= 1)
+        return 0;
+    struct es_seq_range before = {1, walk->seq - 1}, behind = {walk->seq + 1, UINT64_MAX};
+    int rc = walk->back ? es_recording_change_last(query->recording, walk->pid, before, &at)
+                        : es_recording_change_first(query->recording, walk->pid, behind, &at);
     if (rc == 0)
         *ret_seq = at.seq;
     return rc == -ENOENT ? 0 : rc;

@@ -9,7 +9,7 @@
 #include "store/keyframe.h"
 
 #define KEPT 2
-#define BACK 2048u /* events before a moment that one walking backwards is given a keyframe at */
+#define BACK 8192u /* events before a moment that one walking backwards is given a keyframe at */
 
 struct es_worlds {
     struct kept {

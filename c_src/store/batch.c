@@ -198,7 +198,8 @@ static int add_payload(struct es_batch *batch, const struct es_event *event, str
     row->payload_len = event->payload_len;
     if (event->kind == ES_K_STATE) {
         row->payload = batch->chains.n;
-        return es_chains_add(&batch->chains, (struct es_version_place){batch->n, row->pid, batch->funs[row->fun].module},
+        return es_chains_add(&batch->chains,
+                             (struct es_version_place){batch->n, row->pid, batch->funs[row->fun].module},
                              (struct es_span){event->payload, event->payload_len}, &batch->payload);
     }
     row->payload = (uint32_t)batch->payload.len;

@@ -100,10 +100,15 @@ int es_chains_read(struct es_chains *c, const struct es_buf *payload, uint32_t v
 }
 
 /* Without memory for it, it is put together when it is needed. */
-static void keep(struct es_chains *c, const struct es_version *v, struct es_span bytes)
+static void keep(struct es_chains *c, const struct es_version *v, struct es_span bytes, const struct es_patch *patch)
 {
     size_t place = v->pid % ES_KNOWN_VERSIONS;
     struct es_buf *kept = &c->known[place].bytes;
+    if (patch->in_place && c->known[place].version == v->before) {
+        es_patch_apply((struct es_span){patch->bytes, patch->len}, kept->bytes, v->full);
+        c->known[place].version = c->n;
+        return;
+    }
     c->known[place].version = ES_NO_VERSION;
     if (bytes.len > KNOWN_MAX)
         return;
@@ -142,7 +147,7 @@ static int try_patch(struct es_chains *c, struct es_version *v, struct es_span b
     v->patched = patched;
     v->spliced = spliced;
     v->patches = (uint16_t)(before->patches + 1);
-    keep(c, v, bytes);
+    keep(c, v, bytes, &patch);
     return 0;
 }
 

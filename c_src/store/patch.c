@@ -17,7 +17,8 @@
 #define FAR_PART 2u            /* … of the looks that are left */
 #define SURE 64u               /* a patch in place of so many bytes and a part of the length is good enough */
 #define SURE_PART 128u
-#define JOIN 4u /* pieces with fewer equal bytes between them are one */
+#define CHUNK 256u /* bytes that are compared at once, where the same is expected */
+#define JOIN 4u    /* pieces with fewer equal bytes between them are one */
 
 void es_patcher_fini(struct es_patcher *patcher)
 {
@@ -42,6 +43,8 @@ static uint32_t load32(const uint8_t *at)
 static size_t same_ahead(const uint8_t *a, const uint8_t *b, size_t most)
 {
     size_t i = 0;
+    while (i + CHUNK <= most && memcmp(a + i, b + i, CHUNK) == 0)
+        i += CHUNK;
     while (i + 32 <= most &&
            ((load64(a + i) ^ load64(b + i)) | (load64(a + i + 8) ^ load64(b + i + 8)) |
             (load64(a + i + 16) ^ load64(b + i + 16)) | (load64(a + i + 24) ^ load64(b + i + 24))) == 0)

@@ -53,7 +53,8 @@ struct es_block_lanes {
     uint32_t *starts; /* request.n + 1: where the events of each process begin in the arrays that follow */
     uint16_t *places; /* in the block: sequence number - first_seq, ascending */
     uint8_t *kinds;
-    void *times; /* since the block's first_time, ascending (unless the file lies): uint64_t where `wide`, else uint32_t */
+    void *
+        times; /* since the block's first_time, ascending (unless the file lies): uint64_t where `wide`, else uint32_t */
     bool wide;
 };
 int es_recording_block_lanes(struct es_recording *recording, size_t block, const struct es_lanes_request *request,
@@ -90,9 +91,11 @@ struct es_seq_range {
  * then. Blocks without states of that process cost a look into memory once their lists of processes were read. */
 int es_recording_state_find(struct es_recording *recording, es_ref pid, struct es_seq_range range,
                             struct es_state_at *ret_state);
-/* The first one in it, otherwise the same. */
-int es_recording_state_next(struct es_recording *recording, es_ref pid, struct es_seq_range range,
-                            struct es_state_at *ret_state);
+/* The same of events that changed the state: those that left it as it was are passed over. The last one, the first one. */
+int es_recording_change_last(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                             struct es_state_at *ret_state);
+int es_recording_change_first(struct es_recording *recording, es_ref pid, struct es_seq_range range,
+                              struct es_state_at *ret_state);
 /* Appends the bytes of the version that the state event `seq` made; where it says "as before", of the one before. -ENODATA: they were not
  * captured (or are in what was dropped); -ENOENT: no such event; -EINVAL: it is no state; -EBADMSG: damaged. */
 int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct es_buf *bytes);

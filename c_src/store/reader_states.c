@@ -205,78 +205,78 @@ static void tell_row(const struct versions *v, const struct es_state_row *row, s
     at->hash = row->hash;
 }
 
+/* What is looked for: state events of a process, but for those with one of these flags. */
+struct wanted {
+    es_ref pid;
+    struct es_seq_range range;
+    unsigned skip;
+    bool first; /* else the last */
+};
+
 /* 1 where it is in this block, 0 where it is not. */
-static int find_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_seq_range range,
+static int find_in(struct es_recording *rec, const struct es_block_info *info, const struct wanted *w,
                    struct es_state_at *at)
 {
     struct versions v;
-    const struct es_state_owner *owner;
-    int r = rows_in(rec, info, pid, &v, &owner);
-    uint32_t n = r == 1 ? rows_until(&v, owner, range.to) : 0;
-    if (n == 0)
-        return r < 0 ? r : 0;
-    tell_row(&v, &v.block->states.rows[owner->first + n - 1], at);
-    return at->seq >= range.from;
+    const struct es_state_owner *owner = NULL;
+    int r = rows_in(rec, info, w->pid, &v, &owner);
+    if (r != 1)
+        return r;
+    const struct es_state_row *rows = v.block->states.rows + owner->first;
+    uint32_t from = w->range.from > 0 ? rows_until(&v, owner, w->range.from - 1) : 0;
+    uint32_t to = rows_until(&v, owner, w->range.to);
+    while (from < to && (rows[w->first ? from : to - 1].flags & w->skip)) {
+        from += w->first;
+        to -= !w->first;
+    }
+    if (from >= to)
+        return 0;
+    tell_row(&v, &rows[w->first ? from : to - 1], at);
+    return 1;
 }
 
-/* The same of the first one. */
-static int next_in(struct es_recording *rec, const struct es_block_info *info, es_ref pid, struct es_seq_range range,
-                   struct es_state_at *at)
+/* Over the blocks, from one end of the range to the other. */
+static int find(struct es_recording *rec, const struct wanted *w, struct es_state_at *ret_state)
 {
-    struct versions v;
-    const struct es_state_owner *owner;
-    int r = rows_in(rec, info, pid, &v, &owner);
-    uint32_t n = r == 1 && range.from > 0 ? rows_until(&v, owner, range.from - 1) : 0;
-    if (r != 1 || n == owner->n)
-        return r < 0 ? r : 0;
-    tell_row(&v, &v.block->states.rows[owner->first + n], at);
-    return at->seq <= range.to;
+    const struct es_block_info *blocks;
+    size_t n = es_recording_blocks(rec, &blocks);
+    size_t i = es_reader_block_before(rec, w->first ? w->range.from : w->range.to);
+    struct es_state_at at = {0};
+    for (i = i == n ? (w->first ? 0 : n) : i; i < n; i = w->first ? i + 1 : i - 1) { /* below 0 is beyond n */
+        if (w->first ? blocks[i].first_seq > w->range.to : blocks[i].last_seq < w->range.from)
+            break;
+        at.block = i;
+        int r = blocks[i].kinds[ES_K_STATE] ? find_in(rec, &blocks[i], w, &at) : 0;
+        if (r == 1) {
+            *ret_state = at;
+            return 0;
+        }
+        if (r < 0 && r != -EBADMSG && r != -ENOENT)
+            return r;
+        if (r < 0)
+            es_error_clear();
+        at.unread += r < 0;
+    }
+    *ret_state = (struct es_state_at){.unread = at.unread};
+    return -ENOENT;
 }
 
 int es_recording_state_find(struct es_recording *rec, es_ref pid, struct es_seq_range range,
                             struct es_state_at *ret_state)
 {
-    const struct es_block_info *blocks;
-    size_t n = es_recording_blocks(rec, &blocks), i = es_reader_block_before(rec, range.to);
-    struct es_state_at at = {0};
-    for (i = i == n ? 0 : i + 1; i > 0 && blocks[i - 1].last_seq >= range.from; i--) {
-        at.block = i - 1;
-        int r = blocks[i - 1].kinds[ES_K_STATE] ? find_in(rec, &blocks[i - 1], pid, range, &at) : 0;
-        if (r == 1) {
-            *ret_state = at;
-            return 0;
-        }
-        if (r < 0 && r != -EBADMSG && r != -ENOENT)
-            return r;
-        if (r < 0)
-            es_error_clear();
-        at.unread += r < 0;
-    }
-    *ret_state = (struct es_state_at){.unread = at.unread};
-    return -ENOENT;
+    return find(rec, &(struct wanted){.pid = pid, .range = range}, ret_state);
 }
 
-int es_recording_state_next(struct es_recording *rec, es_ref pid, struct es_seq_range range,
-                            struct es_state_at *ret_state)
+int es_recording_change_last(struct es_recording *rec, es_ref pid, struct es_seq_range range,
+                             struct es_state_at *ret_state)
 {
-    const struct es_block_info *blocks;
-    size_t n = es_recording_blocks(rec, &blocks), i = es_reader_block_before(rec, range.from);
-    struct es_state_at at = {0};
-    for (i = i == n ? 0 : i; i < n && blocks[i].first_seq <= range.to; i++) {
-        at.block = i;
-        int r = blocks[i].kinds[ES_K_STATE] ? next_in(rec, &blocks[i], pid, range, &at) : 0;
-        if (r == 1) {
-            *ret_state = at;
-            return 0;
-        }
-        if (r < 0 && r != -EBADMSG && r != -ENOENT)
-            return r;
-        if (r < 0)
-            es_error_clear();
-        at.unread += r < 0;
-    }
-    *ret_state = (struct es_state_at){.unread = at.unread};
-    return -ENOENT;
+    return find(rec, &(struct wanted){.pid = pid, .range = range, .skip = ES_E_STATE_SAME}, ret_state);
+}
+
+int es_recording_change_first(struct es_recording *rec, es_ref pid, struct es_seq_range range,
+                              struct es_state_at *ret_state)
+{
+    return find(rec, &(struct wanted){.pid = pid, .range = range, .skip = ES_E_STATE_SAME, .first = true}, ret_state);
 }
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------- */

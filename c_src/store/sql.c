@@ -148,7 +148,7 @@ static int check_table(sqlite3_stmt *statement, const struct es_sql_table *table
     if (rc == SQLITE_ROW) {
         const char *type = (const char *)sqlite3_column_text(statement, 0);
         const char *sql = (const char *)sqlite3_column_text(statement, 1);
-        if (!type || !sql || strcmp(type, table->type) || strcmp(sql, table->sql))
+        if (!type || !sql || strcmp(type, table->type) != 0 || strcmp(sql, table->sql) != 0)
             r = es_fail(-EBADMSG, "table %s is not as a recording's should be", table->name);
     } else if (rc == SQLITE_DONE) {
         r = es_fail(-EBADMSG, "table %s is missing", table->name);

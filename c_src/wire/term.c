@@ -311,6 +311,27 @@ static uint64_t terms_inside(const struct es_token *token)
     }
 }
 
+/* Bytes of a term that has none inside, where its first bytes say so; 0: to be read as a token. Most terms are such. */
+static size_t leaf_size(const struct es_reader *r)
+{
+    const uint8_t *at = r->at;
+    size_t left = es_reader_left(r), size = 0;
+    if (left < 5)
+        return 0;
+    switch (at[0]) {
+    case ES_T_SMALL_INT: size = 2; break;
+    case ES_T_INT:
+    case ES_T_ATOM_REF4: size = 5; break;
+    case ES_T_ATOM_REF8: size = 9; break;
+    case ES_T_NIL: size = 1; break;
+    case ES_T_SMALL_ATOM_UTF8: size = 2 + (size_t)at[1]; break;
+    case ES_T_STRING: size = 3 + ((size_t)at[1] << 8 | at[2]); break;
+    case ES_T_BINARY: size = 5 + ((size_t)at[1] << 24 | (size_t)at[2] << 16 | (size_t)at[3] << 8 | at[4]); break;
+    default: return 0;
+    }
+    return size <= left ? size : 0;
+}
+
 #define TUPLE_BIT (UINT64_C(1) << 63) /* a count of what remains in a tuple, which a cut may end early */
 
 int es_term_skip(struct es_reader *r)
@@ -319,6 +340,15 @@ int es_term_skip(struct es_reader *r)
     size_t depth = 0;
     do {
         struct es_token token;
+        size_t leaf = leaf_size(r);
+        if (leaf > 0) {
+            r->at += leaf;
+            if (depth > 0)
+                remaining[depth - 1]--;
+            while (depth > 0 && (remaining[depth - 1] & ~TUPLE_BIT) == 0)
+                depth--;
+            continue;
+        }
         int rc = next_token(r, &token);
         if (rc < 0)
             return rc;
@@ -347,8 +377,13 @@ uint32_t es_term_cuts(const void *bytes, size_t len)
     struct es_token token;
     uint32_t cuts = 0;
     es_reader_init(&r, bytes, len);
-    while (es_reader_left(&r) > 0 && next_token(&r, &token) == 0)
-        if (token.type == ES_TOK_CUT)
+    while (es_reader_left(&r) > 0) {
+        size_t leaf = leaf_size(&r);
+        r.at += leaf;
+        if (leaf == 0 && next_token(&r, &token) < 0)
+            break;
+        if (leaf == 0 && token.type == ES_TOK_CUT)
             cuts |= UINT32_C(1) << token.cut.type;
+    }
     return cuts;
 }

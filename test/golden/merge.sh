@@ -102,7 +102,8 @@ for line in sys.stdin:
     last = e['time']" || fail "the order with a given offset"
 
 # A part whose sends lie before its beginning: the rest is paired as before, nothing is made up.
-"$scope" cut "$work/one.scope" --since 50% --overwrite -o "$work/late.scope" >/dev/null || fail "cut"
+middle=$("$scope" sql "$b" --format json "SELECT time FROM events WHERE pid LIKE '<0.%' AND kind = 'deliver' AND peer LIKE '<es_two%' LIMIT 1 OFFSET 900" | tr -dc '0-9-')
+"$scope" cut "$work/one.scope" --since "$middle" --overwrite -o "$work/late.scope" >/dev/null || fail "cut"
 merge -o "$work/late_both.scope" "$work/late.scope" "$work/two.scope"
 python3 - "$scope" "$work" <<'PY' || fail "a part of a recording"
 import json, subprocess, sys

@@ -161,16 +161,18 @@ see "Events"
 keys '?'
 see "next change of the process"
 keys Escape
+tmux_ capture-pane -p -e >"$work/coloured"
+grep -q $'\e\[3[1-6]' "$work/coloured" || fail "no colours"
 keys '/' "kind = register and peer != counter and peer != busy" Enter 20n Escape
 see "Events"
 for size in "60 20" "140 40" "39 9" "100 30"; do
   tmux_ resize-window -x "${size% *}" -y "${size#* }"
   case $size in "39 9") see "too small" ;; *) see "Events" ;; esac
 done
-# The terminal is as it was after a key, Ctrl-C and signals.
+# The terminal is as it was after a key, Ctrl-C, signals and a crash.
 player() { pgrep -f "^$scope replay $work/r.scope"; }
 gone() { ! player; }
-for way in q C-c TERM HUP; do
+for way in q C-c TERM HUP SEGV; do
   case $way in
     q | C-c) keys $way ;;
     *) kill -$way "$(player)" || fail "no player to kill" ;;
@@ -181,6 +183,11 @@ for way in q C-c TERM HUP; do
   expect "alternate screen after $way" "$(tmux_ display -p '#{alternate_on}')" 0
   run "$scope replay $work/r.scope" "q quit"
 done
+keys q
+wait_until 20 gone || fail "q does not end it"
+run "NO_COLOR=1 $scope replay $work/r.scope" "q quit"
+tmux_ capture-pane -p -e >"$work/plain"
+grep -q $'\e\[3[1-6]' "$work/plain" && fail "colours in spite of NO_COLOR"
 keys q
 wait_until 20 gone || fail "q does not end it"
 run "TERM=nonsense $scope replay $work/r.scope; echo code-\$?" "code-2"

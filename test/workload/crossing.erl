@@ -33,6 +33,7 @@ run([File, Peer]) ->
          fun() -> named(Peer) end, fun() -> calls(Peer) end, fun() -> calls(Peer) end, fun() -> children(Peer) end],
     Running = [spawn_monitor(fun() -> rand:seed(exsss), Job() end) || Job <- Jobs],
     [receive {'DOWN', Ref, process, _, Why} -> Why =:= normal orelse io:format("a job failed: ~p~n", [Why]) end || {_, Ref} <- Running],
+    pause(3000), % longer than a message may be under way: what has not arrived by then never will
     ok = file:write_file(atom_to_list(File) ++ ".done", ""),
     wait_for(atom_to_list(File) ++ ".end"),
     logger_of_truth ! {write, self()},

@@ -8,8 +8,8 @@
 #include "store/keyframe.h"
 #include "store/world.h"
 
-#define EVENTS 10000u
-#define GROUP 2500u
+#define EVENTS 40000u
+#define GROUP 10000u
 #define PIDS 40u
 
 static struct es_event events[EVENTS + 1]; /* by sequence number */
@@ -136,12 +136,13 @@ static void backwards(void **state)
     struct es_query *query = shop_open();
     const struct es_world *world;
     uint64_t damaged;
-    for (uint64_t seq = EVENTS; seq > 0; seq -= seq > 3 && dice(50) == 0 ? 3 : 1) {
+    for (uint64_t seq = EVENTS, step; seq > 0; seq -= step < seq ? step : 1) {
+        step = seq % GROUP < 10 || seq < 20 ? 1 : 1 + dice(60);
         assert_ok(es_query_world(query, seq, &world, &damaged));
         assert_int_equal(damaged, 0);
-        if (dice(10) == 0 || seq < 5 || seq % GROUP < 3)
+        if (dice(20) == 0 || seq < 5 || seq % GROUP < 3)
             compare(world, seq);
-        if (dice(20) == 0) { /* and forwards again */
+        if (dice(60) == 0) { /* and forwards again */
             assert_ok(es_query_world(query, seq + dice((uint32_t)(EVENTS - seq) + 1), &world, &damaged));
             compare(world, world->seq);
         }

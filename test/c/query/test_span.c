@@ -162,6 +162,48 @@ static void times(void **state)
     assert_int_equal(inner->waiting, SHOP_STEP);
 }
 
+static void delivered(uint32_t pid, uint64_t cause)
+{
+    shop_add((struct es_event){.kind = ES_K_DELIVER,
+                               .pid = shop_pid(pid),
+                               .cause = cause,
+                               .cause_state = cause ? ES_CAUSE_PAIRED : ES_CAUSE_EXTERNAL});
+}
+
+static uint64_t sent(uint32_t pid)
+{
+    return shop_add((struct es_event){.kind = ES_K_SEND, .pid = shop_pid(pid), .peer = shop_pid(1)});
+}
+
+/* Deliveries that are told behind the `in`, when the receiver looks: it waited until the message was sent. */
+static void told_late(void **state)
+{
+    (void)state;
+    shop_begin();
+    uint64_t early = sent(2);
+    uint64_t a = call(1, "a"); /* 0: runs */
+    plain(ES_K_OUT, 1);        /* 1: off */
+    plain(ES_K_TIMEOUT, 2);    /* 2 */
+    uint64_t send = sent(2);   /* 3: what it waits for */
+    plain(ES_K_TIMEOUT, 2);    /* 4 */
+    plain(ES_K_IN, 1);         /* 5: could run for two steps */
+    delivered(1, send);        /* 6 */
+    plain(ES_K_OUT, 1);        /* 7: off */
+    plain(ES_K_IN, 1);         /* 8: that message was there before: it did not wait */
+    delivered(1, early);       /* 9 */
+    plain(ES_K_OUT, 1);        /* 10: off */
+    plain(ES_K_IN, 1);         /* 11 */
+    delivered(1, 0);           /* 12: from outside, at an unknown time: waited all the while */
+    back(1, "a");              /* 13 */
+    shop_end();
+    struct es_filter filter = shop_filter();
+    read_spans(&filter);
+    check(a, ES_SPAN_RETURN, 13, 0);
+    assert_int_equal(span_of(a)->waiting, (2 + 1) * SHOP_STEP);
+    assert_int_equal(span_of(a)->runnable, (2 + 1) * SHOP_STEP);
+    assert_int_equal(span_of(a)->running, 7 * SHOP_STEP);
+}
+
 /* Random programs of several processes against a stack kept by hand. */
 static void random_programs(void **state)
 {
@@ -220,6 +262,7 @@ static void random_programs(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shop_setup, shop_teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(ends), TEST(bounds), TEST(losses), TEST(times), TEST(random_programs)};
+    const struct CMUnitTest tests[] = {TEST(ends),  TEST(bounds),    TEST(losses),
+                                       TEST(times), TEST(told_late), TEST(random_programs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

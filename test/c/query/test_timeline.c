@@ -144,9 +144,9 @@ static void check_many(struct es_query *query, int windows)
     for (int i = 0; i < windows; i++) {
         uint64_t span = (uint64_t)(last - first) >> next_random(40);
         int64_t since = first - 1000 + (int64_t)next_random((uint64_t)(last - first) + 2000);
-        size_t skip = next_random(LANES);
+        size_t skip = i > 0 ? next_random(LANES) : 0;
         struct es_timeline_request request = {.lanes = lanes + skip,
-                                              .n_lanes = 1 + next_random(LANES + 1 - skip),
+                                              .n_lanes = i > 0 ? 1 + next_random(LANES + 1 - skip) : LANES + 1,
                                               .since = i == 0 ? INT64_MIN : since,
                                               .until = i == 0 ? INT64_MAX : since + 1 + (int64_t)span,
                                               .width = 1 + (uint32_t)next_random(WIDTH_MAX)};

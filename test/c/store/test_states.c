@@ -363,6 +363,55 @@ static void what_processes_have_in_common(void **state)
     es_recording_close(rec);
 }
 
+/* States that begin alike and go their own ways: put together at a commit they are more than a block may hold. */
+static void what_they_no_longer_have(void **state)
+{
+    (void)state;
+    enum { ALIKE = 500, LEN = 20000, ROUNDS = 4 };
+    uint8_t *bytes = malloc(ALIKE * LEN), *before = malloc(ALIKE * LEN);
+    struct es_store *store;
+    struct es_store_options options = scope_options();
+    random_start();
+    fill(bytes, LEN);
+    for (size_t i = 1; i < ALIKE; i++)
+        memcpy(bytes + i * LEN, bytes, LEN);
+    assert_ok(es_store_create(&options, &store));
+    for (uint64_t round = 0, seq = 1; round < ROUNDS; round++) {
+        memcpy(before, bytes, ALIKE * LEN);
+        for (size_t i = 0; i < ALIKE; i++, seq++) {
+            uint8_t *own = bytes + i * LEN;
+            if (round > 0 && round < 3)
+                fill(own + (round - 1) * LEN * 35 / 100, LEN * 35 / 100);
+            fill(own + LEN * 3 / 4 + random_below(LEN / 8), 8);
+            struct es_event e = {.seq = seq,
+                                 .time = (int64_t)seq,
+                                 .kind = ES_K_STATE,
+                                 .pid = process(i),
+                                 .module = es_ref_make(ES_REF_ATOM, 100),
+                                 .payload = own,
+                                 .payload_len = LEN};
+            assert_ok(es_store_event(store, &e));
+        }
+        assert_ok(es_store_commit(store, NULL));
+    }
+    assert_ok(es_store_close(store, NULL));
+    struct es_recording *rec;
+    struct es_buf is = {0};
+    assert_ok(es_recording_open(scope_path, &rec));
+    for (size_t i = 0; i < ALIKE; i++)
+        for (uint64_t round = ROUNDS - 2; round < ROUNDS; round++) {
+            is.len = 0;
+            assert_ok(es_recording_state_read(rec, round * ALIKE + i + 1, &is));
+            assert_int_equal(is.len, LEN);
+            assert_memory_equal(is.bytes, (round == ROUNDS - 1 ? bytes : before) + i * LEN, LEN);
+        }
+    es_buf_fini(&is);
+    assert_ok(es_recording_verify(rec));
+    es_recording_close(rec);
+    free(bytes);
+    free(before);
+}
+
 /* A damaged chunk loses the versions in it, and what was borrowed from them, nothing else. */
 static void a_damaged_chunk(void **state)
 {
@@ -453,6 +502,7 @@ int main(void)
                                        T(by_an_old_index),
                                        T(ten_thousand_versions),
                                        T(what_processes_have_in_common),
+                                       T(what_they_no_longer_have),
                                        T(a_damaged_chunk),
                                        T(what_was_passed_over)};
     return cmocka_run_group_tests_name("store states", tests, NULL, NULL);
