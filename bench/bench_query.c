@@ -173,10 +173,27 @@ static int again_order(struct es_query *query, uint64_t last)
     return 0;
 }
 
+/* Of whoever did something at a random moment, with its bytes. */
+static int again_state(struct es_query *query, uint64_t last)
+{
+    struct es_event event;
+    struct es_state state = {0};
+    int rc = es_query_peek(query, pick(last), &event);
+    if (rc < 0 || !event.pid)
+        return rc;
+    rc = es_query_state(query, event.pid, event.time, &state);
+    if (rc == 0)
+        es_state_fini(&state);
+    else /* a process without a state */
+        es_error_clear();
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*ask)(struct es_query *, uint64_t last);
-} repeated[] = {{"order of two random events", again_order},
+} repeated[] = {{"state of a process at a random time", again_state},
+                {"order of two random events", again_order},
                 {"cone of 1,000 events", again_cone},
                 {"cone of 1,000 events, forwards", again_cone_ahead}};
 
