@@ -7,11 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "query/made.h"
 
 /* ---- sequence numbers ---------------------------------------------------------------------------------------------- */
 
@@ -203,30 +202,14 @@ static bool is_same_file(struct es_query *query, const char *path)
            a.st_ino == b.st_ino;
 }
 
-static void remove_part(const char *path)
-{
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    struct es_text name = {0};
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        es_text_clear(&name);
-        es_text_printf(&name, "%s%s", path, ends[i]);
-        if (name.bytes && !name.failed)
-            unlink(name.bytes);
-    }
-    es_text_fini(&name);
-}
-
 static int create(struct es_cut_work *work)
 {
     const struct es_cut_request *request = work->request;
-    struct es_store_options options = {.path = request->path, .overwrite = request->overwrite};
     if (request->since >= request->until)
         return es_fail(-EINVAL, "the part ends before it begins");
     if (is_same_file(work->query, request->path))
         return es_fail(-EINVAL, "%s is the recording itself", request->path);
-    if (getrandom(options.session, sizeof options.session, 0) != (ssize_t)sizeof options.session)
-        return es_fail(-EIO, "the system has no random numbers");
-    return es_store_create(&options, &work->store);
+    return es_made_create(request->path, request->overwrite, &work->store);
 }
 
 int es_query_cut(struct es_query *query, const struct es_cut_request *request)
@@ -242,7 +225,7 @@ int es_query_cut(struct es_query *query, const struct es_cut_request *request)
         else
             es_store_abandon(work.store);
         if (rc < 0)
-            remove_part(request->path);
+            es_made_remove(request->path);
     }
     if (rc == 0 && request->tick)
         request->tick(1, request->context);

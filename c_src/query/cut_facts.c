@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "query/made.h"
 #include "query/cut.h"
 #include "wire/term.h"
 
@@ -165,18 +166,6 @@ static int say_what_it_is(struct es_cut_work *work)
     return rc;
 }
 
-static int count_causes(struct es_cut_work *work, const char *what, const uint64_t counts[ES_CAUSE_MAX])
-{
-    int rc = 0;
-    for (unsigned i = ES_CAUSE_NONE + 1; rc == 0 && i < ES_CAUSE_MAX; i++) {
-        char name[48];
-        snprintf(name, sizeof name, "%s.%s", what, es_cause_names[i]);
-        if (counts[i] > 0)
-            rc = es_store_count(work->store, name, counts[i]);
-    }
-    return rc;
-}
-
 int es_cut_facts(struct es_cut_work *work)
 {
     int rc = copy_processes(work);
@@ -189,6 +178,6 @@ int es_cut_facts(struct es_cut_work *work)
     if (rc == 0)
         rc = say_what_it_is(work);
     if (rc == 0)
-        rc = count_causes(work, "pairs", work->pairs);
-    return rc == 0 ? count_causes(work, "handled", work->handled) : rc;
+        rc = es_made_count(work->store, "pairs", work->pairs);
+    return rc == 0 ? es_made_count(work->store, "handled", work->handled) : rc;
 }

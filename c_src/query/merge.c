@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "query/made.h"
 
 #define RECORDINGS_MAX 64u
 
@@ -147,27 +146,6 @@ const struct es_process *es_merge_process(const struct es_merge_rec *rec, es_ref
     return place && *place <= es_recording_processes(rec->query->recording, &processes) ? &processes[*place - 1] : NULL;
 }
 
-static int create(struct es_merge *merge)
-{
-    struct es_store_options options = {.path = merge->request->path, .overwrite = merge->request->overwrite};
-    if (getrandom(options.session, sizeof options.session, 0) != (ssize_t)sizeof options.session)
-        return es_fail(-EIO, "the system has no random numbers");
-    return es_store_create(&options, &merge->store);
-}
-
-static void remove_part(const char *path)
-{
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    struct es_text name = {0};
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        es_text_clear(&name);
-        es_text_printf(&name, "%s%s", path, ends[i]);
-        if (name.bytes && !name.failed)
-            unlink(name.bytes);
-    }
-    es_text_fini(&name);
-}
-
 static void fini(struct es_merge *merge)
 {
     for (size_t k = 0; k < merge->n; k++) {
@@ -238,7 +216,7 @@ static int write_all(struct es_merge *merge)
 
 static int make(struct es_merge *merge)
 {
-    int rc = create(merge);
+    int rc = es_made_create(merge->request->path, merge->request->overwrite, &merge->store);
     if (rc < 0)
         return rc;
     rc = write_all(merge);
@@ -247,7 +225,7 @@ static int make(struct es_merge *merge)
     else
         es_store_abandon(merge->store);
     if (rc < 0)
-        remove_part(merge->request->path);
+        es_made_remove(merge->request->path);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "query/made.h"
 #include "query/merge.h"
 
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
@@ -174,18 +175,6 @@ static int copy_counter(const char *name, uint64_t value, void *context)
     return es_store_count(metas->merge->store, name, value);
 }
 
-static int count_causes(struct es_merge *merge, const char *what, const uint64_t counts[ES_CAUSE_MAX])
-{
-    int rc = 0;
-    for (unsigned i = ES_CAUSE_NONE + 1; rc == 0 && i < ES_CAUSE_MAX; i++) {
-        char name[48];
-        snprintf(name, sizeof name, "%s.%s", what, es_cause_names[i]);
-        if (counts[i] > 0)
-            rc = es_store_count(merge->store, name, counts[i]);
-    }
-    return rc;
-}
-
 static int put_sums(struct es_merge *merge)
 {
     char n[24];
@@ -194,9 +183,9 @@ static int put_sums(struct es_merge *merge)
     if (rc == 0)
         rc = es_store_meta(merge->store, "end_reason", "merged");
     if (rc == 0)
-        rc = count_causes(merge, "pairs", merge->pairs);
+        rc = es_made_count(merge->store, "pairs", merge->pairs);
     if (rc == 0)
-        rc = count_causes(merge, "handled", merge->handled);
+        rc = es_made_count(merge->store, "handled", merge->handled);
     if (rc == 0 && merge->torn)
         rc = es_store_count(merge->store, "merge.torn", merge->torn);
     if (rc == 0 && merge->moved)
