@@ -79,6 +79,10 @@ static void forget(struct es_query *query)
         es_versions_free(query->versions[i]);
         query->versions[i] = NULL;
     }
+    for (size_t i = 0; i < ES_CHANGED_KEPT; i++) {
+        es_changed_free(query->changed[i]);
+        query->changed[i] = NULL;
+    }
     es_index_free(query->index);
     query->index = NULL;
     es_refmap_fini(&query->ended);
