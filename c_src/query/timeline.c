@@ -251,7 +251,7 @@ static void walk(struct window *w, size_t lane, const struct es_lane_part *part,
 
 static bool is_touched(const struct window *w, const struct es_block_info *block)
 {
-    return block->last_time >= w->since && block->first_time < w->until;
+    return es_lanes_touched(block, w->since, w->until);
 }
 
 /* Blocks `from` to `to`; `last`: the window ends with them. */
@@ -290,24 +290,20 @@ static int add_hole(struct window *w, const struct es_block_info *block)
 
 static int walk_all(struct window *w)
 {
-    struct es_lane_index *index = w->query->lanes;
+    const struct es_lanes_wish wish = {{w->request->lanes, w->request->n_lanes}, w->since, w->until};
     const struct es_block_info *infos = NULL;
-    size_t n = es_recording_blocks(w->query->recording, &infos), from = 0;
-    uint64_t clock = index->clock + 1;
+    size_t n = es_recording_blocks(w->query->recording, &infos), from = 0, to = 0;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (!is_touched(w, &infos[i]))
-            continue;
-        rc = es_lanes_need(w->query, i, (struct es_lane_pids){w->request->lanes, w->request->n_lanes});
-        if (rc == 0 && index->blocks[i].damaged)
-            rc = add_hole(w, &infos[i]);
-        if (rc == 0 && !es_lanes_fit(index, clock)) {
-            rc = walk_blocks(w, from, i + 1, false);
-            from = i + 1;
-            clock = index->clock + 1;
-        }
-    }
-    return rc == 0 ? walk_blocks(w, from, n, true) : rc;
+    do {
+        rc = es_lanes_read(w->query, &wish, from, &to);
+        for (size_t i = from; rc == 0 && i < to; i++)
+            if (is_touched(w, &infos[i]) && w->index->blocks[i].damaged)
+                rc = add_hole(w, &infos[i]);
+        if (rc == 0)
+            rc = walk_blocks(w, from, to, to == n);
+        from = to;
+    } while (rc == 0 && to < n);
+    return rc;
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */

@@ -101,7 +101,7 @@ static void make_numbers(uint8_t ret_ranks[ES_KIND_MAX])
 
 /* ---- the lanes of a block ------------------------------------------------------------------------------------------ */
 
-static void drop(struct es_lane_index *index, struct es_lane_block *block)
+void es_lanes_drop(struct es_lane_index *index, struct es_lane_block *block)
 {
     index->bytes -= block->bytes;
     free(block->lanes);
@@ -125,6 +125,11 @@ const struct es_lane_part *es_lanes_find(const struct es_lane_block *block, es_r
 {
     const struct es_lane_part *lane = block->room ? lane_place(block, pid) : NULL;
     return lane && lane->n > 0 ? lane : NULL;
+}
+
+bool es_lanes_known(const struct es_lane_block *block, es_ref pid)
+{
+    return block->room && lane_place(block, pid)->known;
 }
 
 static int make_room(struct es_lane_index *index, struct es_lane_block *block, size_t more)
@@ -212,12 +217,11 @@ static void fill_lane(struct es_lane_part *lane, const struct es_block_lanes *re
     sum_lane(lane);
 }
 
-/* The lanes that were read, cut out of one piece of memory. */
-static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, struct es_lane_pids pids,
-                     const struct es_block_lanes *read)
+int es_lanes_take(struct es_lane_index *index, struct es_lane_block *block, size_t n_pids,
+                  const struct es_block_lanes *read, struct es_lane_part *ret_all)
 {
     size_t events = 0, leaves = 0;
-    for (size_t i = 0; i < pids.n; i++) {
+    for (size_t i = 0; i < n_pids; i++) {
         size_t n = read->starts[i + 1] - read->starts[i];
         events += padded(n);
         leaves += leaves_of(n);
@@ -226,7 +230,7 @@ static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, s
     size_t bytes = sizeof(struct es_lane_chunk) + leaves * (sizeof(struct es_tip) + sizeof(struct es_leaf)) +
                    events * (time + sizeof *read->places + 1);
     struct es_lane_chunk *chunk = es_slabs_take(&index->slabs, bytes);
-    if (!chunk || make_room(index, block, pids.n) < 0) {
+    if (!chunk || make_room(index, block, n_pids) < 0) {
         if (chunk)
             es_slabs_give(&index->slabs, chunk);
         return es_fail(-ENOMEM, "no memory for a timeline");
@@ -240,6 +244,14 @@ static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, s
     all.leaves = (struct es_leaf *)(void *)((uint8_t *)all.times + events * time);
     all.places = (uint16_t *)(void *)(all.leaves + leaves);
     all.ranks = (uint8_t *)(all.places + events);
+    *ret_all = all;
+    return 0;
+}
+
+void es_lanes_fill(struct es_lane_block *block, struct es_lane_pids pids, const struct es_block_lanes *read,
+                   struct es_lane_part all)
+{
+    size_t time = read->wide ? sizeof(uint64_t) : sizeof(uint32_t);
     for (size_t i = 0; i < pids.n; i++) {
         uint32_t n = read->starts[i + 1] - read->starts[i];
         struct es_lane_part *lane = lane_place(block, pids.pids[i]);
@@ -254,45 +266,6 @@ static int add_lanes(struct es_lane_index *index, struct es_lane_block *block, s
         all.ranks += padded(n);
         block->n_lanes++;
     }
-    return 0;
-}
-
-static int read_lanes(struct es_query *query, size_t at, struct es_lane_pids pids)
-{
-    struct es_lane_index *index = query->lanes;
-    struct es_lane_block *block = &index->blocks[at];
-    struct es_lanes_request request = {pids.pids, pids.n};
-    struct es_block_lanes read = {0};
-    int rc = es_recording_block_lanes(query->recording, at, &request, &read);
-    if (rc == 0)
-        rc = add_lanes(index, block, pids, &read);
-    return rc;
-}
-
-int es_lanes_need(struct es_query *query, size_t at, struct es_lane_pids pids)
-{
-    struct es_lane_index *index = query->lanes;
-    struct es_lane_block *block = &index->blocks[at];
-    block->used = ++index->clock;
-    if (block->damaged)
-        return 0;
-    es_ref *missing = malloc((pids.n + 1) * sizeof *missing);
-    struct es_lane_pids wanted = {missing, 0};
-    if (!missing)
-        return es_fail(-ENOMEM, "no memory for a timeline");
-    for (size_t i = 0; i < pids.n; i++)
-        if (!block->room || !lane_place(block, pids.pids[i])->known)
-            missing[wanted.n++] = pids.pids[i];
-    int rc = wanted.n ? read_lanes(query, at, wanted) : 0;
-    free(missing);
-    if (rc == -EBADMSG || rc == -ENOENT) { /* damaged, or dropped since */
-        block->damaged = true;
-        es_error_clear();
-        rc = 0;
-    }
-    if (rc < 0 || block->damaged)
-        drop(index, block);
-    return rc;
 }
 
 /* ---- looking up ---------------------------------------------------------------------------------------------------- */
@@ -364,7 +337,7 @@ bool es_lanes_fit(struct es_lane_index *index, uint64_t clock)
         }
         if (!oldest)
             return false;
-        drop(index, oldest);
+        es_lanes_drop(index, oldest);
     }
     return true;
 }
@@ -398,7 +371,9 @@ void es_lanes_free(struct es_lane_index *index)
     if (!index)
         return;
     for (size_t i = 0; i < index->n; i++)
-        drop(index, &index->blocks[i]);
+        es_lanes_drop(index, &index->blocks[i]);
+    for (size_t i = 0; i < ES_LANE_THREADS; i++)
+        es_lane_reader_free(index->readers[i]);
     free(index->blocks);
     es_slabs_fini(&index->slabs);
     free_answer(index);
@@ -427,7 +402,7 @@ int es_lanes_align(struct es_query *query)
         return es_fail(-ENOMEM, "no memory for a timeline of %zu blocks", n);
     for (size_t i = 0; i < n; i++) {
         while (old < index->n && index->blocks[old].first_seq < infos[i].first_seq)
-            drop(index, &index->blocks[old++]);
+            es_lanes_drop(index, &index->blocks[old++]);
         bool same = old < index->n && index->blocks[old].first_seq == infos[i].first_seq &&
                     index->blocks[old].last_seq == infos[i].last_seq;
         if (same)
@@ -436,7 +411,7 @@ int es_lanes_align(struct es_query *query)
             blocks[i] = (struct es_lane_block){.first_seq = infos[i].first_seq, .last_seq = infos[i].last_seq};
     }
     while (old < index->n)
-        drop(index, &index->blocks[old++]);
+        es_lanes_drop(index, &index->blocks[old++]);
     free(index->blocks);
     index->blocks = blocks;
     index->n = n;

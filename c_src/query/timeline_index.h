@@ -12,6 +12,7 @@
 
 #define ES_LEAF_EVENTS 16u
 #define ES_LANES_BYTES ((size_t)160 << 20)
+#define ES_LANE_THREADS 4u /* most that read blocks at once */
 
 /* What the scheduler and the collector did last, and whether they did anything. */
 enum es_doing {
@@ -96,20 +97,41 @@ struct es_lane_index {
     struct es_lane_block *blocks; /* as the recording's index of blocks */
     size_t n, bytes, limit;
     uint64_t clock;
-    struct es_slabs slabs;     /* of the blocks' events */
-    struct es_timeline answer; /* the last one, */
-    uint32_t *lane_of;         /* the lane of each of its runs, */
-    size_t room;               /* and for how many runs there is room */
+    struct es_slabs slabs;                           /* of the blocks' events */
+    struct es_lane_reader *readers[ES_LANE_THREADS]; /* made when first needed */
+    struct es_timeline answer;                       /* the last one, */
+    uint32_t *lane_of;                               /* the lane of each of its runs, */
+    size_t room;                                     /* and for how many runs there is room */
 };
 
 /* Makes the blocks those the recording has now; what is known of blocks that are still there is kept. */
 int es_lanes_align(struct es_query *query);
-/* Reads of a block the lanes that are not known. A damaged one is noted, that is no error. */
 struct es_lane_pids {
     const es_ref *pids;
     size_t n;
 };
-int es_lanes_need(struct es_query *query, size_t block, struct es_lane_pids pids);
+/* Of blocks that a window touches. */
+struct es_lanes_wish {
+    struct es_lane_pids pids;
+    int64_t since, until;
+};
+static inline bool es_lanes_touched(const struct es_block_info *block, int64_t since, int64_t until)
+{
+    return block->last_time >= since && block->first_time < until;
+}
+/* Reads the lanes that are not known, of the blocks that are touched, from block `from` on, until all are known or memory has become scarce;
+ * `ret_to` is the first block that it did not come to. In as many threads as there are processors. A damaged block is noted, that is no error. */
+int es_lanes_read(struct es_query *query, const struct es_lanes_wish *wish, size_t from, size_t *ret_to);
+
+/* Memory for lanes that were read, noted in index and block; then the lanes themselves, for which nothing but the block's table and that memory
+ * is touched. */
+int es_lanes_take(struct es_lane_index *index, struct es_lane_block *block, size_t n_pids,
+                  const struct es_block_lanes *read, struct es_lane_part *ret_all);
+void es_lanes_fill(struct es_lane_block *block, struct es_lane_pids pids, const struct es_block_lanes *read,
+                   struct es_lane_part all);
+void es_lanes_drop(struct es_lane_index *index, struct es_lane_block *block);
+/* Was the process's part of the block read? */
+bool es_lanes_known(const struct es_lane_block *block, es_ref pid);
 /* Forgets blocks that were not used since `clock`, the oldest first, until the rest fits. False where it does not. */
 bool es_lanes_fit(struct es_lane_index *index, uint64_t clock);
 void es_lanes_free(struct es_lane_index *index);

@@ -134,7 +134,7 @@ uint64_t es_block_strange_columns(void);
 int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
                        uint32_t *ret_event);
 
-/* Events `first` to `first + n` of a block by process, see es_recording_block_lanes(). */
+/* Events `first` to `first + n` of a block by process, see es_lane_reader_decode(). */
 struct es_block_part {
     uint32_t first, n;
 };

@@ -43,8 +43,9 @@ struct es_pid_count {
 int es_recording_block_pids(struct es_recording *recording, size_t block, struct es_pid_count **ret_pids,
                             size_t *ret_n); /* free() */
 
-/* The events of some processes in a block: what levels of detail are made of, without the rest of each event. -EBADMSG: damaged, skip it.
- * Valid until the next read of this recording. */
+/* The events of some processes in a block: what levels of detail are made of, without the rest of each event. In two
+ * steps: loading is a read of the recording, one at a time as all others; decoding is not, so that several threads can do it, each with a reader
+ * of its own. -EBADMSG: damaged, skip it; -ENOENT: dropped since. */
 struct es_lanes_request {
     const es_ref *pids; /* each once */
     size_t n;
@@ -57,8 +58,15 @@ struct es_block_lanes {
         times; /* since the block's first_time, ascending (unless the file lies): uint64_t where `wide`, else uint32_t */
     bool wide;
 };
-int es_recording_block_lanes(struct es_recording *recording, size_t block, const struct es_lanes_request *request,
-                             struct es_block_lanes *ret_lanes);
+struct es_lane_reader;
+struct es_lane_reader *es_lane_reader_new(void); /* NULL: no memory */
+void es_lane_reader_free(struct es_lane_reader *reader);
+int es_lane_reader_load(struct es_lane_reader *reader, struct es_recording *recording, size_t block);
+/* Of the block that was loaded last, successfully; any number of times. Valid until the reader is used again. */
+int es_lane_reader_decode(struct es_lane_reader *reader, const struct es_lanes_request *request,
+                          struct es_block_lanes *ret_lanes);
+/* Notes it among es_recording_damaged(). */
+void es_recording_block_damaged(struct es_recording *recording, size_t block);
 
 /* The kinds of a process's events in a block, as a set of bits; of more events where it is a mini-block that was merged. */
 int es_recording_block_kinds(struct es_recording *recording, size_t block, es_ref pid, uint64_t *ret_kinds);

@@ -24,22 +24,28 @@ static int find_merged(struct es_recording *rec, const struct es_block_info *inf
     return r;
 }
 
-int es_reader_load(struct es_recording *rec, const struct es_block_info *info, uint64_t set)
+static int load(struct es_recording *rec, const struct es_block_info *info, uint64_t set,
+                struct es_stored_block *stored)
 {
     int r = es_sql_run(rec->db, rec->sql.begin, "begin to read");
     if (r < 0)
         return r;
-    rec->stored.info = *info;
-    r = es_rows_load(rec->sql.column, set, &rec->stored);
+    stored->info = *info;
+    r = es_rows_load(rec->sql.column, set, stored);
     if (r == -ENOENT) {
-        r = find_merged(rec, info, &rec->stored.info);
+        r = find_merged(rec, info, &stored->info);
         if (r == 0)
-            r = es_rows_load(rec->sql.column, set, &rec->stored);
+            r = es_rows_load(rec->sql.column, set, stored);
     }
     int end = es_sql_run(rec->db, rec->sql.end, "end to read");
     if (r == -ENOENT)
         return es_fail(r, "block %llu was dropped", (unsigned long long)info->id);
     return r < 0 ? r : end;
+}
+
+int es_reader_load(struct es_recording *rec, const struct es_block_info *info, uint64_t set)
+{
+    return load(rec, info, set, &rec->stored);
 }
 
 static int check_place(struct es_recording *rec, size_t block, const struct es_block_info **ret_info)
@@ -75,19 +81,55 @@ int es_recording_block_pids(struct es_recording *rec, size_t block, struct es_pi
     return 0;
 }
 
+struct es_lane_reader {
+    struct es_stored_block stored;
+    struct es_decoder *decoder;
+    struct es_block_part part;
+};
+
+struct es_lane_reader *es_lane_reader_new(void)
+{
+    struct es_lane_reader *reader = calloc(1, sizeof *reader);
+    if (reader && !(reader->decoder = es_decoder_new())) {
+        free(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+void es_lane_reader_free(struct es_lane_reader *reader)
+{
+    if (!reader)
+        return;
+    es_decoder_free(reader->decoder);
+    es_buf_fini(&reader->stored.memory);
+    free(reader);
+}
+
 /* A mini-block that is known from the index may be a part of a larger one by now. */
-int es_recording_block_lanes(struct es_recording *rec, size_t block, const struct es_lanes_request *request,
-                             struct es_block_lanes *ret_lanes)
+int es_lane_reader_load(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
 {
     const struct es_block_info *info = NULL;
     int r = check_place(rec, block, &info);
     if (r == 0)
-        r = es_reader_load(rec, info, ES_LANE_COLUMNS);
-    if (r == 0) {
-        struct es_block_part part = {(uint32_t)(info->first_seq - rec->stored.info.first_seq), info->events};
-        r = es_block_decode_lanes(rec->decoder, &rec->stored, request, part, ret_lanes);
-    }
-    return r < 0 ? damaged(rec, info, r) : 0;
+        r = load(rec, info, ES_LANE_COLUMNS, &reader->stored);
+    if (r == 0)
+        reader->part =
+            (struct es_block_part){(uint32_t)(info->first_seq - reader->stored.info.first_seq), info->events};
+    return r;
+}
+
+int es_lane_reader_decode(struct es_lane_reader *reader, const struct es_lanes_request *request,
+                          struct es_block_lanes *ret_lanes)
+{
+    return es_block_decode_lanes(reader->decoder, &reader->stored, request, reader->part, ret_lanes);
+}
+
+void es_recording_block_damaged(struct es_recording *rec, size_t block)
+{
+    const struct es_block_info *info = NULL;
+    if (check_place(rec, block, &info) == 0)
+        es_reader_note_damaged(rec, info->id);
 }
 
 int es_recording_block_causes(struct es_recording *rec, size_t block, struct es_block_causes *ret_causes)

@@ -194,6 +194,7 @@ static size_t touch_lanes(const struct es_lanes_request *request, const struct e
 static size_t read_blocks(struct es_recording *rec)
 {
     struct es_lanes_request request = some_lanes();
+    struct es_lane_reader *reader = es_lane_reader_new();
     struct es_block_lanes lanes;
     const struct es_block_info *blocks;
     size_t sum = 0, n = es_recording_blocks(rec, &blocks);
@@ -209,9 +210,10 @@ static size_t read_blocks(struct es_recording *rec)
             sum += touch(pids, n_pids * sizeof *pids);
             free(pids);
         }
-        if (es_recording_block_lanes(rec, i, &request, &lanes) == 0)
+        if (reader && es_lane_reader_load(reader, rec, i) == 0 && es_lane_reader_decode(reader, &request, &lanes) == 0)
             sum += touch_lanes(&request, &lanes);
     }
+    es_lane_reader_free(reader);
     return sum;
 }
 
