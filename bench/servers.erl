@@ -10,22 +10,18 @@
 
 main([Servers, Hops]) ->
     [N, Left] = [list_to_integer(atom_to_list(A)) || A <- [Servers, Hops]],
-    Counter = counters:new(2, []),
+    Counter = counters:new(1, []),
     counters:put(Counter, 1, Left),
     Stores = list_to_tuple([start({store, K}) || K <- lists:seq(1, ?STORES)]),
     All = list_to_tuple([start({server, K}) || K <- lists:seq(1, N)]),
-    persistent_term:put(?MODULE, {All, Stores, Counter}),
+    persistent_term:put(?MODULE, {All, Stores, Counter, self()}),
     [gen_server:cast(element(rand:uniform(N), All), {hop, K}) || K <- lists:seq(1, ?IN_FLIGHT)],
-    wait(Counter),
+    [receive ended -> ok end || _ <- lists:seq(1, ?IN_FLIGHT)],
     halt(0).
 
 start(Who) ->
     {ok, Pid} = gen_server:start(?MODULE, Who, []),
     Pid.
-
-wait(Counter) ->
-    timer:sleep(100),
-    counters:get(Counter, 2) >= ?IN_FLIGHT orelse wait(Counter).
 
 init({Role, K}) ->
     rand:seed(exsss, K),
@@ -35,13 +31,13 @@ handle_call({ask, Item}, _, #{seen := Seen} = State) ->
     {reply, {ok, Item, Seen}, State#{seen := Seen + 1, last := Item}}.
 
 handle_cast({hop, Item}, #{seen := Seen} = State) ->
-    {All, Stores, Counter} = persistent_term:get(?MODULE),
+    {All, Stores, Counter, Main} = persistent_term:get(?MODULE),
     Answer = rand:uniform(4) =:= 1 andalso gen_server:call(element(rand:uniform(?STORES), Stores), {ask, Item}),
     rand:uniform(50) =:= 1 andalso spawn_monitor(fun() -> exit({done, Item}) end),
     counters:sub(Counter, 1, 1),
     case counters:get(Counter, 1) > 0 of
         true -> gen_server:cast(element(rand:uniform(tuple_size(All)), All), {hop, Item});
-        false -> counters:add(Counter, 2, 1)
+        false -> Main ! ended
     end,
     {noreply, State#{seen := Seen + 1, last := Answer}}.
 

@@ -42,6 +42,11 @@ print(len(numbers), "messages")
 PY
 }
 gone() { [ "$(session_dirs)" = 0 ]; }
+dead() { # PID...: a process that is killed takes a moment to die; until then its session is no orphan
+  local pid
+  for pid; do grep -qs '^State:.[^ZX]' "/proc/$pid/status" && return 1; done
+  return 0
+}
 
 begin recorder
 at=$(now_sent)
@@ -57,6 +62,7 @@ expect "what is left in the VM" "$(cat report)" '[false,false,false,[],[],false]
 begin both
 at=$(now_sent)
 kill -9 $recorder "$engine"
+wait_until 10 dead $recorder "$engine" || fail "they live on"
 expect "sessions to recover" "$("$scope" recover --list --json | grep -c orphaned)" 1
 "$scope" recover >out || fail "recover: $(cat out)"
 grep -q saved out || fail "recover says: $(cat out)"
@@ -70,6 +76,7 @@ expect "what is left in the VM" "$(cat report)" '[false,false,false,[],[],false]
 begin all
 at=$(now_sent)
 kill -9 $recorder "$engine" "$vm"
+wait_until 10 dead $recorder "$engine" "$vm" || fail "they live on"
 "$scope" record -o next.scope -- true 2>err
 grep -q "finished $work/all.scope, whose recorder had died" err || fail "the next record says: $(cat err)"
 holds all.scope "$at"
