@@ -7,7 +7,6 @@
 #include "wire/term.h"
 
 #define MEASURE_EVERY 64
-#define PREFETCH_LINES 4
 
 bool es_draft_begin(struct es_draft *d, const struct es_draft_plan *plan)
 {
@@ -114,14 +113,6 @@ static inline void add(_Atomic uint64_t *counter, uint64_t n) /* one writer: no 
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
-/* The reader's core has these lines; the next event needs them in ours, to write to. */
-static inline void prefetch(const struct es_ring *ring)
-{
-    const uint8_t *next = ring->data + (ring->pos & (ring->size - 1));
-    for (int line = 0; line < PREFETCH_LINES; line++)
-        __builtin_prefetch(next + line * ES_CACHE_LINE, 1);
-}
-
 void es_draft_end(struct es_draft *d)
 {
     struct es_thread *t = d->t;
@@ -135,7 +126,6 @@ void es_draft_end(struct es_draft *d)
         es_ring_lose(ring, kind, d->stamp);
     }
     es_ring_end(ring);
-    prefetch(ring);
     add(&ring->head->events, !lost);
     if (ES_UNLIKELY(t->until_measured-- == 0)) {
         t->until_measured = MEASURE_EVERY - 1;
