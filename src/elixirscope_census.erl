@@ -9,7 +9,7 @@
     trap_exit, parent
 ]).
 -define(SMALL, 1048576).     % bytes of a process whose dictionary may be copied
--define(LINKS_MAX, 64).
+-define(LINKS_MAX, 64).      % monitors as well
 -define(CHILDREN_LINKS, 1000). % a supervisor with more links is not asked for its children
 -define(SUPERVISORS_MAX, 500).
 -define(ASK_MS, 100).
@@ -67,8 +67,8 @@ facts(Pid, Keyed) ->
     end.
 
 facts(Pid, Keyed, #{memory := Memory, parent := Parent} = Items) ->
-    {Links, Words} = more(Pid, Keyed, Memory),
-    Facts = links(Links, maps:without([initial_call, parent, registered_name], Items)),
+    {Links, Monitors, Words} = more(Pid, Keyed, Memory),
+    Facts = monitors(Monitors, links(Links, maps:without([initial_call, parent, registered_name], Items))),
     Name = maps:filter(fun(_, Value) -> Value =/= [] end, maps:with([registered_name], Items)),
     {
         case is_pid(Parent) of true -> Parent; false -> undefined end,
@@ -80,7 +80,7 @@ facts(Pid, Keyed, #{memory := Memory, parent := Parent} = Items) ->
 initial(#{'$initial_call' := {M, F, A}}, _) when is_atom(M), is_atom(F), is_integer(A) -> {M, F, A};
 initial(_, #{initial_call := MFA}) -> MFA.
 
-%% Links and words of the dictionary: on old emulators only whole, hence of small processes alone.
+%% Links, monitors and words of the dictionary: on old emulators only whole, hence of small processes alone.
 more(Pid, Keyed, Memory) ->
     Items =
         case Keyed of
@@ -89,9 +89,11 @@ more(Pid, Keyed, Memory) ->
             false when Memory =< ?SMALL -> [dictionary];
             false -> []
         end,
-    case erlang:process_info(Pid, [links || Memory =< 8 * ?SMALL] ++ Items) of
-        undefined -> {[], #{}};
-        Found -> {proplists:get_value(links, Found, unknown), words(Found)}
+    case erlang:process_info(Pid, [Item || Memory =< 8 * ?SMALL, Item <- [links, monitors]] ++ Items) of
+        undefined ->
+            {[], unknown, #{}};
+        Found ->
+            {proplists:get_value(links, Found, unknown), proplists:get_value(monitors, Found, unknown), words(Found)}
     end.
 
 words(Found) ->
@@ -104,6 +106,16 @@ words(Found) ->
 
 links(unknown, Facts) -> Facts;
 links(Links, Facts) -> Facts#{links => lists:sublist(Links, ?LINKS_MAX), link_count => length(Links)}.
+
+%% Each once, however often it is monitored; a process of this node that was monitored by its name, by that.
+monitors(unknown, Facts) ->
+    Facts;
+monitors(Monitors, Facts) ->
+    Items = lists:usort([monitored(Item) || {_, Item} <- Monitors]),
+    Facts#{monitors => lists:sublist(Items, ?LINKS_MAX), monitor_count => length(Items)}.
+
+monitored({Name, Node}) when Node =:= node() -> Name;
+monitored(Item) -> Item.
 
 renamed(Facts) ->
     maps:fold(

@@ -108,7 +108,31 @@ static void add_links(struct writer *w, const struct es_moment_row *row)
         es_text_puts(&w->out, first ? "" : ",");
         add_ref(w, es_world_link_at(w->view->moment->world, &at));
     }
-    es_text_printf(&w->out, "],\"links_whole\":%s,\"monitors\":null", row->links_whole ? "true" : "false");
+    es_text_printf(&w->out, "],\"links_whole\":%s", row->links_whole ? "true" : "false");
+}
+
+/* Whom it monitors now is not known; what a census said of it is, less those that are dead. */
+static void add_monitors(struct writer *w, const struct es_moment_row *row)
+{
+    const struct es_world_proc *proc = row->proc;
+    bool told = proc && proc->flags & ES_WP_MONITORS, first = true;
+    es_text_puts(&w->out, ",\"monitors\":null,\"monitors_unknown\":\"setting and removing one is not recorded\"");
+    if (!told) {
+        es_text_puts(&w->out, ",\"census_monitors\":null,\"census_monitors_whole\":false");
+        return;
+    }
+    member(w, "census_monitors");
+    es_text_puts(&w->out, "[");
+    for (uint32_t at = proc->monitor; at != ES_TABLE_NONE;) {
+        es_ref peer = es_world_link_at(w->view->moment->world, &at);
+        if (es_ref_class_of(peer) == ES_REF_PID && !es_world_find(w->view->moment->world, peer))
+            continue;
+        es_text_puts(&w->out, first ? "" : ",");
+        add_ref(w, peer);
+        first = false;
+    }
+    es_text_puts(&w->out, "]");
+    add_bool(w, "census_monitors_whole", !(proc->flags & ES_WP_MONITORS_CUT));
 }
 
 static void add_state(struct writer *w, const struct es_moment_row *row)
@@ -173,6 +197,7 @@ static void add_row(struct writer *w, const struct es_moment_row *row)
     add_wait(w, row);
     add_mailbox(w, row);
     add_links(w, row);
+    add_monitors(w, row);
     add_state(w, row);
     add_number(w, "events", proc ? (int64_t)proc->events : 0, proc != NULL);
     add_number(w, "sent", proc ? (int64_t)proc->sent : 0, proc != NULL);

@@ -75,6 +75,7 @@ struct es_world_proc *es_world_add(struct es_world *world, es_ref pid)
                                    .frame = ES_TABLE_NONE,
                                    .link = ES_TABLE_NONE,
                                    .link_last = ES_TABLE_NONE,
+                                   .monitor = ES_TABLE_NONE,
                                    .next = ES_TABLE_NONE,
                                    .prev = world->last};
     if (es_table_put(&world->by_pid, pid, place) < 0)
@@ -107,6 +108,7 @@ static int leave(struct es_world *world, struct es_world_proc *proc, uint64_t ex
     uint32_t place = es_table_get(&world->by_pid, proc->pid);
     es_world_no_calls(world, proc);
     es_world_no_links(world, proc);
+    es_world_no_monitors(world, proc);
     es_world_no_mail(world, proc);
     if (proc->prev != ES_TABLE_NONE)
         es_world_at(world, proc->prev)->next = proc->next;

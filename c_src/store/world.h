@@ -18,19 +18,22 @@
 #define ES_WORLD_GRAVES 1024u         /* the last dead, so that late events do not raise them */
 #define ES_WORLD_DEPTH 256u           /* open calls of one process */
 #define ES_WORLD_MAIL 1024u           /* unhandled deliveries that are known one by one, of a behaviour's process … */
+#define ES_WORLD_MONITORS 64u         /* of one process */
 #define ES_WORLD_MAIL_FEW 2u          /* … and of others, of which nobody says what they handled */
 
 enum es_world_flag {
-    ES_WP_BORN = 1,         /* its spawn was recorded */
-    ES_WP_CENSUS = 2,       /* it was there before, and was asked who it is */
-    ES_WP_BEHAVIOUR = 4,    /* a callback was seen: it runs a behaviour's loop */
-    ES_WP_HANDLES = 8,      /* which deliveries it handled is known */
-    ES_WP_AT_MOST = 16,     /* but for some: what counts as unhandled may be less */
-    ES_WP_LINKS_CUT = 32,   /* it has links that are not known */
-    ES_WP_IN = 64,          /* scheduled in, and not out since */
-    ES_WP_SCHEDULED = 128,  /* `in` or `out` were seen */
-    ES_WP_WOKEN = 256,      /* a delivery came since it was scheduled out */
-    ES_WP_STATE_LOST = 512, /* the state changed after `state.seq`, and was not captured */
+    ES_WP_BORN = 1,            /* its spawn was recorded */
+    ES_WP_CENSUS = 2,          /* it was there before, and was asked who it is */
+    ES_WP_BEHAVIOUR = 4,       /* a callback was seen: it runs a behaviour's loop */
+    ES_WP_HANDLES = 8,         /* which deliveries it handled is known */
+    ES_WP_AT_MOST = 16,        /* but for some: what counts as unhandled may be less */
+    ES_WP_LINKS_CUT = 32,      /* it has links that are not known */
+    ES_WP_IN = 64,             /* scheduled in, and not out since */
+    ES_WP_SCHEDULED = 128,     /* `in` or `out` were seen */
+    ES_WP_WOKEN = 256,         /* a delivery came since it was scheduled out */
+    ES_WP_STATE_LOST = 512,    /* the state changed after `state.seq`, and was not captured */
+    ES_WP_MONITORS = 1024,     /* a census said whom it monitored then … */
+    ES_WP_MONITORS_CUT = 2048, /* … but for some */
 };
 
 struct es_world_fun {
@@ -50,7 +53,7 @@ struct es_world_frame { /* an open call */
     bool callback;
 };
 
-struct es_world_link {
+struct es_world_link { /* or a monitor */
     es_ref owner, peer;
     uint32_t next, prev; /* of its owner's */
 };
@@ -75,8 +78,10 @@ struct es_world_proc {
     uint32_t deeper;             /* open calls beyond ES_WORLD_DEPTH */
     uint32_t link, link_last;    /* first and last of its links, ES_TABLE_NONE */
     uint32_t links, next, prev;  /* how many; neighbours in the order in which they came */
+    uint32_t monitor;            /* first of its monitors at the census, ES_TABLE_NONE */
     uint32_t state_len, heap[6]; /* heap: numbers of the last end of a collection, in words, see es_gc_num_names */
     uint8_t state_flags;         /* set of es_event_flag, of the version */
+    uint8_t monitors;            /* how many */
     uint64_t heap_seq;           /* 0: no collection was seen */
     uint64_t state_seq, state_hash, wait_seq;
     int64_t state_time, wait_time;
@@ -153,7 +158,8 @@ static inline const struct es_world_mail *es_world_mail_at(const struct es_world
 {
     return &proc->mail[(proc->mail_first + i) & (proc->mail_room - 1u)];
 }
-/* Links of a process, the oldest first: the place of the first is proc->link, ES_TABLE_NONE is behind the last. */
+/* Links of a process, the oldest first: the place of the first is proc->link, ES_TABLE_NONE is behind the last. The same of what it
+ * monitored at the census, each once, from proc->monitor on: it may have taken away some since, and set others. */
 static inline es_ref es_world_link_at(const struct es_world *world, uint32_t *at)
 {
     const struct es_world_link *link = &world->link[*at];

@@ -32,6 +32,9 @@ void es_world_no_calls(struct es_world *world, struct es_world_proc *proc);
 int es_world_add_link(struct es_world *world, struct es_world_proc *proc, es_ref peer);
 void es_world_drop_link(struct es_world *world, struct es_world_proc *proc, es_ref peer);
 void es_world_no_links(struct es_world *world, struct es_world_proc *proc);
+/* The next of what a census says it monitors. */
+int es_world_add_monitor(struct es_world *world, struct es_world_proc *proc, es_ref peer);
+void es_world_no_monitors(struct es_world *world, struct es_world_proc *proc);
 
 int es_world_mail_push(struct es_world *world, struct es_world_proc *proc, const struct es_world_mail *mail);
 /* It took this delivery, and so all before it. */

@@ -185,6 +185,43 @@ void es_world_no_links(struct es_world *world, struct es_world_proc *proc)
         unlink_at(world, proc, proc->link);
 }
 
+/* ---- monitors ------------------------------------------------------------------------------------------------------ */
+
+/* They are in the pool of links, and not looked for: a census tells them once. */
+int es_world_add_monitor(struct es_world *world, struct es_world_proc *proc, es_ref peer)
+{
+    uint32_t at, last = ES_TABLE_NONE;
+    for (at = proc->monitor; at != ES_TABLE_NONE; at = world->link[at].next) {
+        if (world->link[at].peer == peer)
+            return 0;
+        last = at;
+    }
+    if (proc->monitors == ES_WORLD_MONITORS || world->n_links >= ES_WORLD_LINKS) {
+        proc->flags |= ES_WP_MONITORS_CUT;
+        return 0;
+    }
+    if (link_place(world, &at) < 0)
+        return -ENOMEM;
+    world->link[at] = (struct es_world_link){proc->pid, peer, ES_TABLE_NONE, last};
+    if (last != ES_TABLE_NONE)
+        world->link[last].next = at;
+    else
+        proc->monitor = at;
+    proc->monitors++;
+    return 0;
+}
+
+void es_world_no_monitors(struct es_world *world, struct es_world_proc *proc)
+{
+    while (proc->monitor != ES_TABLE_NONE) {
+        uint32_t at = proc->monitor;
+        proc->monitor = world->link[at].next;
+        world->link[at].next = world->free_link;
+        world->free_link = at;
+    }
+    proc->monitors = 0;
+}
+
 /* ---- mailboxes ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t most(const struct es_world *world, const struct es_world_proc *proc)

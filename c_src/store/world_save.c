@@ -8,7 +8,7 @@
 #include "store/world_inner.h"
 #include "wire/term.h"
 
-#define VERSION 1
+#define VERSION 2 /* 1 has no monitors */
 
 enum how { PLAIN /* varint */, RELATIVE /* varint, zigzag: less the process before */, RAW /* 8 bytes */ };
 
@@ -137,6 +137,16 @@ static void put_links(const struct es_world *world, const struct es_world_proc *
     }
 }
 
+static void put_monitors(const struct es_world *world, const struct es_world_proc *proc, struct out *out)
+{
+    es_ref before = proc->pid;
+    put(out, proc->monitors);
+    for (uint32_t at = proc->monitor; at != ES_TABLE_NONE; at = world->link[at].next) {
+        put_signed(out, world->link[at].peer - before);
+        before = world->link[at].peer;
+    }
+}
+
 static void put_mail(const struct es_world_proc *proc, struct out *out)
 {
     struct es_world_mail before = {.seq = proc->own_seq, .time = 0};
@@ -169,6 +179,8 @@ int es_world_save(const struct es_world *world, struct es_buf *buf)
         put_links(world, proc, &out);
     for (const struct es_world_proc *proc = NULL; (proc = es_world_next(world, proc));)
         put_mail(proc, &out);
+    for (const struct es_world_proc *proc = NULL; (proc = es_world_next(world, proc));)
+        put_monitors(world, proc, &out);
     return out.failed ? -ENOMEM : 0;
 }
 
@@ -288,6 +300,19 @@ static int get_links(struct es_world *world, struct es_world_proc *proc, struct 
     return 0;
 }
 
+static int get_monitors(struct es_world *world, struct es_world_proc *proc, struct es_reader *r)
+{
+    es_ref peer = proc->pid;
+    for (uint64_t n = get_count(r, ES_WORLD_MONITORS, 1); n > 0 && !r->bad; n--) {
+        peer += get_signed(r);
+        if (peer == 0)
+            return -EBADMSG;
+        if (es_world_add_monitor(world, proc, peer) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int get_mail(struct es_world *world, struct es_world_proc *proc, struct es_reader *r)
 {
     struct es_world_mail mail = {.seq = proc->own_seq};
@@ -314,7 +339,8 @@ int es_world_load(struct es_world *world, const uint8_t *bytes, size_t len)
 {
     struct es_reader r;
     es_reader_init(&r, bytes, len);
-    if (es_reader_varint(&r) != VERSION)
+    uint64_t version = es_reader_varint(&r);
+    if (version == 0 || version > VERSION)
         return -EBADMSG;
     world->seq = es_reader_varint(&r);
     world->time = (int64_t)get_signed(&r);
@@ -332,5 +358,7 @@ int es_world_load(struct es_world *world, const uint8_t *bytes, size_t len)
         rc = get_parts(world, &r, get_links);
     if (rc == 0)
         rc = get_parts(world, &r, get_mail);
+    if (rc == 0 && version > 1)
+        rc = get_parts(world, &r, get_monitors);
     return rc == 0 && es_reader_left(&r) > 0 ? -EBADMSG : rc;
 }

@@ -20,7 +20,12 @@ static void walk(const struct es_world *world)
         for (uint32_t at = proc->frame; at != ES_TABLE_NONE; at = world->frames[at].below, depth++)
             if (world->frames[at].fun >= world->n_funs)
                 abort();
-        if (links != proc->links || depth != proc->depth || es_world_find(world, proc->pid) != proc)
+        uint32_t monitors = 0;
+        for (uint32_t at = proc->monitor; at != ES_TABLE_NONE; monitors++)
+            if (es_world_link_at(world, &at) == 0)
+                abort();
+        if (monitors != proc->monitors || monitors > ES_WORLD_MONITORS || links != proc->links ||
+            depth != proc->depth || es_world_find(world, proc->pid) != proc)
             abort();
         for (uint32_t i = 0; i < proc->mail_n; i++)
             (void)es_world_mail_at(proc, i)->seq;

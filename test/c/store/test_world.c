@@ -249,8 +249,8 @@ static void knows_states_and_heaps(void **state)
 
 /* ---- a census ------------------------------------------------------------------------------------------------------ */
 
-static const char *const facts[] = {"registered_name",   "links", "link_count",
-                                    "message_queue_len", "cart",  "nonode@nohost"};
+static const char *const facts[] = {"registered_name", "links",    "link_count",   "message_queue_len", "cart",
+                                    "nonode@nohost",   "monitors", "monitor_count"};
 
 static const uint8_t *fact(uint64_t word, size_t *ret_len, void *context)
 {
@@ -267,6 +267,70 @@ static void write_pid(struct es_writer *w, uint32_t number)
     es_write_atom_ref(w, 64 * 5 + 11);
     const uint8_t rest[] = {0, 0, 0, (uint8_t)number, 0, 0, 0, 0, 0, 0, 0, 1};
     es_write_bytes(w, rest, sizeof rest);
+}
+
+static uint32_t monitors_of(uint32_t n, es_ref *ret, uint32_t room)
+{
+    uint32_t at = proc(n)->monitor, found = 0;
+    while (at != ES_TABLE_NONE) {
+        assert_true(found < room);
+        ret[found++] = es_world_link_at(&world, &at);
+    }
+    assert_int_equal(found, proc(n)->monitors);
+    return found;
+}
+
+/* A census of process 1: it monitors `n` processes from number 10 on, and one by the name "cart", and says that they are `count`. */
+static void give_monitors(uint32_t n, int64_t count)
+{
+    static uint8_t bytes[8192];
+    struct es_writer w;
+    es_writer_init(&w, bytes, sizeof bytes);
+    es_write_map(&w, 2);
+    es_write_atom_ref(&w, 64 * 7 + 11);
+    es_write_int(&w, count);
+    es_write_atom_ref(&w, 64 * 6 + 11);
+    es_write_list(&w, n + 1);
+    es_write_atom_ref(&w, 64 * 4 + 11);
+    for (uint32_t i = 0; i < n; i++)
+        write_pid(&w, 10 + i);
+    es_write_nil(&w);
+    assert_false(w.full);
+    GIVE(.kind = ES_K_CENSUS, .pid = pid(1), .payload = bytes, .payload_len = (uint32_t)(w.at - bytes));
+}
+
+static void knows_monitors_of_a_census(void **state)
+{
+    (void)state;
+    es_ref monitors[ES_WORLD_MONITORS];
+    struct es_buf saved = {0};
+    world.text = (struct es_world_text){.atom = fact, .node = "nonode@nohost"};
+    spawn(1, 2);
+    assert_true(!(proc(2)->flags & ES_WP_MONITORS) && proc(2)->monitor == ES_TABLE_NONE);
+    give_monitors(2, 3);
+    assert_int_equal(monitors_of(1, monitors, ES_WORLD_MONITORS), 3);
+    assert_true(monitors[0] == atom(4) && monitors[1] == pid(10) && monitors[2] == pid(11));
+    assert_true(proc(1)->flags & ES_WP_MONITORS && !(proc(1)->flags & ES_WP_MONITORS_CUT));
+    GIVE(.kind = ES_K_LINK, .pid = pid(1), .peer = pid(10)); /* has nothing to do with them */
+    GIVE(.kind = ES_K_UNLINK, .pid = pid(1), .peer = pid(10));
+    give_monitors(2, 4); /* another census takes the place of the first */
+    assert_int_equal(monitors_of(1, monitors, ES_WORLD_MONITORS), 3);
+    assert_true(proc(1)->flags & ES_WP_MONITORS_CUT);
+    give_monitors(100, 101); /* more than are kept */
+    assert_int_equal(monitors_of(1, monitors, ES_WORLD_MONITORS), ES_WORLD_MONITORS);
+    assert_true(proc(1)->flags & ES_WP_MONITORS_CUT);
+    assert_int_equal(es_world_save(&world, &saved), 0);
+    es_world_fini(&world);
+    es_world_init(&world, NULL);
+    assert_int_equal(es_world_load(&world, saved.bytes, saved.len), 0);
+    assert_int_equal(monitors_of(1, monitors, ES_WORLD_MONITORS), ES_WORLD_MONITORS);
+    assert_true(monitors[0] == atom(4) && monitors[63] == pid(10 + 62));
+    uint32_t links = world.n_links;
+    GIVE(.kind = ES_K_EXIT, .pid = pid(1));
+    for (uint32_t i = 0; i < ES_WORLD_MONITORS; i++) /* their places are free again */
+        GIVE(.kind = ES_K_LINK, .pid = pid(2), .peer = pid(100 + i));
+    assert_int_equal(world.n_links, links);
+    es_buf_fini(&saved);
 }
 
 static void believes_a_census(void **state)
@@ -528,9 +592,18 @@ static void keyframes_have_two_parts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(lives_and_dies),          T(knows_links),       T(counts_what_is_not_handled),
-                                       T(counts_large_mailboxes),  T(waits_for_replies), T(knows_open_calls),
-                                       T(knows_states_and_heaps),  T(believes_a_census), T(agrees_with_a_model),
-                                       T(is_the_same_when_loaded), T(survives_damage),   T(keyframes_have_two_parts)};
+    const struct CMUnitTest tests[] = {T(lives_and_dies),
+                                       T(knows_links),
+                                       T(knows_monitors_of_a_census),
+                                       T(counts_what_is_not_handled),
+                                       T(counts_large_mailboxes),
+                                       T(waits_for_replies),
+                                       T(knows_open_calls),
+                                       T(knows_states_and_heaps),
+                                       T(believes_a_census),
+                                       T(agrees_with_a_model),
+                                       T(is_the_same_when_loaded),
+                                       T(survives_damage),
+                                       T(keyframes_have_two_parts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
