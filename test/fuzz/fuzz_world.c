@@ -81,7 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct es_keyframe_parts parts;
     (void)es_keyframe_split(data, size, &parts);
     es_world_init(&world, NULL);
-    if (size > 0 && data[0] == 1 && es_world_load(&world, data, size) < 0) { /* 1: a version; else events alone */
+    if (size > 0 && (data[0] == 1 || data[0] == 2) &&
+        es_world_load(&world, data, size) < 0) { /* versions; else events alone */
         es_world_fini(&world);
         es_world_init(&world, NULL);
     }
