@@ -51,6 +51,7 @@ refused 'the cookie is not' --cookie wrong $short
 refused 'does not know it; it knows: .*es_short' --cookie $cookie no_such_node
 ERL_EPMD_PORT=1 refused 'no port mapper' --cookie $cookie $short
 
+rm "$work/recorder.log" # what the one before said is not this one's start
 "$scope" attach --cookie $cookie -o first.scope $short 2>"$work/recorder.log" &
 first=$!
 wait_until 10 grep -q 'processes traced' "$work/recorder.log" || fail "the first does not start"
@@ -67,6 +68,7 @@ expect "exit code after SIGTERM" $? 0
 wait_until 10 clean_soon || fail "left in the node: $(left)"
 
 # A node that dies while it is recorded.
+rm "$work/recorder.log"
 "$scope" attach --cookie $cookie -o died.scope $short 2>"$work/recorder.log" &
 died=$!
 wait_until 10 grep -q 'processes traced' "$work/recorder.log" || fail "it does not start"
