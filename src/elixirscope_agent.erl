@@ -25,6 +25,7 @@
     guard :: {pid(), reference()},
     census :: pid(),
     watch :: pid(),
+    weaver :: pid(),
     socket :: undefined | port(),
     arena = <<>> :: binary(),
     config = #{} :: map(),
@@ -141,13 +142,15 @@ run(Options, Alias) ->
     Ledger = #{agent => self(), socket => maps:get(socket, Options), keep => Keep},
     Guard = elixirscope_guard:start(self(), Ledger),
     {Census, Watch} = {elixirscope_census:start(self()), elixirscope_watch:start(self())},
+    Weaver = elixirscope_weaver:start(self()),
     St = #st{
         options = Options,
         starter = Alias,
         guard = {Guard, erlang:monitor(process, Guard)},
         census = Census,
         watch = Watch,
-        ledger = elixirscope_guard:note(helpers, [Census, Watch], Ledger#{guard => Guard})
+        weaver = Weaver,
+        ledger = elixirscope_guard:note(helpers, [Census, Watch, Weaver], Ledger#{guard => Guard})
     },
     try meet(St) catch Class:Reason:Stack -> failed(Class, Reason, Stack, St) end.
 
@@ -227,8 +230,10 @@ cannot(Text, #st{socket = Socket} = St) ->
     _ = elixirscope_link:send(Socket, {error, Error}),
     leave({error, Error}, St).
 
-opened(#st{config = Config, guard = {Guard, _}, census = Census, watch = Watch, ledger = Ledger0} = St) ->
-    elixirscope_nif:exclude([self(), Guard, Census, Watch]),
+opened(
+    #st{config = Config, guard = {Guard, _}, census = Census, watch = Watch, weaver = Weaver, ledger = Ledger0} = St
+) ->
+    elixirscope_nif:exclude([self(), Guard, Census, Watch, Weaver]),
     elixirscope_nif:limits(#{deliver_payload => 1}),
     elixirscope_nif:enable(true),
     elixirscope_nif:clock(),
@@ -239,11 +244,15 @@ opened(#st{config = Config, guard = {Guard, _}, census = Census, watch = Watch, 
     Watch ! {go, lists:member(maps:get(level, Config, minimal), [balanced, full])},
     Ledger = children(maps:get(children, Config, false), maps:get(environment, St#st.options, []), Ledger1),
     {Arm, Report} = elixirscope_arm:arm(Config, Ledger),
-    Census ! {go, [self(), Guard, Census, Watch], maps:get(arm_slice, Config, 100)},
+    Census ! {go, [self(), Guard, Census, Watch, Weaver], maps:get(arm_slice, Config, 100)},
+    weave(maps:get(weave, Config, []), maps:get(depth, Config, calls), St),
     _ = maps:get(time_limit_ms, Config, 0) > 0 andalso erlang:send_after(
         maps:get(time_limit_ms, Config), self(), time_limit
     ),
     armed(Report, St#st{arm = Arm, budget = budget(Config)}).
+
+weave([], _, _) -> ok;
+weave(Names, Depth, #st{weaver = Weaver}) -> Weaver ! {weave, Names, Depth}, ok.
 
 budget(Config) ->
     elixirscope_budget:new(maps:get(budget, Config, 0.0), erlang:system_info(schedulers_online)).
@@ -290,7 +299,7 @@ counted(_) ->
 
 %% ---- the loop ----
 
-loop(#st{socket = Socket, guard = {Guard, GuardRef}, census = Census, watch = Watch} = St) ->
+loop(#st{socket = Socket, guard = {Guard, GuardRef}, census = Census, watch = Watch, weaver = Weaver} = St) ->
     receive
         {tcp, Socket, _} = Frame -> told(elixirscope_link:read(Frame), St);
         {tcp_closed, Socket} -> loop(recorder_gone(St));
@@ -304,6 +313,9 @@ loop(#st{socket = Socket, guard = {Guard, GuardRef}, census = Census, watch = Wa
         {trace, _, send, {code_server, _}, _} -> loop(loaded(St));
         {census, Census, Count} -> loop(notices(counted(Count), St));
         {watch, Watch, Notices} -> loop(notices(Notices, St));
+        {weaver, Weaver, {weaving, _} = HowFar} -> _ = elixirscope_link:send(Socket, HowFar), loop(St);
+        {weaver, Weaver, Notices} -> loop(notices(Notices, St));
+        {weaver, Weaver, Ref, {note, Module, Woven}} -> loop(noted(Ref, Module, Woven, St));
         {ask, Ref, What} -> asked(What, Ref, St);
         time_limit -> stop(time_limit, St);
         {'DOWN', GuardRef, process, Guard, _} -> loop(guard(St));
@@ -315,6 +327,12 @@ told({ok, {mark, Label, Meta}}, St) ->
     loop(St);
 told({ok, {ping, N}}, #st{socket = Socket} = St) ->
     _ = elixirscope_link:send(Socket, {pong, N}),
+    loop(St);
+told({ok, {weave, Names, Depth}}, St) when is_list(Names) ->
+    weave(Names, Depth, St),
+    loop(St);
+told({ok, {unweave, Which, Force}}, #st{weaver = Weaver} = St) ->
+    Weaver ! {unweave, Which, Force =:= true},
     loop(St);
 told({ok, {stop, Reason}}, St) ->
     stop(Reason, St);
@@ -356,6 +374,12 @@ status(
         since_ms => (elixirscope_vm:now_ns() - Since) div 1000000
     }).
 
+%% In the ledger before it is loaded.
+noted(Ref, Module, Woven, #st{arm = Arm, weaver = Weaver} = St) ->
+    Ledger = elixirscope_guard:note(woven, #{Module => Woven}, elixirscope_arm:ledger(Arm)),
+    Weaver ! {noted, Ref},
+    St#st{arm = Arm#{ledger := Ledger}}.
+
 notices(Notices, St) ->
     lists:foldl(fun notice/2, St, Notices).
 
@@ -388,8 +412,9 @@ poll(#st{arm = #{loads := Loads} = Arm0} = St) ->
     notices(Notices, St#st{arm = Arm}).
 
 %% Loads come in bursts; one look sees all of them.
-loaded(#st{arm = Arm0} = St) ->
+loaded(#st{arm = Arm0, weaver = Weaver} = St) ->
     drop_loads(),
+    Weaver ! loaded,
     {Arm, Notices} = elixirscope_arm:loaded(Arm0),
     notices(Notices, St#st{arm = Arm}).
 

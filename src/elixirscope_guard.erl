@@ -8,7 +8,7 @@
 
 %% trace: of elixirscope_trace; patterns: all ever set; receive: its specification; loads, loads_to: the trace
 %% of loads and its tracer; helpers: other processes of ours; logger, nif: are they in; socket: path; env:
-%% variables we set and what they were; keep: the modules are the node's own.
+%% variables we set and what they were; woven: modules and what they were; keep: the modules are the node's own.
 -type ledger() :: map().
 
 -spec start(pid(), ledger()) -> pid().
@@ -23,6 +23,9 @@ note(Key, Value, Ledger) ->
 
 enter(patterns, Patterns, Ledger) ->
     Ledger#{patterns => maps:merge(maps:get(patterns, Ledger, #{}), Patterns)};
+enter(woven, Changes, Ledger) ->
+    All = maps:merge(maps:get(woven, Ledger, #{}), Changes),
+    Ledger#{woven => maps:filter(fun(_, Woven) -> Woven =/= none end, All)};
 enter(Key, Value, Ledger) ->
     Ledger#{Key => Value}.
 
@@ -76,12 +79,16 @@ clean(Ledger) ->
     step(fun() -> elixirscope_arm:disarm(Ledger) end),
     step(fun() -> maps:get(logger, Ledger, false) andalso elixirscope_logger:remove() end),
     step(fun() -> lists:foreach(fun end_process/1, maps:get(helpers, Ledger, [])) end),
+    Woven = step(fun() -> elixirscope_loom:restore_all(maps:get(woven, Ledger, #{})) end),
     step(fun() -> lists:foreach(fun restore/1, maps:get(env, Ledger, [])) end),
     Closed = close_nif(maps:get(nif, Ledger, false), 100),
     Keep = maps:get(keep, Ledger),
     Unloaded = Keep orelse Closed andalso elixirscope_code:unload_nif(),
     step(fun() -> Keep orelse elixirscope_code:delete(early()) end),
-    [<<"the NIF is still in use">> || not Closed] ++ left(Trace, Ledger, Unloaded).
+    [<<"the NIF is still in use">> || not Closed] ++ sentences(Woven) ++ left(Trace, Ledger, Unloaded).
+
+sentences(failed) -> [];
+sentences(Sentences) -> Sentences.
 
 %% The modules that are not needed any more when everything is out; the others say so and go last.
 early() ->

@@ -3,7 +3,7 @@
 %% modules, and answers.
 -module(elixirscope_spec).
 -export([
-    want/1, plan/2, names/2, named_modules/1, servers/2, is_other_server/2, behaviours/1, shown_behaviours/1,
+    want/1, plan/2, names/2, named/2, named_modules/1, modules_named/1, servers/2, is_other_server/2, behaviours/1, shown_behaviours/1,
     why_none/1, receive_spec/0
 ]).
 -export_type([want/0, plan/0]).
@@ -416,12 +416,14 @@ names(Module, #{specs := Specs}) ->
 %% Modules that specs name one by one.
 -spec named_modules(want()) -> [module()].
 named_modules(#{specs := Specs}) ->
-    [
-        Module
-     || {_, #{module := Name}} <- Specs, binary:match(Name, <<"*">>) =:= nomatch, Module <- both(Name)
-    ].
+    modules_named([Name || {_, #{module := Name}} <- Specs]).
+
+-spec modules_named([binary()]) -> [module()].
+modules_named(Names) ->
+    [Module || Name <- Names, binary:match(Name, <<"*">>) =:= nomatch, Module <- both(Name)].
 
 %% Does a spec's module name this one? Elixir's names go with and without "Elixir.", a '*' ends a prefix.
+-spec named(module(), binary()) -> boolean().
 named(Module, Name) ->
     Full = atom_to_binary(Module, utf8),
     case binary:match(Full, <<"Elixir.">>) of

@@ -139,6 +139,14 @@ static int add_traces(struct es_capture *capture, const char *argument)
     return 0;
 }
 
+static int add_weave(struct es_capture *capture, const char *argument)
+{
+    if (capture->weave.n == ES_WEAVE_MAX)
+        return es_fail(-EINVAL, "more than %d times --weave", ES_WEAVE_MAX);
+    capture->weave.modules[capture->weave.n++] = argument;
+    return 0;
+}
+
 int es_capture_option(struct es_capture *capture, int option, const char *argument)
 {
     int rc = 0;
@@ -149,6 +157,8 @@ int es_capture_option(struct es_capture *capture, int option, const char *argume
         rc = es_level_parse(argument, &capture->level);
         break;
     case ES_CAPTURE_TRACE: rc = add_traces(capture, argument); break;
+    case ES_CAPTURE_WEAVE: rc = add_weave(capture, argument); break;
+    case ES_CAPTURE_DEPTH: rc = es_depth_parse(argument, &capture->weave.depth); break;
     case ES_CAPTURE_LIMIT: rc = parse_limit(capture, argument); break;
     case ES_CAPTURE_FOR: rc = es_cli_parse_duration(argument, &capture->for_ns); break;
     case ES_CAPTURE_KEEP: rc = parse_keep(capture, argument); break;
@@ -184,6 +194,9 @@ int es_capture_check(struct es_capture *capture)
             return rc;
         capture->n_specs++;
     }
+    int rc = es_weave_check(&capture->weave, capture->yes_really);
+    if (rc < 0)
+        return rc;
     uint64_t ring = capture->session.ring_bytes;
     if (ring && (ring < ES_RING_MIN || ring > UINT64_C(1) << 34))
         return es_fail(-EINVAL, "--ring-size lies between 256KiB and 16GiB");

@@ -22,6 +22,7 @@ struct es_capture {
     size_t n_traces;
     struct es_spec specs[ES_SPECS_MAX];
     size_t n_specs;
+    struct es_weave weave;
     struct es_session_options session;
     struct es_redaction redact[ES_REDACT_MAX];
     struct es_engine_options engine; /* limits, keep_*, on */
@@ -33,6 +34,8 @@ enum {
     ES_CAPTURE_FIRST = 2000,
     ES_CAPTURE_LEVEL = ES_CAPTURE_FIRST,
     ES_CAPTURE_TRACE,
+    ES_CAPTURE_WEAVE,
+    ES_CAPTURE_DEPTH,
     ES_CAPTURE_LIMIT,
     ES_CAPTURE_FOR,
     ES_CAPTURE_KEEP,
@@ -53,6 +56,7 @@ enum {
 #define ES_CAPTURE_OPTIONS                                                                                          \
     {"output", required_argument, NULL, 'o'}, {"level", required_argument, NULL, ES_CAPTURE_LEVEL},                 \
         {"trace", required_argument, NULL, ES_CAPTURE_TRACE}, {"limit", required_argument, NULL, ES_CAPTURE_LIMIT}, \
+        {"weave", required_argument, NULL, ES_CAPTURE_WEAVE}, {"depth", required_argument, NULL, ES_CAPTURE_DEPTH}, \
         {"keep", required_argument, NULL, ES_CAPTURE_KEEP}, {"on", required_argument, NULL, ES_CAPTURE_ON},         \
         {"budget", required_argument, NULL, ES_CAPTURE_BUDGET},                                                     \
         {"ring-size", required_argument, NULL, ES_CAPTURE_RING},                                                    \
@@ -78,7 +82,11 @@ enum {
     "  --trace SPEC           adds one thing, with --level minimal unless a level is given; may be given again:\n"     \
     "                         messages, processes, scheduling, gc, calls:MODULE[.FUNCTION[/ARITY]],\n"                 \
     "                         returns:MODULE.FUNCTION[/ARITY], states:MODULE, pid:<0.123.0>, name:NAME\n"              \
-    "  --yes-really           allows calls:*\n"                                                                        \
+    "  --weave MODULE         weaves probes into a module, or into all that a name ending in '*' begins; may be "      \
+    "given "                                                                                                           \
+    "again\n"                                                                                                          \
+    "  --depth DEPTH          what they tell: calls (the default), lines, or values of variables too\n"                \
+    "  --yes-really           allows calls:* and --weave '*'\n"                                                        \
     "  --limit KEY=VALUE      ends the recording at events=1M, size=2GB, time=60s or rate=200k/s; may be given "       \
     "again\n"                                                                                                          \
     "  --keep 60s | 200MB     keeps only the last of it\n"                                                             \

@@ -27,6 +27,8 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(import, "import", "make a recording from dbg trace-port files")                                                        \
     C(recover, "recover", "take over a capture whose recorder died")                                                         \
     C(mark, "mark", "put a mark into a live recording")                                                                      \
+    C(weave, "weave", "weave probes into modules of a node that is being recorded")                                          \
+    C(unweave, "unweave", "bring woven modules back to what they were")                                                      \
     C(info, "info", "what a recording holds")                                                                                \
     C(events, "events", "list events")                                                                                       \
     C(ps, "ps", "list processes")                                                                                            \

@@ -72,6 +72,39 @@ void es_control_answer(int fd, const char *line)
     close(fd);
 }
 
+struct search {
+    const char *wanted;
+    struct es_session_dir *found;
+    unsigned n;
+};
+
+static int look(const struct es_session_dir *dir, void *context)
+{
+    struct search *search = context;
+    const char *wanted = search->wanted;
+    if (es_session_dir_life(dir) != ES_SESSION_LIVE)
+        return 0;
+    if (wanted && strcmp(dir->id, wanted) != 0 && strcmp(dir->node, wanted) != 0 && strcmp(dir->recording, wanted) != 0)
+        return 0;
+    *search->found = *dir;
+    search->n++;
+    return 0;
+}
+
+int es_control_find(const char *wanted, struct es_session_dir *ret_dir)
+{
+    struct search search = {.wanted = wanted, .found = ret_dir};
+    int rc = es_session_dir_each(look, &search);
+    if (rc < 0)
+        return es_fail(rc, "sessions cannot be listed: %s", strerror(-rc));
+    if (search.n == 1)
+        return 0;
+    es_hint("`elixirscope doctor` lists the sessions.");
+    if (search.n > 1)
+        return es_fail(-EINVAL, "%u sessions live: name one", search.n);
+    return wanted ? es_fail(-ENOENT, "there is no live session '%s'", wanted) : es_fail(-ENOENT, "no session lives");
+}
+
 int es_control_ask(const struct es_session_dir *dir, const char *line, char ret_answer[ES_CONTROL_LINE])
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `elixirscope mark`: puts a mark into a live recording, through its recorder. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,39 +28,6 @@ static const char help[] = "elixirscope mark - put a mark into a live recording\
                            "Exit codes:\n"
                            "  0 success, 1 failure, 2 wrong usage\n";
 
-struct search {
-    const char *wanted;
-    struct es_session_dir found;
-    unsigned n;
-};
-
-static int look(const struct es_session_dir *dir, void *context)
-{
-    struct search *search = context;
-    const char *wanted = search->wanted;
-    if (es_session_dir_life(dir) != ES_SESSION_LIVE)
-        return 0;
-    if (wanted && strcmp(dir->id, wanted) != 0 && strcmp(dir->node, wanted) != 0 && strcmp(dir->recording, wanted) != 0)
-        return 0;
-    search->found = *dir;
-    search->n++;
-    return 0;
-}
-
-static int find(struct search *search)
-{
-    int rc = es_session_dir_each(look, search);
-    if (rc < 0)
-        return es_fail(rc, "sessions cannot be listed: %s", strerror(-rc));
-    if (search->n == 1)
-        return 0;
-    es_hint("`elixirscope doctor` lists the sessions.");
-    if (search->n > 1)
-        return es_fail(-EINVAL, "%u sessions live: name one", search->n);
-    return search->wanted ? es_fail(-ENOENT, "there is no live session '%s'", search->wanted)
-                          : es_fail(-ENOENT, "no session lives");
-}
-
 int es_cmd_mark(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -77,14 +43,13 @@ int es_cmd_mark(int argc, char **argv)
     int n = argc - optind;
     if (n < 1 || n > 2 || !*argv[argc - 1])
         return es_cli_usage("mark", "a label is needed, with a session in front of it at most");
-    static struct search search;
+    static struct es_session_dir dir;
     char request[ES_CONTROL_LINE], answer[ES_CONTROL_LINE];
-    search.wanted = n == 2 ? argv[optind] : NULL;
     if (snprintf(request, sizeof request, "mark %s", argv[argc - 1]) >= (int)sizeof request)
         return es_cli_usage("mark", "the label is longer than %d bytes", ES_CONTROL_LINE - 6);
-    if (find(&search) < 0 || es_control_ask(&search.found, request, answer) < 0)
+    if (es_control_find(n == 2 ? argv[optind] : NULL, &dir) < 0 || es_control_ask(&dir, request, answer) < 0)
         return es_cli_failure("mark");
     if (json)
-        printf("{\"session\": \"%s\"}\n", search.found.id);
+        printf("{\"session\": \"%s\"}\n", dir.id);
     return es_cli_finish("mark", ES_EXIT_OK);
 }

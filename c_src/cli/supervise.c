@@ -219,8 +219,9 @@ static void take_request(struct es_recorder *recorder)
     } else if (strcmp(line, "stop") == 0) {
         es_recorder_stop(recorder, "stopped");
         es_control_answer(fd, "ok");
-    } else {
-        es_control_answer(fd, "error the requests are: mark LABEL, status, stop");
+    } else if (!es_weaving_request(recorder, line, fd)) {
+        es_control_answer(fd, "error the requests are: mark LABEL, weave DEPTH MODULE..., unweave [--force] [MODULE...], "
+                              "weaving, status, stop");
     }
 }
 

@@ -11,6 +11,7 @@
 
 #define ES_TRACKS_MAX 32
 #define ES_GUESTS_MAX 8
+#define ES_WEAVING_LINES 8
 
 enum es_track_state {
     ES_TRACK_OPENING,  /* open was sent */
@@ -41,6 +42,9 @@ struct es_track {
     const char *why;  /* it ended: for people and JSON */
     bool armed, failed, engine_seen;
     struct es_arming arming;
+    struct es_weaving weaving; /* as the agent told last, with some lines about single modules */
+    char weaving_lines[ES_WEAVING_LINES][256];
+    size_t n_weaving_lines;
 };
 
 struct es_recorder {
@@ -99,6 +103,12 @@ int64_t es_track_look(struct es_track *track, int64_t now);
 bool es_track_vm_lives(const struct es_track *track);
 /* Removes the recording of a VM that could not be recorded at all. */
 void es_track_forget(const struct es_track *track);
+
+/* ---- weaving (weaving.c) ----------------------------------------------------------------------------------------------- */
+/* The agent tells how far it is. */
+void es_weaving_heard(struct es_track *track, const struct es_agent_message *message);
+/* Answers a request for weaving on the recorder's socket; false where the line is none. */
+bool es_weaving_request(struct es_recorder *recorder, char *line, int fd);
 
 /* ---- summary (summary.c) ---------------------------------------------------------------------------------------------- */
 void es_summary_print(const struct es_track *track);

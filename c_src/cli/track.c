@@ -90,6 +90,7 @@ static int send_open(struct es_track *track)
         .time_limit_ms = capture->engine.limit_ns / 1000000,
         .budget = capture->budget,
         .children = capture->children,
+        .weave = &capture->weave,
         .payload_bytes = atomic_load(&track->arena.head->limits.payload_bytes),
         .state_bytes = atomic_load(&track->arena.head->limits.state_bytes),
     };
@@ -338,6 +339,7 @@ static void hear(struct es_track *track, const struct es_agent_message *message)
     case ES_SAY_ARMED: say_armed(track, message); break;
     case ES_SAY_NOTICE: es_recorder_warn(track->recorder, "%s", message->text); break;
     case ES_SAY_STOPPED: say_stopped(track, message); break;
+    case ES_SAY_WEAVING: es_weaving_heard(track, message); break;
     case ES_SAY_ERROR: say_error(track, message->text); break;
     default: break;
     }

@@ -242,9 +242,22 @@ static void put_spec(struct es_writer *w, const struct es_spec *spec)
     es_etf_put_text(w, spec->text);
 }
 
+static void put_modules(struct es_writer *w, const struct es_weave *weave)
+{
+    if (weave->n > 0)
+        es_write_list(w, (uint32_t)weave->n);
+    for (size_t i = 0; i < weave->n; i++)
+        es_etf_put_text(w, weave->modules[i]);
+    es_write_nil(w);
+}
+
 static void put_config(struct es_writer *w, const struct es_open *open)
 {
-    es_write_map(w, 9);
+    es_write_map(w, 11);
+    es_etf_put_atom(w, "weave");
+    put_modules(w, open->weave);
+    es_etf_put_atom(w, "depth");
+    es_etf_put_atom(w, es_depth_names[open->weave->depth]);
     es_etf_put_atom(w, "level");
     es_etf_put_atom(w, es_level_names[open->level]);
     es_etf_put_atom(w, "specs");
@@ -277,5 +290,32 @@ int es_link_open(struct es_link *link, const struct es_open *open)
         return rc;
     es_etf_put_text(&frame.w, open->arena);
     put_config(&frame.w, open);
+    return frame_send(&frame, link);
+}
+
+#define WEAVE_MAX_BYTES (32u << 10)
+
+int es_link_weave(struct es_link *link, const struct es_weave *weave)
+{
+    struct frame frame;
+    int rc = frame_begin(&frame, WEAVE_MAX_BYTES, "weave", 3);
+    if (rc < 0)
+        return rc;
+    put_modules(&frame.w, weave);
+    es_etf_put_atom(&frame.w, es_depth_names[weave->depth]);
+    return frame_send(&frame, link);
+}
+
+int es_link_unweave(struct es_link *link, const struct es_weave *weave, bool force)
+{
+    struct frame frame;
+    int rc = frame_begin(&frame, WEAVE_MAX_BYTES, "unweave", 3);
+    if (rc < 0)
+        return rc;
+    if (weave->n > 0)
+        put_modules(&frame.w, weave);
+    else
+        es_etf_put_atom(&frame.w, "all");
+    es_etf_put_atom(&frame.w, force ? "true" : "false");
     return frame_send(&frame, link);
 }

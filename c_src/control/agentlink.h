@@ -35,9 +35,16 @@ enum es_agent_say {
     ES_SAY_NOTICE,
     ES_SAY_STOPPED,
     ES_SAY_ERROR,
-    ES_SAY_PONG
+    ES_SAY_PONG,
+    ES_SAY_WEAVING
 };
 #define ES_SAY_LISTED 64
+struct es_weaving {   /* how far weaving is, in modules */
+    int64_t answered; /* wishes that were fulfilled, as far as they can be */
+    int64_t waiting;  /* to be woven */
+    int64_t woven, refused;
+    int64_t held; /* to be taken back, and in use still */
+};
 struct es_agent_message {
     enum es_agent_say say;
     struct es_hello hello;
@@ -49,8 +56,10 @@ struct es_agent_message {
         int64_t functions;
     } matched[ES_SAY_LISTED];
     size_t n_matched;
-    char listed[ES_SAY_LISTED][256]; /* armed: its notices and refusals; stopped: what is left behind */
-    size_t n_listed, n_unlisted;     /* and how many more there were */
+    struct es_weaving weaving;
+    char listed[ES_SAY_LISTED]
+               [256]; /* armed: its notices and refusals; stopped: what is left behind; weaving: refused, held */
+    size_t n_listed, n_unlisted; /* and how many more there were */
 };
 
 /* Listens on `path`, for its user only; `owner` may connect too, where the caller is root: (uid_t)-1 = none. */
@@ -74,11 +83,15 @@ struct es_open {
     double budget;                       /* percent of CPU, 0 = no budget */
     uint32_t payload_bytes, state_bytes; /* where the budget goes back to when there is room again */
     bool children;
+    const struct es_weave *weave;
 };
 /* Answers to hello, and later wishes. Bounded in time: -EPIPE or -EAGAIN where the agent does not read. */
 int es_link_open(struct es_link *link, const struct es_open *open);
 int es_link_refuse(struct es_link *link, const char *why);
 int es_link_mark(struct es_link *link, const char *label);
 int es_link_stop(struct es_link *link, const char *reason);
+int es_link_weave(struct es_link *link, const struct es_weave *weave);
+/* These modules, or all, where none is named; `force`: also those of which tables may hold funs. */
+int es_link_unweave(struct es_link *link, const struct es_weave *weave, bool force);
 
 #endif

@@ -116,6 +116,25 @@ static void stopped_pair(const char *key, struct es_reader *value, void *context
         es_etf_text(value, message->text, sizeof message->text);
 }
 
+static void weaving_pair(const char *key, struct es_reader *value, void *context)
+{
+    struct es_agent_message *message = context;
+    struct es_weaving *weaving = &message->weaving;
+    const struct {
+        const char *key;
+        int64_t *to;
+    } numbers[] = {{"answered", &weaving->answered},
+                   {"waiting", &weaving->waiting},
+                   {"woven", &weaving->woven},
+                   {"refused", &weaving->refused},
+                   {"held", &weaving->held}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(key, numbers[i].key) == 0 && !es_etf_int(value, numbers[i].to))
+            *numbers[i].to = 0;
+    if (strcmp(key, "lines") == 0)
+        read_texts(value, message);
+}
+
 static bool read_body(struct es_reader *r, const char *tag, struct es_agent_message *message)
 {
     int64_t number;
@@ -130,6 +149,10 @@ static bool read_body(struct es_reader *r, const char *tag, struct es_agent_mess
     if (strcmp(tag, "stopped") == 0) {
         message->say = ES_SAY_STOPPED;
         return es_etf_map(r, stopped_pair, message);
+    }
+    if (strcmp(tag, "weaving") == 0) {
+        message->say = ES_SAY_WEAVING;
+        return es_etf_map(r, weaving_pair, message);
     }
     if (strcmp(tag, "pong") == 0) {
         message->say = ES_SAY_PONG;

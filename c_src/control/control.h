@@ -48,4 +48,19 @@ struct es_spec {
 /* Reads one SPEC. -EINVAL with a cause that says what a spec looks like; -EPERM for one that would trace every call of every module, unless `yes_really`. */
 int es_spec_parse(const char *text, bool yes_really, struct es_spec *ret_spec);
 
+/* How much a woven module tells: entries and returns, also lines, also values of variables. */
+enum es_depth { ES_DEPTH_CALLS, ES_DEPTH_LINES, ES_DEPTH_VALUES, ES_DEPTHS };
+extern const char *const es_depth_names[ES_DEPTHS];
+/* The depth with this name; -EINVAL with a cause. */
+int es_depth_parse(const char *text, enum es_depth *ret_depth);
+
+#define ES_WEAVE_MAX 64
+struct es_weave { /* which modules, each a name or a prefix with '*'; Elixir's with and without "Elixir." */
+    const char *modules[ES_WEAVE_MAX];
+    size_t n;
+    enum es_depth depth;
+};
+/* Checks the names, and that they do not mean every module, unless `yes_really`. -EINVAL, -EPERM with a cause. */
+int es_weave_check(const struct es_weave *weave, bool yes_really);
+
 #endif

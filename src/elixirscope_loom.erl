@@ -1,0 +1,190 @@
+%% SPDX-License-Identifier: MIT
+%% One module woven, loaded, and taken back. Loads only by a soft purge and erlang:load_module/2: what loads through the
+%% code server purges hard, and kills processes that run old code. A module has two versions at most, so that where
+%% the one from before is still in use, the next has to wait.
+-module(elixirscope_loom).
+-export([weave/4, restore/2, restore_all/1, may_restore/1, is_current/2, force/2, depth/1, in_the_way/1, name/1]).
+-export_type([depth/0, woven/0]).
+
+-type depth() :: calls | lines | values.
+%% original: the object code from before; md5: of what was loaded; funs: does it make funs, which tables may hold that no
+%% purge sees; force: is it taken back nevertheless.
+-type woven() :: #{depth := depth(), original := binary(), md5 := binary(), funs := boolean(), force := boolean()}.
+
+-define(PIDS, 5).         % named at most …
+-define(LOOKED_AT, 20000). % … of so many that are asked
+
+%% ---- in ----
+
+%% Before says what was woven already. Note is called with what will be, before it is loaded.
+-spec weave(module(), depth(), woven() | none, fun((woven()) -> ok)) -> {ok, woven()} | {error, binary()}.
+weave(Module, Depth, Before, Note) ->
+    try
+        ok = may_be_woven(Module),
+        Original = original(Module, Before),
+        Forms = forms(Module, Original),
+        Code = compiled(Module, elixirscope_weave:forms(Forms, #{depth => Depth}), Original),
+        Woven = #{depth => Depth, original => Original, md5 => code:module_md5(Code), funs => makes_funs(Original), force => false},
+        ok = in_use(Module),
+        ok = Note(Woven),
+        load(Module, Code),
+        {ok, Woven}
+    catch
+        throw:{refused, Why} -> {error, unicode:characters_to_binary(Why)};
+        _:Why:Stack -> {error, failed(Why, Stack)}
+    end.
+
+failed(Why, Stack) ->
+    Where = [{M, F, L} || {M, F, _, L} <- lists:sublist(Stack, 2)],
+    unicode:characters_to_binary(io_lib:format("weaving failed: ~0tP", [{Why, Where}, 20])).
+
+-spec refuse(unicode:chardata()) -> no_return().
+refuse(Why) -> throw({refused, Why}).
+
+may_be_woven(Module) ->
+    Ours = lists:prefix("elixirscope", atom_to_list(Module)),
+    _ = Ours andalso refuse("it is ElixirScope's own"),
+    _ = code:which(Module) =:= preloaded andalso refuse("it belongs to the emulator"),
+    _ = code:which(Module) =:= cover_compiled andalso refuse("it is compiled for coverage"),
+    _ = code:is_sticky(Module) andalso refuse("it belongs to Erlang itself and is sticky"),
+    _ = code:ensure_loaded(compile) =:= {module, compile} orelse refuse("this node has no compiler"),
+    ok.
+
+%% The object code that runs: what lies on disk may be another by now.
+original(Module, #{original := Original, md5 := Md5, funs := Funs}) ->
+    case module_md5(Module) of
+        Md5 when Funs -> refuse("it makes funs, and is woven to another depth already");
+        Md5 -> Original;
+        _ -> original(Module, none)
+    end;
+original(Module, none) ->
+    case code:get_object_code(Module) of
+        {Module, Binary, File} ->
+            _ = code:module_md5(Binary) =:= module_md5(Module) orelse refuse(["what runs is not what is in ", File]),
+            Binary;
+        error ->
+            refuse("its object code is not found")
+    end.
+
+module_md5(Module) -> erlang:get_module_info(Module, md5).
+
+%% Its abstract code, as Erlang's compiler and Elixir's keep it.
+forms(Module, Binary) ->
+    case beam_lib:chunks(Binary, [debug_info]) of
+        {ok, {Module, [{debug_info, {debug_info_v1, Backend, Data}}]}} ->
+            _ = code:ensure_loaded(Backend) =:= {module, Backend} orelse refuse("what made its debug_info is not there"),
+            case Backend:debug_info(erlang_v1, Module, Data, []) of
+                {ok, Forms} -> on_load(Forms);
+                {error, _} -> refuse("it has no debug_info")
+            end;
+        _ ->
+            refuse("it has no debug_info")
+    end.
+
+on_load(Forms) ->
+    _ = [refuse("it has an on_load function") || {attribute, _, on_load, _} <- Forms],
+    Forms.
+
+compiled(Module, Forms, Original) ->
+    case compile:noenv_forms(Forms, [binary, return_errors | options(Module, Original)]) of
+        {ok, Module, Code} -> Code;
+        {ok, Module, Code, _} -> Code;
+        {error, Errors, _} -> refuse(io_lib:format("it does not compile woven: ~0tP", [Errors, 20]))
+    end.
+
+%% Those that change what code means or how fast it is; none that transform it again.
+options(Module, Original) ->
+    {ok, {Module, [{compile_info, Info}]}} = beam_lib:chunks(Original, [compile_info]),
+    Kept = [inline, no_auto_import, nowarn_unused_function, no_line_info],
+    [
+        Option
+     || Option <- proplists:get_value(options, Info, []),
+        lists:member(case Option of {Key, _} -> Key; Key -> Key end, Kept)
+    ].
+
+makes_funs(Binary) ->
+    case beam_lib:chunks(Binary, ["FunT"], [allow_missing_chunks]) of
+        {ok, {_, [{"FunT", <<N:32, _/binary>>}]}} -> N > 0;
+        _ -> false
+    end.
+
+%% The version from before, where there is one: gone, if nobody runs it.
+in_use(Module) ->
+    case code:soft_purge(Module) of
+        true -> ok;
+        false -> refuse(["processes still run its code from before: ", pids(Module)])
+    end.
+
+load(Module, Code) ->
+    case erlang:load_module(Module, Code) of
+        {module, Module} -> ok;
+        {error, Why} -> refuse(io_lib:format("it cannot be loaded: ~0tp", [Why]))
+    end.
+
+%% ---- out ----
+
+%% What was current before is current again. Held: the code from before weaving is in use, or may be.
+-spec restore(module(), woven()) -> ok | {held, unicode:chardata()}.
+restore(Module, #{original := Original} = Woven) ->
+    case is_current(Module, Woven) of
+        false -> ok; % somebody else's by now
+        true ->
+            case may_restore(Woven) of
+                false -> {held, "it makes funs, and tables may hold such of its code from before; --force takes it back all the same"};
+                true ->
+                    case code:soft_purge(Module) of
+                        true -> load(Module, Original);
+                        false -> {held, ["processes still run its code from before: ", pids(Module)]}
+                    end
+            end
+    end.
+
+%% All of them, at the end. Sentences of those that stay.
+-spec restore_all(#{module() => woven()}) -> [binary()].
+restore_all(All) ->
+    [
+        unicode:characters_to_binary(["the module ", name(Module), " is still woven: ", Why])
+     || {Module, Woven} <- maps:to_list(All), {held, Why} <- [try restore(Module, Woven) catch _:_ -> {held, "it cannot be loaded"} end]
+    ].
+
+%% A purge does not see funs in tables and persistent terms: they would fail when they are called.
+-spec may_restore(woven()) -> boolean().
+may_restore(#{funs := Funs, force := Force}) -> not Funs orelse Force.
+
+-spec is_current(module(), woven()) -> boolean().
+is_current(Module, #{md5 := Md5}) ->
+    erlang:module_loaded(Module) andalso module_md5(Module) =:= Md5.
+
+-spec force(boolean(), woven()) -> woven().
+force(Force, Woven) -> Woven#{force := Force}.
+
+-spec depth(woven()) -> depth().
+depth(#{depth := Depth}) -> Depth.
+
+%% Some of the processes that run, or hold on to, its code from before.
+-spec in_the_way(module()) -> [pid()].
+in_the_way(Module) ->
+    in_the_way(Module, erlang:processes(), ?LOOKED_AT, ?PIDS).
+
+in_the_way(_, [], _, _) -> [];
+in_the_way(_, _, 0, _) -> [];
+in_the_way(_, _, _, 0) -> [];
+in_the_way(Module, [Pid | Pids], Look, Find) ->
+    case Pid =/= self() andalso try erlang:check_process_code(Pid, Module, [{allow_gc, false}]) catch error:_ -> false end of
+        true -> [Pid | in_the_way(Module, Pids, Look - 1, Find - 1)];
+        _ -> in_the_way(Module, Pids, Look - 1, Find)
+    end.
+
+pids(Module) ->
+    case in_the_way(Module) of
+        [] -> "those that did are gone by now, or many more were to be asked";
+        Pids -> lists:join(", ", [pid_to_list(Pid) || Pid <- Pids])
+    end.
+
+%% As its language writes it.
+-spec name(module()) -> string().
+name(Module) ->
+    case atom_to_list(Module) of
+        "Elixir." ++ Name -> Name;
+        Name -> Name
+    end.

@@ -1,0 +1,231 @@
+%% SPDX-License-Identifier: MIT
+%% Weaving on a live node: modules are woven one after the other, at low priority, and taken back. A process of
+%% its own, which the agent tells what to do and which tells the agent what became of it. How a module is loaded
+%% and taken back: elixirscope_loom.
+-module(elixirscope_weaver).
+-export([start/1, init/1]).
+
+-define(LOOK_MS, 1000).
+-define(CROWDED, 20).      % processes that wait to run, for each scheduler: more is a node in distress …
+-define(CROWDED_LOOKS, 3). % … if it lasts so many looks
+-define(LINES, 8).         % about single modules
+-define(TELL_MS, 100).     % how far it is, while it is at work
+
+-record(st, {
+    agent :: pid(),
+    ref :: reference(),
+    depth = calls :: elixirscope_loom:depth(),
+    names = [] :: [binary()],          % whose modules are woven when they are loaded, too
+    queue = [] :: [module()],
+    woven = #{} :: #{module() => elixirscope_loom:woven()},
+    leaving = #{} :: #{module() => elixirscope_loom:woven()}, % to be taken back, and in use still
+    refused = #{} :: #{module() => binary()},
+    done = 0 :: non_neg_integer(),     % since the queue was empty
+    answered = 0 :: non_neg_integer(), % wishes: each in its turn
+    lines = [] :: [binary()],          % about single modules, of the last wish
+    told = 0 :: integer(),             % when
+    crowded = 0 :: non_neg_integer()
+}).
+
+%% Starts it. It is told {weave, Names, Depth}, {unweave, all | Names, Force}, and loaded; it answers
+%% {weaver, self(), Notices}, {weaver, self(), {weaving, HowFar}}, and before each load
+%% {weaver, self(), Ref, {note, Module, Woven}}, to which the agent says {noted, Ref}. It ends with the agent.
+-spec start(pid()) -> pid().
+start(Agent) ->
+    spawn(?MODULE, init, [Agent]).
+
+-spec init(pid()) -> ok.
+init(Agent) ->
+    process_flag(priority, low),
+    process_flag(message_queue_data, off_heap),
+    group_leader(whereis(init), self()),
+    _ = erlang:send_after(?LOOK_MS, self(), look),
+    loop(#st{agent = Agent, ref = erlang:monitor(process, Agent)}).
+
+loop(#st{ref = Ref, queue = Queue} = St) ->
+    receive
+        {weave, Names, Depth} -> loop(wanted(Names, Depth, St#st{lines = []}));
+        {unweave, Which, Force} -> loop(how_far(answered(unweave(Which, Force, St#st{lines = []}))));
+        loaded -> loop(find(St));
+        look -> _ = erlang:send_after(?LOOK_MS, self(), look), loop(look(St));
+        {'DOWN', Ref, process, _, _} -> ok;
+        _ -> loop(St)
+    after case Queue of [] -> infinity; _ -> 0 end ->
+        loop(next(St))
+    end.
+
+how_far(
+    #st{
+        agent = Agent, woven = Woven, leaving = Leaving, refused = Refused, queue = Queue, answered = Answered, lines = Lines
+    } = St
+) ->
+    Agent ! {weaver, self(), {weaving, #{
+        answered => Answered, waiting => length(Queue), woven => map_size(Woven), refused => map_size(Refused),
+        held => map_size(Leaving), lines => lists:reverse(Lines)
+    }}},
+    St#st{told = elixirscope_vm:now_ns()}.
+
+answered(#st{answered = Answered} = St) -> St#st{answered = Answered + 1}.
+
+%% ---- in ----
+
+wanted(Names, Depth, St0) ->
+    ok = elixirscope_code:early(elixirscope_spec:modules_named(Names)),
+    St1 = stay(Names, St0#st{names = lists:usort(Names ++ St0#st.names), depth = Depth, refused = #{}}),
+    #st{queue = Queue} = St = find(St1),
+    Nothing = [
+        {weaving, <<"no module is called ", Name/binary, " yet: it is woven when it is loaded">>}
+     || Name <- Names, not lists:any(fun(M) -> elixirscope_spec:named(M, Name) end, erlang:loaded())
+    ],
+    Many = [{weaving, text([integer_to_list(length(Queue)), " modules are being woven"])} || length(Queue) > 1],
+    Told = tell(Nothing ++ Many, St),
+    case Queue of
+        [] -> how_far(answered(Told));
+        _ -> Told
+    end.
+
+%% What waits to be taken back need not be.
+stay(Names, #st{leaving = Leaving, woven = Woven} = St) ->
+    Stays = maps:filter(fun(Module, _) -> lists:any(fun(Name) -> elixirscope_spec:named(Module, Name) end, Names) end, Leaving),
+    St#st{leaving = maps:without(maps:keys(Stays), Leaving), woven = maps:merge(Woven, Stays)}.
+
+%% What is loaded, has one of the names, and was not looked at yet.
+find(#st{names = []} = St) ->
+    St;
+find(#st{names = Names, depth = Depth, queue = Queue, woven = Woven, refused = Refused, leaving = Leaving} = St) ->
+    Known = fun(Module) ->
+        is_map_key(Module, Refused) orelse is_map_key(Module, Leaving) orelse lists:member(Module, Queue) orelse
+            case Woven of #{Module := W} -> elixirscope_loom:depth(W) =:= Depth; _ -> false end
+    end,
+    New = [
+        Module
+     || Module <- erlang:loaded(), lists:any(fun(Name) -> elixirscope_spec:named(Module, Name) end, Names),
+        not Known(Module)
+    ],
+    St#st{queue = Queue ++ lists:sort(New)}.
+
+next(#st{queue = [Module | Queue], depth = Depth, woven = Woven} = St0) ->
+    Note = fun(W) -> note(Module, W, St0) end,
+    St1 = St0#st{queue = Queue},
+    St =
+        case elixirscope_loom:weave(Module, Depth, maps:get(Module, Woven, none), Note) of
+            {ok, W} -> St1#st{woven = Woven#{Module => W}, done = St1#st.done + 1};
+            {error, Why} -> refused(Module, Why, St1)
+        end,
+    Late = elixirscope_vm:now_ns() - St#st.told > ?TELL_MS * 1000000,
+    case Queue of
+        [] -> how_far(answered(ended(St)));
+        _ when Late -> how_far(St);
+        _ -> St
+    end.
+
+refused(Module, Why, #st{refused = Refused} = St) ->
+    line([name(Module), " is not woven: ", Why], St#st{refused = Refused#{Module => Why}}).
+
+line(Text, #st{lines = Lines} = St) when length(Lines) < ?LINES -> St#st{lines = [text(Text) | Lines]};
+line(_, St) -> St.
+
+%% The ledger has it before the deed.
+note(Module, Woven, #st{agent = Agent, ref = Ref}) ->
+    Said = make_ref(),
+    Agent ! {weaver, self(), Said, {note, Module, Woven}},
+    receive
+        {noted, Said} -> ok;
+        {'DOWN', Ref, process, _, _} -> exit(normal)
+    end.
+
+ended(#st{done = Done, refused = Refused, depth = Depth, lines = Lines} = St) ->
+    Woven = [{weaving, text([modules(Done), " woven, depth ", atom_to_list(Depth)])} || Done > 0],
+    Not = [{weaving, Line} || Line <- lists:reverse(Lines)],
+    More = [
+        {weaving, text([modules(map_size(Refused)), " not woven in all"])} || map_size(Refused) > length(Lines)
+    ],
+    tell(Woven ++ Not ++ More, St#st{done = 0}).
+
+modules(1) -> "1 module is";
+modules(N) -> [integer_to_list(N), " modules are"].
+
+%% ---- out ----
+
+unweave(all, Force, #st{woven = Woven} = St) ->
+    out(maps:keys(Woven), Force, St#st{names = [], queue = []});
+unweave(Names, Force, #st{woven = Woven, names = Kept, queue = Queue} = St) ->
+    Meant = fun(Module) -> lists:any(fun(Name) -> elixirscope_spec:named(Module, Name) end, Names) end,
+    Unknown = [
+        {weaving, <<"no woven module is called ", Name/binary>>}
+     || Name <- Names, not lists:any(fun(M) -> elixirscope_spec:named(M, Name) end, maps:keys(Woven))
+    ],
+    tell(Unknown, out(
+        lists:filter(Meant, maps:keys(Woven)), Force,
+        St#st{names = Kept -- Names, queue = [Module || Module <- Queue, not Meant(Module)]}
+    )).
+
+out(Modules, Force, St) ->
+    {Gone, Left} = lists:foldl(fun(Module, {N, S}) -> out_one(Module, Force, N, S) end, {0, St}, Modules),
+    tell([{weaving, text([modules(Gone), " as before"])} || Gone > 0], Left).
+
+out_one(Module, Force, N, #st{woven = Woven, leaving = Leaving} = St) ->
+    W = elixirscope_loom:force(Force, maps:get(Module, Woven)),
+    case elixirscope_loom:restore(Module, W) of
+        ok ->
+            _ = note(Module, none, St),
+            {N + 1, St#st{woven = maps:remove(Module, Woven)}};
+        {held, Why} ->
+            Text = [name(Module), " is still woven: ", Why],
+            Told = line(Text, tell([{weaving, text(Text)}], St)),
+            {N, Told#st{woven = maps:remove(Module, Woven), leaving = Leaving#{Module => W}}}
+    end.
+
+%% ---- by the clock ----
+
+look(St) ->
+    crowded(again(reloaded(St))).
+
+%% Modules that could not be taken back when they should.
+again(#st{leaving = Leaving} = St) ->
+    maps:fold(
+        fun(Module, W, #st{leaving = L} = S) ->
+            case elixirscope_loom:may_restore(W) andalso elixirscope_loom:restore(Module, W) of
+                ok ->
+                    _ = note(Module, none, S),
+                    Left = S#st{leaving = maps:remove(Module, L)},
+                    how_far(tell([{weaving, text([name(Module), " is as before"])}], Left));
+                _ ->
+                    S
+            end
+        end, St, Leaving
+    ).
+
+%% Somebody else loaded a module that we wove: their code counts, and is woven in its turn.
+reloaded(#st{woven = Woven} = St) ->
+    Theirs = [Module || {Module, W} <- maps:to_list(Woven), not elixirscope_loom:is_current(Module, W)],
+    _ = [note(Module, none, St) || Module <- Theirs],
+    Notices = [{weaving, text([name(Module), " was loaded anew by somebody else"])} || Module <- Theirs],
+    case Theirs of
+        [] -> St;
+        _ -> find(tell(Notices, St#st{woven = maps:without(Theirs, Woven)}))
+    end.
+
+crowded(#st{woven = Woven} = St) when map_size(Woven) =:= 0 ->
+    St#st{crowded = 0};
+crowded(#st{crowded = Looks} = St) ->
+    case lists:sum(erlang:statistics(run_queue_lengths)) > ?CROWDED * erlang:system_info(schedulers_online) of
+        true when Looks + 1 >= ?CROWDED_LOOKS ->
+            Text = <<"too many processes wait to run: what was woven is taken back">>,
+            unweave(all, false, tell([{weaving, Text}], St#st{crowded = 0}));
+        true ->
+            St#st{crowded = Looks + 1};
+        false ->
+            St#st{crowded = 0}
+    end.
+
+%% ---- words ----
+
+tell([], St) ->
+    St;
+tell(Notices, #st{agent = Agent} = St) ->
+    Agent ! {weaver, self(), Notices},
+    St.
+
+name(Module) -> elixirscope_loom:name(Module).
+text(Text) -> unicode:characters_to_binary(Text).
