@@ -368,7 +368,7 @@ again(Reloaded, Bare, Taken, Arm) ->
     Known = maps:merge(maps:get(known, Forgotten), maps:from_list([{Module, true} || Module <- Taken])),
     Others = case lists:member(gen_server, Reloaded) of true -> none; false -> maps:get(others, Arm) end,
     {Kept, Notices} = modules(Forgotten#{known := Known, others := Others}),
-    {Kept, rearmed(Reloaded, Kept) ++ taken(Taken) ++ Notices}.
+    {Kept, rearmed(Reloaded -- woven(Arm), Kept) ++ taken(Taken) ++ Notices}.
 
 forget(Module, #{known := Known, armed := Armed, watched := Watched, patterns := Patterns} = Arm) ->
     Arm#{
@@ -377,6 +377,10 @@ forget(Module, #{known := Known, armed := Armed, watched := Watched, patterns :=
         watched := maps:remove(Module, Watched),
         patterns := maps:filter(fun({M, _, _}, _) -> M =/= Module end, Patterns)
     }.
+
+%% Loaded by ourselves.
+woven(#{ledger := Ledger}) ->
+    maps:keys(maps:get(woven, Ledger, #{})).
 
 rearmed(Reloaded, #{armed := Armed}) ->
     case [Module || Module <- Reloaded, is_map_key(Module, Armed)] of

@@ -14,14 +14,13 @@
 -record(st, {
     agent :: pid(),
     ref :: reference(),
-    depth = calls :: elixirscope_loom:depth(),
-    names = [] :: [binary()],          % whose modules are woven when they are loaded, too
+    names = [] :: [{binary(), none | elixirscope_loom:depth()}], % the latest first; for modules that are loaded later too
     queue = [] :: [module()],
     woven = #{} :: #{module() => elixirscope_loom:woven()},
     leaving = #{} :: #{module() => elixirscope_loom:woven()}, % to be taken back, and in use still
     refused = #{} :: #{module() => binary()},
     done = 0 :: non_neg_integer(),     % since the queue was empty
-    answered = 0 :: non_neg_integer(), % wishes: each in its turn
+    wishes = 0 :: non_neg_integer(),
     lines = [] :: [binary()],          % about single modules, of the last wish
     told = 0 :: integer(),             % when
     crowded = 0 :: non_neg_integer()
@@ -44,8 +43,8 @@ init(Agent) ->
 
 loop(#st{ref = Ref, queue = Queue} = St) ->
     receive
-        {weave, Names, Depth} -> loop(wanted(Names, Depth, St#st{lines = []}));
-        {unweave, Which, Force} -> loop(how_far(answered(unweave(Which, Force, St#st{lines = []}))));
+        {weave, Names, Depth} -> loop(wanted(Names, Depth, wish(St)));
+        {unweave, Which, Force} -> loop(how_far(unweave(Which, Force, wish(St))));
         loaded -> loop(find(St));
         look -> _ = erlang:send_after(?LOOK_MS, self(), look), loop(look(St));
         {'DOWN', Ref, process, _, _} -> ok;
@@ -56,33 +55,29 @@ loop(#st{ref = Ref, queue = Queue} = St) ->
 
 how_far(
     #st{
-        agent = Agent, woven = Woven, leaving = Leaving, refused = Refused, queue = Queue, answered = Answered, lines = Lines
+        agent = Agent, woven = Woven, leaving = Leaving, refused = Refused, queue = Queue, wishes = Wishes, lines = Lines
     } = St
 ) ->
     Agent ! {weaver, self(), {weaving, #{
-        answered => Answered, waiting => length(Queue), woven => map_size(Woven), refused => map_size(Refused),
+        answered => Wishes, waiting => length(Queue), woven => map_size(Woven), refused => map_size(Refused),
         held => map_size(Leaving), lines => lists:reverse(Lines)
     }}},
     St#st{told = elixirscope_vm:now_ns()}.
 
-answered(#st{answered = Answered} = St) -> St#st{answered = Answered + 1}.
+wish(#st{wishes = Wishes} = St) -> St#st{wishes = Wishes + 1, lines = []}.
 
 %% ---- in ----
 
 wanted(Names, Depth, St0) ->
     ok = elixirscope_code:early(elixirscope_spec:modules_named(Names)),
-    St1 = stay(Names, St0#st{names = lists:usort(Names ++ St0#st.names), depth = Depth, refused = #{}}),
+    St1 = stay(Names, St0#st{names = names(Names, Depth, St0), refused = #{}}),
     #st{queue = Queue} = St = find(St1),
     Nothing = [
         {weaving, <<"no module is called ", Name/binary, " yet: it is woven when it is loaded">>}
      || Name <- Names, not lists:any(fun(M) -> elixirscope_spec:named(M, Name) end, erlang:loaded())
     ],
     Many = [{weaving, text([integer_to_list(length(Queue)), " modules are being woven"])} || length(Queue) > 1],
-    Told = tell(Nothing ++ Many, St),
-    case Queue of
-        [] -> how_far(answered(Told));
-        _ -> Told
-    end.
+    how_far(tell(Nothing ++ Many, St)).
 
 %% What waits to be taken back need not be.
 stay(Names, #st{leaving = Leaving, woven = Woven} = St) ->
@@ -92,29 +87,42 @@ stay(Names, #st{leaving = Leaving, woven = Woven} = St) ->
 %% What is loaded, has one of the names, and was not looked at yet.
 find(#st{names = []} = St) ->
     St;
-find(#st{names = Names, depth = Depth, queue = Queue, woven = Woven, refused = Refused, leaving = Leaving} = St) ->
-    Known = fun(Module) ->
-        is_map_key(Module, Refused) orelse is_map_key(Module, Leaving) orelse lists:member(Module, Queue) orelse
-            case Woven of #{Module := W} -> elixirscope_loom:depth(W) =:= Depth; _ -> false end
-    end,
+find(#st{queue = Queue, refused = Refused, leaving = Leaving} = St) ->
+    Known = maps:merge(maps:merge(Refused, Leaving), maps:from_list([{Module, true} || Module <- Queue])),
     New = [
         Module
-     || Module <- erlang:loaded(), lists:any(fun(Name) -> elixirscope_spec:named(Module, Name) end, Names),
-        not Known(Module)
+     || Module <- erlang:loaded(), not is_map_key(Module, Known),
+        not lists:member(wants(Module, St), [none, depth(Module, St)])
     ],
     St#st{queue = Queue ++ lists:sort(New)}.
 
-next(#st{queue = [Module | Queue], depth = Depth, woven = Woven} = St0) ->
+depth(Module, #st{woven = Woven}) ->
+    case Woven of
+        #{Module := W} -> elixirscope_loom:depth(W);
+        _ -> none
+    end.
+
+%% The depth that is wanted; what is woven stays so.
+wants(Module, #st{names = Names} = St) ->
+    case [Depth || {Name, Depth} <- Names, elixirscope_spec:named(Module, Name)] of
+        [Depth | _] -> Depth;
+        [] -> depth(Module, St)
+    end.
+
+names(Names, Depth, #st{names = Before}) ->
+    [{Name, Depth} || Name <- Names] ++ [Named || {Name, _} = Named <- Before, not lists:member(Name, Names)].
+
+next(#st{queue = [Module | Queue], woven = Woven} = St0) ->
     Note = fun(W) -> note(Module, W, St0) end,
     St1 = St0#st{queue = Queue},
     St =
-        case elixirscope_loom:weave(Module, Depth, maps:get(Module, Woven, none), Note) of
+        case elixirscope_loom:weave(Module, wants(Module, St0), maps:get(Module, Woven, none), Note) of
             {ok, W} -> St1#st{woven = Woven#{Module => W}, done = St1#st.done + 1};
             {error, Why} -> refused(Module, Why, St1)
         end,
     Late = elixirscope_vm:now_ns() - St#st.told > ?TELL_MS * 1000000,
     case Queue of
-        [] -> how_far(answered(ended(St)));
+        [] -> how_far(ended(St));
         _ when Late -> how_far(St);
         _ -> St
     end.
@@ -134,8 +142,8 @@ note(Module, Woven, #st{agent = Agent, ref = Ref}) ->
         {'DOWN', Ref, process, _, _} -> exit(normal)
     end.
 
-ended(#st{done = Done, refused = Refused, depth = Depth, lines = Lines} = St) ->
-    Woven = [{weaving, text([modules(Done), " woven, depth ", atom_to_list(Depth)])} || Done > 0],
+ended(#st{done = Done, refused = Refused, lines = Lines} = St) ->
+    Woven = [{weaving, text([modules(Done), " woven"])} || Done > 0],
     Not = [{weaving, Line} || Line <- lists:reverse(Lines)],
     More = [
         {weaving, text([modules(map_size(Refused)), " not woven in all"])} || map_size(Refused) > length(Lines)
@@ -149,7 +157,7 @@ modules(N) -> [integer_to_list(N), " modules are"].
 
 unweave(all, Force, #st{woven = Woven} = St) ->
     out(maps:keys(Woven), Force, St#st{names = [], queue = []});
-unweave(Names, Force, #st{woven = Woven, names = Kept, queue = Queue} = St) ->
+unweave(Names, Force, #st{woven = Woven, queue = Queue} = St) ->
     Meant = fun(Module) -> lists:any(fun(Name) -> elixirscope_spec:named(Module, Name) end, Names) end,
     Unknown = [
         {weaving, <<"no woven module is called ", Name/binary>>}
@@ -157,7 +165,7 @@ unweave(Names, Force, #st{woven = Woven, names = Kept, queue = Queue} = St) ->
     ],
     tell(Unknown, out(
         lists:filter(Meant, maps:keys(Woven)), Force,
-        St#st{names = Kept -- Names, queue = [Module || Module <- Queue, not Meant(Module)]}
+        St#st{names = names(Names, none, St), queue = [Module || Module <- Queue, not Meant(Module)]}
     )).
 
 out(Modules, Force, St) ->
