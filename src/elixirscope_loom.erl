@@ -3,12 +3,12 @@
 %% code server purges hard, and kills processes that run old code. A module has two versions at most, so that where
 %% the one from before is still in use, the next has to wait.
 -module(elixirscope_loom).
--export([weave/4, restore/2, restore_all/1, may_restore/1, is_current/2, force/2, depth/1, in_the_way/1, name/1]).
+-export([weave/4, restore/3, restore_all/1, found/1, makes_funs/1, is_current/2, force/2, depth/1, name/1]).
 -export_type([depth/0, woven/0]).
 
 -type depth() :: calls | lines | values.
-%% original: the object code from before; md5: of what was loaded; funs: does it make funs, which tables may hold that no
-%% purge sees; force: is it taken back nevertheless.
+%% original: the object code from before; md5: of what was loaded; funs: does it make funs, which tables may hold where no
+%% purge sees them; force: is it taken back nevertheless.
 -type woven() :: #{depth := depth(), original := binary(), md5 := binary(), funs := boolean(), force := boolean()}.
 
 -define(PIDS, 5).         % named at most …
@@ -24,8 +24,9 @@ weave(Module, Depth, Before, Note) ->
         Original = original(Module, Before),
         Forms = forms(Module, Original),
         Code = compiled(Module, elixirscope_weave:forms(Forms, #{depth => Depth}), Original),
-        Woven = #{depth => Depth, original => Original, md5 => code:module_md5(Code), funs => makes_funs(Original), force => false},
-        ok = in_use(Module),
+        Woven = #{depth => Depth, original => Original, md5 => code:module_md5(Code), funs => has_funs(Original), force => false},
+        Free = is_free(Module, Woven, found([Woven || erlang:check_old_code(Module)])),
+        _ = Free =:= ok orelse refuse(element(2, Free)),
         ok = Note(Woven),
         load(Module, Code),
         {ok, Woven}
@@ -51,11 +52,10 @@ may_be_woven(Module) ->
     ok.
 
 %% The object code that runs: what lies on disk may be another by now.
-original(Module, #{original := Original, md5 := Md5, funs := Funs}) ->
-    case module_md5(Module) of
-        Md5 when Funs -> refuse("it makes funs, and is woven to another depth already");
-        Md5 -> Original;
-        _ -> original(Module, none)
+original(Module, #{original := Original} = Before) ->
+    case is_current(Module, Before) of
+        true -> Original;
+        false -> original(Module, none)
     end;
 original(Module, none) ->
     case code:get_object_code(Module) of
@@ -102,18 +102,32 @@ options(Module, Original) ->
         lists:member(case Option of {Key, _} -> Key; Key -> Key end, Kept)
     ].
 
-makes_funs(Binary) ->
+has_funs(Binary) ->
     case beam_lib:chunks(Binary, ["FunT"], [allow_missing_chunks]) of
         {ok, {_, [{"FunT", <<N:32, _/binary>>}]}} -> N > 0;
         _ -> false
     end.
 
-%% The version from before, where there is one: gone, if nobody runs it.
-in_use(Module) ->
-    case code:soft_purge(Module) of
+%% The version from before, where there is one: purged, if nobody runs it and no table has a fun of it.
+is_free(Module, #{force := Force}, Found) ->
+    Old = erlang:check_old_code(Module),
+    Held = case Old andalso not Force of true -> elixirscope_tables:holds(Module, module_md5(Module), Found); false -> none end,
+    case Held =:= none andalso code:soft_purge(Module) of
         true -> ok;
-        false -> refuse(["processes still run its code from before: ", pids(Module)])
+        false when Held =:= none -> {held, ["processes still run its code from before: ", pids(Module)]};
+        false -> {held, ["a fun of its code from before may be called: ", Held]}
     end.
+
+%% What tables hold, where that may matter for these.
+-spec found([woven()]) -> elixirscope_tables:found().
+found(Woven) ->
+    case lists:any(fun makes_funs/1, Woven) of
+        true -> elixirscope_tables:scan();
+        false -> #{funs => #{}, unknown => []}
+    end.
+
+-spec makes_funs(woven()) -> boolean().
+makes_funs(#{funs := Funs, force := Force}) -> Funs andalso not Force.
 
 load(Module, Code) ->
     case erlang:load_module(Module, Code) of
@@ -124,32 +138,24 @@ load(Module, Code) ->
 %% ---- out ----
 
 %% What was current before is current again. Held: the code from before weaving is in use, or may be.
--spec restore(module(), woven()) -> ok | {held, unicode:chardata()}.
-restore(Module, #{original := Original} = Woven) ->
-    case is_current(Module, Woven) of
+-spec restore(module(), woven(), elixirscope_tables:found()) -> ok | {held, unicode:chardata()}.
+restore(Module, #{original := Original, funs := Funs} = Woven, Found) ->
+    Relevant = case Funs of true -> Found; false -> found([]) end,
+    case is_current(Module, Woven) andalso is_free(Module, Woven, Relevant) of
         false -> ok; % somebody else's by now
-        true ->
-            case may_restore(Woven) of
-                false -> {held, "it makes funs, and tables may hold such of its code from before; --force takes it back all the same"};
-                true ->
-                    case code:soft_purge(Module) of
-                        true -> load(Module, Original);
-                        false -> {held, ["processes still run its code from before: ", pids(Module)]}
-                    end
-            end
+        ok -> try load(Module, Original) catch throw:{refused, Why} -> {held, Why} end;
+        Held -> Held
     end.
 
 %% All of them, at the end. Sentences of those that stay.
 -spec restore_all(#{module() => woven()}) -> [binary()].
 restore_all(All) ->
+    Found = found(maps:values(All)),
     [
         unicode:characters_to_binary(["the module ", name(Module), " is still woven: ", Why])
-     || {Module, Woven} <- maps:to_list(All), {held, Why} <- [try restore(Module, Woven) catch _:_ -> {held, "it cannot be loaded"} end]
+     || {Module, Woven} <- maps:to_list(All),
+        {held, Why} <- [try restore(Module, Woven, Found) catch _:_ -> {held, "bringing it back failed"} end]
     ].
-
-%% A purge does not see funs in tables and persistent terms: they would fail when they are called.
--spec may_restore(woven()) -> boolean().
-may_restore(#{funs := Funs, force := Force}) -> not Funs orelse Force.
 
 -spec is_current(module(), woven()) -> boolean().
 is_current(Module, #{md5 := Md5}) ->

@@ -8,6 +8,7 @@
 -define(LOOK_MS, 1000).
 -define(CROWDED, 20).      % processes that wait to run, for each scheduler: more is a node in distress …
 -define(CROWDED_LOOKS, 3). % … if it lasts so many looks
+-define(RARELY, 30).       % looks: funs that tables hold stay there for long, and looking for them is dear
 -define(LINES, 8).         % about single modules
 -define(TELL_MS, 100).     % how far it is, while it is at work
 
@@ -23,6 +24,7 @@
     wishes = 0 :: non_neg_integer(),
     lines = [] :: [binary()],          % about single modules, of the last wish
     told = 0 :: integer(),             % when
+    looks = 0 :: non_neg_integer(),
     crowded = 0 :: non_neg_integer()
 }).
 
@@ -168,13 +170,14 @@ unweave(Names, Force, #st{woven = Woven, queue = Queue} = St) ->
         St#st{names = names(Names, none, St), queue = [Module || Module <- Queue, not Meant(Module)]}
     )).
 
-out(Modules, Force, St) ->
-    {Gone, Left} = lists:foldl(fun(Module, {N, S}) -> out_one(Module, Force, N, S) end, {0, St}, Modules),
+out(Modules, Force, #st{woven = Woven} = St) ->
+    Leave = [{Module, elixirscope_loom:force(Force, maps:get(Module, Woven))} || Module <- Modules],
+    Found = elixirscope_loom:found([W || {_, W} <- Leave]),
+    {Gone, Left} = lists:foldl(fun(One, {N, S}) -> out_one(One, Found, N, S) end, {0, St}, Leave),
     tell([{weaving, text([modules(Gone), " as before"])} || Gone > 0], Left).
 
-out_one(Module, Force, N, #st{woven = Woven, leaving = Leaving} = St) ->
-    W = elixirscope_loom:force(Force, maps:get(Module, Woven)),
-    case elixirscope_loom:restore(Module, W) of
+out_one({Module, W}, Found, N, #st{woven = Woven, leaving = Leaving} = St) ->
+    case elixirscope_loom:restore(Module, W, Found) of
         ok ->
             _ = note(Module, none, St),
             {N + 1, St#st{woven = maps:remove(Module, Woven)}};
@@ -186,14 +189,18 @@ out_one(Module, Force, N, #st{woven = Woven, leaving = Leaving} = St) ->
 
 %% ---- by the clock ----
 
-look(St) ->
-    crowded(again(reloaded(St))).
+look(#st{looks = Looks} = St) ->
+    crowded(again(reloaded(St#st{looks = Looks + 1}))).
 
 %% Modules that could not be taken back when they should.
-again(#st{leaving = Leaving} = St) ->
+again(#st{leaving = Leaving, looks = Looks} = St) ->
+    Now = maps:filter(
+        fun(_, W) -> Looks rem ?RARELY =:= 0 orelse not elixirscope_loom:makes_funs(W) end, Leaving
+    ),
+    Found = elixirscope_loom:found(maps:values(Now)),
     maps:fold(
         fun(Module, W, #st{leaving = L} = S) ->
-            case elixirscope_loom:may_restore(W) andalso elixirscope_loom:restore(Module, W) of
+            case elixirscope_loom:restore(Module, W, Found) of
                 ok ->
                     _ = note(Module, none, S),
                     Left = S#st{leaving = maps:remove(Module, L)},
@@ -201,7 +208,7 @@ again(#st{leaving = Leaving} = St) ->
                 _ ->
                     S
             end
-        end, St, Leaving
+        end, St, Now
     ).
 
 %% Somebody else loaded a module that we wove: their code counts, and is woven in its turn.

@@ -78,13 +78,20 @@ struct search {
     unsigned n;
 };
 
+/* With its host or without. */
+static bool is_node(const char *node, const char *wanted)
+{
+    size_t len = strlen(wanted);
+    return strncmp(node, wanted, len) == 0 && (node[len] == '\0' || (node[len] == '@' && !strchr(wanted, '@')));
+}
+
 static int look(const struct es_session_dir *dir, void *context)
 {
     struct search *search = context;
     const char *wanted = search->wanted;
     if (es_session_dir_life(dir) != ES_SESSION_LIVE)
         return 0;
-    if (wanted && strcmp(dir->id, wanted) != 0 && strcmp(dir->node, wanted) != 0 && strcmp(dir->recording, wanted) != 0)
+    if (wanted && strcmp(dir->id, wanted) != 0 && !is_node(dir->node, wanted) && strcmp(dir->recording, wanted) != 0)
         return 0;
     *search->found = *dir;
     search->n++;
