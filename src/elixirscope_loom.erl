@@ -3,7 +3,7 @@
 %% code server purges hard, and kills processes that run old code. A module has two versions at most, so that where
 %% the one from before is still in use, the next has to wait.
 -module(elixirscope_loom).
--export([weave/4, restore/3, restore_all/1, found/1, makes_funs/1, is_current/2, force/2, depth/1, name/1]).
+-export([weave/4, weave_code/2, restore/3, restore_all/1, found/1, makes_funs/1, is_current/2, force/2, depth/1, name/1]).
 -export_type([depth/0, woven/0]).
 
 -type depth() :: calls | lines | values.
@@ -22,8 +22,7 @@ weave(Module, Depth, Before, Note) ->
     try
         ok = may_be_woven(Module),
         Original = original(Module, Before),
-        Forms = forms(Module, Original),
-        Code = compiled(Module, elixirscope_weave:forms(Forms, #{depth => Depth}), Original),
+        Code = woven(Module, Original, Depth),
         Woven = #{depth => Depth, original => Original, md5 => code:module_md5(Code), funs => has_funs(Original), force => false},
         Free = is_free(Module, Woven, found([Woven || erlang:check_old_code(Module)])),
         _ = Free =:= ok orelse refuse(element(2, Free)),
@@ -34,6 +33,27 @@ weave(Module, Depth, Before, Note) ->
         throw:{refused, Why} -> {error, unicode:characters_to_binary(Why)};
         _:Why:Stack -> {error, failed(Why, Stack)}
     end.
+
+%% Object code, woven; it is not loaded.
+-spec weave_code(binary(), depth()) -> {ok, binary()} | {error, binary()}.
+weave_code(Original, Depth) ->
+    try
+        {ok, {Module, _}} = beam_lib:chunks(Original, []),
+        {ok, woven(Module, Original, Depth)}
+    catch
+        throw:{refused, Why} -> {error, unicode:characters_to_binary(Why)};
+        _:Why:Stack -> {error, failed(Why, Stack)}
+    end.
+
+%% With what is not code as it was: debug information too, so that it can be woven again.
+woven(Module, Original, Depth) ->
+    Forms = forms(Module, Original),
+    Code = compiled(Module, elixirscope_weave:forms(Forms, #{depth => Depth}), Original),
+    {ok, Module, Before} = beam_lib:all_chunks(Original),
+    {ok, Module, After} = beam_lib:all_chunks(Code),
+    Kept = [Chunk || {Id, _} = Chunk <- Before, not lists:keymember(Id, 1, After) orelse lists:member(Id, ["Dbgi", "CInf", "Attr"])],
+    {ok, Woven} = beam_lib:build_module([Chunk || {Id, _} = Chunk <- After, not lists:keymember(Id, 1, Kept)] ++ Kept),
+    Woven.
 
 failed(Why, Stack) ->
     Where = [{M, F, L} || {M, F, _, L} <- lists:sublist(Stack, 2)],
