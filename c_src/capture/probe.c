@@ -29,7 +29,7 @@ static ES_SELDOM void meet_caller(struct es_draft *d, ERL_NIF_TERM word, uint32_
 }
 
 /* The calling process; 0 where it is not to be recorded. What was found out last holds until somebody else is excluded. */
-static inline es_ref caller(struct es_draft *d)
+ES_INLINE es_ref caller(struct es_draft *d)
 {
     ErlNifPid self;
     if (ES_UNLIKELY(!enif_self(d->env, &self)))
@@ -41,7 +41,7 @@ static inline es_ref caller(struct es_draft *d)
     return ES_UNLIKELY(known->excluded) || !es_sample_keeps_process(d->s, self.pid) ? 0 : known->ref;
 }
 
-static inline bool record_on(struct es_draft *d)
+ES_INLINE bool record_on(struct es_draft *d)
 {
     if (ES_UNLIKELY(!d->s) || !atomic_load_explicit(&d->s->arena.head->enabled, memory_order_relaxed))
         return false;
@@ -52,7 +52,7 @@ static inline bool record_on(struct es_draft *d)
 }
 
 /* Makes the thread inside, until leave(), and reads the site. False, and nothing to be left, where there is nothing to record. */
-static inline bool enter(struct probe *p, ErlNifEnv *env, ERL_NIF_TERM site)
+ES_INLINE bool enter(struct probe *p, ErlNifEnv *env, ERL_NIF_TERM site)
 {
     if (!atomic_load_explicit(&es_gate.on, memory_order_relaxed))
         return false;
@@ -94,12 +94,21 @@ static ES_SELDOM unsigned meet_site(struct probe *p)
     return es_seen_find(d->t, p->site.seen);
 }
 
+/* es_kind_table[kind].words, known when this is compiled. */
+ES_INLINE uint32_t words_of(uint8_t kind)
+{
+#define WORDS(fields) (2u + !!((fields)&ES_F_HASH) + !!((fields)&ES_F_CORR) + !!((fields)&ES_F_SITE))
+#define K(symbol, name, family, critical, fields) kind == ES_K_##symbol ? WORDS(fields):
+    return ES_KINDS(K) 0;
+#undef K
+}
+
 /* Begins the event, with the function that it is in. `ret_known`: what is known of the site, set of enum es_seen_flag. False where the
  * ring is full. */
-static inline bool begin(struct probe *p, uint8_t kind, uint32_t payload, unsigned *ret_known)
+ES_INLINE bool begin(struct probe *p, uint8_t kind, uint32_t payload, unsigned *ret_known)
 {
     struct es_draft_plan plan = {.kind = kind, .pid = p->pid, .payload = payload};
-    if (ES_UNLIKELY(!es_draft_begin(&p->d, &plan)))
+    if (ES_UNLIKELY(!es_draft_begin_inline(&p->d, &plan, words_of(kind))))
         return false;
     unsigned known = es_seen_find(p->d.t, p->site.seen);
     *ret_known = ES_LIKELY(known & ES_SEEN_DEFINED) ? known : meet_site(p);
@@ -114,7 +123,7 @@ static inline bool begin(struct probe *p, uint8_t kind, uint32_t payload, unsign
 #define LEAF_BYTES 16u /* more than a term takes that its word tells all about */
 
 /* Writes such terms and stops at the first other one; gives how many. */
-static inline uint32_t put_leaves(struct es_draft *d, const ERL_NIF_TERM *terms, uint32_t n)
+ES_INLINE uint32_t put_leaves(struct es_draft *d, const ERL_NIF_TERM *terms, uint32_t n)
 {
     struct es_pen pen = {.at = d->at, .env = d->env, .t = d->t, .work = n};
     uint32_t i = 0;
@@ -125,7 +134,7 @@ static inline uint32_t put_leaves(struct es_draft *d, const ERL_NIF_TERM *terms,
 }
 
 /* Writes terms as one list. */
-static inline void put_terms(struct es_draft *d, struct es_terms *terms, const struct es_budget *budget)
+ES_INLINE void put_terms(struct es_draft *d, struct es_terms *terms, const struct es_budget *budget)
 {
     if (ES_UNLIKELY(budget->bytes == 0)) {
         d->record->flags |= ES_R_NO_PAYLOAD;
@@ -142,7 +151,7 @@ static inline void put_terms(struct es_draft *d, struct es_terms *terms, const s
         es_walk_terms(d, terms, count, budget);
 }
 
-static inline void put_term(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget)
+ES_INLINE void put_term(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget)
 {
     if (ES_UNLIKELY(budget->bytes == 0))
         d->record->flags |= ES_R_NO_PAYLOAD;
@@ -152,7 +161,7 @@ static inline void put_term(struct es_draft *d, ERL_NIF_TERM term, const struct 
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
 
-static inline bool begin_call(struct probe *p, uint8_t kind, const struct es_budget *budget)
+ES_INLINE bool begin_call(struct probe *p, uint8_t kind, const struct es_budget *budget)
 {
     unsigned known;
     if (!begin(p, kind, budget ? es_budget_room(budget) : 0, &known))
@@ -173,7 +182,7 @@ ERL_NIF_TERM es_probe_enter(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     if (ES_LIKELY(begin_call(&p, ES_K_CALL, &budget))) {
         struct es_terms arguments = {.at = argv + 1, .n = (uint32_t)argc - 1};
         put_terms(&p.d, &arguments, &budget);
-        es_draft_end(&p.d);
+        es_draft_end_inline(&p.d);
     }
     leave(&p);
     return es_am.ok;
@@ -187,7 +196,7 @@ ES_INLINE void call_with_term(ErlNifEnv *env, uint8_t kind, const ERL_NIF_TERM a
     struct es_budget budget = es_budget_now(&p.d, false);
     if (ES_LIKELY(begin_call(&p, kind, &budget))) {
         put_term(&p.d, argv[1], &budget);
-        es_draft_end(&p.d);
+        es_draft_end_inline(&p.d);
     }
     leave(&p);
 }
@@ -213,7 +222,7 @@ ERL_NIF_TERM es_probe_tail(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     if (!enter(&p, env, argv[0]))
         return es_am.ok;
     if (ES_LIKELY(begin_call(&p, ES_K_TAIL, NULL)))
-        es_draft_end(&p.d);
+        es_draft_end_inline(&p.d);
     leave(&p);
     return es_am.ok;
 }
@@ -230,13 +239,13 @@ ERL_NIF_TERM es_probe_line(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     if (ES_LIKELY(begin(&p, ES_K_LINE, 0, &known))) {
         es_draft_word(&p.d, p.site.ref);
         p.d.record->flags |= ES_R_NO_PAYLOAD;
-        es_draft_end(&p.d);
+        es_draft_end_inline(&p.d);
     }
     leave(&p);
     return es_am.ok;
 }
 
-static void values(struct probe *p, struct es_terms *terms, bool cut)
+ES_INLINE void values(struct probe *p, struct es_terms *terms, bool cut)
 {
     unsigned known;
     struct es_budget budget = es_budget_now(&p->d, false);
@@ -248,7 +257,7 @@ static void values(struct probe *p, struct es_terms *terms, bool cut)
     if (ES_UNLIKELY(!(known & ES_SEEN_PLAIN)))
         terms->secret = secret_names(&p->d, p->site.names);
     put_terms(&p->d, terms, &budget);
-    es_draft_end(&p->d);
+    es_draft_end_inline(&p->d);
 }
 
 ERL_NIF_TERM es_probe_values(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
@@ -295,7 +304,7 @@ ERL_NIF_TERM es_probe_try(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
         token = token_of(&p.d);
         es_draft_word(&p.d, token);
         es_draft_word(&p.d, p.site.ref);
-        es_draft_end(&p.d);
+        es_draft_end_inline(&p.d);
     }
     leave(&p);
     return enif_make_uint64(env, token);
@@ -321,7 +330,7 @@ ERL_NIF_TERM es_probe_caught(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]
             put_term(&p.d, argv[2], &of_class);
         }
         put_term(&p.d, argv[3], &budget);
-        es_draft_end(&p.d);
+        es_draft_end_inline(&p.d);
     }
     leave(&p);
     return es_am.ok;
@@ -339,7 +348,7 @@ ERL_NIF_TERM es_probe_taken(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     if (ES_LIKELY(begin(&p, ES_K_TAKEN, 0, &known))) {
         es_draft_word(&p.d, es_delivered_hash(&p.d, argv[1]));
         es_draft_word(&p.d, p.site.ref);
-        es_draft_end(&p.d);
+        es_draft_end_inline(&p.d);
     }
     leave(&p);
     return es_am.ok;

@@ -23,7 +23,7 @@ static inline bool es_site_is_atom(ErlNifEnv *env, ERL_NIF_TERM term)
 }
 
 /* False where the term is no site. */
-static inline bool es_site_read(ErlNifEnv *env, ERL_NIF_TERM term, struct es_site *ret)
+ES_INLINE bool es_site_read(ErlNifEnv *env, ERL_NIF_TERM term, struct es_site *ret)
 {
     int n;
     int64_t key, arity;
