@@ -133,22 +133,29 @@ ES_INLINE uint32_t put_leaves(struct es_draft *d, const ERL_NIF_TERM *terms, uin
     return i;
 }
 
+/* Apart, so that the struct need not be in memory where all terms are leaves. */
+static __attribute__((noinline)) void walk_terms(struct es_draft *d, struct es_terms terms, uint8_t *count,
+                                                 const struct es_budget *budget)
+{
+    es_walk_terms(d, &terms, count, budget);
+}
+
 /* Writes terms as one list. */
-ES_INLINE void put_terms(struct es_draft *d, struct es_terms *terms, const struct es_budget *budget)
+ES_INLINE void put_terms(struct es_draft *d, struct es_terms terms, const struct es_budget *budget)
 {
     if (ES_UNLIKELY(budget->bytes == 0)) {
         d->record->flags |= ES_R_NO_PAYLOAD;
         return;
     }
-    uint8_t *count = es_put_u8(d->at, ES_T_LIST);
-    d->at = es_put_be32(count, terms->n);
-    bool roomy = budget->bytes >= LEAF_BYTES * TERMS_MAX && budget->work > terms->n && budget->elements >= terms->n;
-    if (ES_LIKELY(roomy && !terms->secret))
-        terms->done = put_leaves(d, terms->at, terms->n);
-    if (terms->done == terms->n)
+    uint8_t *count = d->at + 1;
+    d->at = es_put_list(d->at, terms.n);
+    bool roomy = budget->bytes >= LEAF_BYTES * TERMS_MAX && budget->work > terms.n && budget->elements >= terms.n;
+    if (ES_LIKELY(roomy && !terms.secret))
+        terms.done = put_leaves(d, terms.at, terms.n);
+    if (ES_LIKELY(terms.done == terms.n))
         d->at = es_put_u8(d->at, ES_T_NIL);
     else
-        es_walk_terms(d, terms, count, budget);
+        walk_terms(d, terms, count, budget);
 }
 
 ES_INLINE void put_term(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budget)
@@ -180,8 +187,7 @@ ERL_NIF_TERM es_probe_enter(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
         return es_am.ok;
     struct es_budget budget = es_budget_now(&p.d, false);
     if (ES_LIKELY(begin_call(&p, ES_K_CALL, &budget))) {
-        struct es_terms arguments = {.at = argv + 1, .n = (uint32_t)argc - 1};
-        put_terms(&p.d, &arguments, &budget);
+        put_terms(&p.d, (struct es_terms){.at = argv + 1, .n = (uint32_t)argc - 1}, &budget);
         es_draft_end_inline(&p.d);
     }
     leave(&p);
@@ -245,7 +251,7 @@ ERL_NIF_TERM es_probe_line(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return es_am.ok;
 }
 
-ES_INLINE void values(struct probe *p, struct es_terms *terms, bool cut)
+ES_INLINE void values(struct probe *p, struct es_terms terms, bool cut)
 {
     unsigned known;
     struct es_budget budget = es_budget_now(&p->d, false);
@@ -255,7 +261,7 @@ ES_INLINE void values(struct probe *p, struct es_terms *terms, bool cut)
     if (ES_UNLIKELY(cut))
         p->d.record->flags |= ES_R_CUT;
     if (ES_UNLIKELY(!(known & ES_SEEN_PLAIN)))
-        terms->secret = secret_names(&p->d, p->site.names);
+        terms.secret = secret_names(&p->d, p->site.names);
     put_terms(&p->d, terms, &budget);
     es_draft_end_inline(&p->d);
 }
@@ -265,8 +271,7 @@ ERL_NIF_TERM es_probe_values(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]
     struct probe p;
     if (!enter(&p, env, argv[0]))
         return es_am.ok;
-    struct es_terms terms = {.at = argv + 1, .n = (uint32_t)argc - 1};
-    values(&p, &terms, false);
+    values(&p, (struct es_terms){.at = argv + 1, .n = (uint32_t)argc - 1}, false);
     leave(&p);
     return es_am.ok;
 }
@@ -282,7 +287,7 @@ ERL_NIF_TERM es_probe_values_list(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
     struct es_terms terms = {.at = value};
     while (terms.n < TERMS_MAX && es_get_cell(env, rest, &value[terms.n], &rest))
         terms.n++;
-    values(&p, &terms, !es_is_nil(env, rest));
+    values(&p, terms, !es_is_nil(env, rest));
     leave(&p);
     return es_am.ok;
 }

@@ -11,9 +11,9 @@ void es_walk(struct es_draft *d, ERL_NIF_TERM term, const struct es_budget *budg
 /* Terms that are to be written as a list, though they are none yet. */
 struct es_terms {
     const ERL_NIF_TERM *at;
+    uint64_t secret; /* bit i: at[i] is not to be written */
     uint32_t n;
-    uint32_t done;   /* so many are written already, and so is the list's header */
-    uint64_t secret; /* bit i: the term behind at[i] is not to be written */
+    uint32_t done; /* so many are written already, and so is the list's header */
 };
 
 /* Writes those not written yet, of which there is one at least, and the list's end. `count` is where the list has its count. */
