@@ -22,7 +22,7 @@ uint64_t *es_refmap_find(const struct es_refmap *map, uint64_t key);
 void es_refmap_fini(struct es_refmap *map);
 
 /* ---- the query ----------------------------------------------------------------------------------------------------- */
-#define ES_ALL_FIELDS ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE))
+#define ES_ALL_FIELDS ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE | ES_F_SITE))
 #define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
 #define ES_VERSIONS_KEPT 64

@@ -31,6 +31,8 @@ enum es_world_flag {
     ES_WP_SCHEDULED = 128,  /* `in` or `out` were seen */
     ES_WP_WOKEN = 256,      /* a delivery came since it was scheduled out */
     ES_WP_STATE_LOST = 512, /* the state changed after `state.seq`, and was not captured */
+    ES_WP_TAKES = 1024,     /* a receive of it is woven: it says what it takes */
+    ES_WP_DEEP_TRY = 2048,  /* a `try` began in one of the calls beyond ES_WORLD_DEPTH */
 };
 
 struct es_world_fun {
@@ -46,8 +48,9 @@ struct es_world_mail { /* a delivery that is not known as handled */
 
 struct es_world_frame { /* an open call */
     uint64_t seq;
+    uint64_t token; /* of the first `try` in it, 0: none yet; later ones are larger, and those in calls above it too */
     uint32_t fun, below; /* place in the world's frames, ES_TABLE_NONE: none */
-    bool callback;
+    bool callback, woven;
 };
 
 struct es_world_link {
