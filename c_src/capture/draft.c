@@ -67,10 +67,12 @@ static size_t def_payload(uint8_t *to, es_ref ref, const ErlNifBinary *etf)
     return etf->size - 1;
 }
 
-/* Terms that are defined are atoms, external pids and ports, references, and pairs of atoms: all small. */
+/* Terms that are defined are atoms, external pids and ports, references, pairs of atoms, and sites: all small. */
 static bool append_def(struct es_draft *d, const struct es_pending *p)
 {
     ErlNifBinary etf;
+    if (!p->ref)
+        return true;
     if (!enif_term_to_binary(d->env, p->term, &etf))
         return false;
     struct es_ring *ring = d->t->ring;

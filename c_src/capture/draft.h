@@ -102,7 +102,8 @@ ES_INLINE void es_draft_end_inline(struct es_draft *d)
     }
 }
 
-/* Notes that the event uses this reference: its term is defined in the same publication. False where no more can be noted. */
+/* Notes that the event uses this reference: its term is defined in the same publication, and the thread remembers `key`. Reference 0: it
+ * remembers, as long as all that was noted before is defined. False where no more can be noted. */
 bool es_draft_define(struct es_draft *d, es_ref ref, ERL_NIF_TERM term, uint64_t key);
 
 /* Whether the ring has the definition, or will have it with this event. */

@@ -82,16 +82,16 @@ static uint64_t secret_names(struct es_draft *d, ERL_NIF_TERM names)
 }
 
 /* A site that the ring does not have: it is defined with this event, and so are its atoms. */
-static ES_SELDOM unsigned meet_site(struct probe *p)
+static ES_SELDOM unsigned meet_site(struct probe *p, bool shown, uint64_t key)
 {
     struct es_draft *d = &p->d;
     bool all = es_ref_of_atom(d, p->site.module) && es_ref_of_atom(d, p->site.function) &&
-               es_draft_define(d, p->site.ref, p->site.term, p->site.seen);
+               es_draft_define(d, shown ? p->site.ref : 0, p->site.term, key);
     if (!all)
         return 0;
     if (!secret_names(d, p->site.names))
-        es_seen_add(d->t, p->site.seen, ES_SEEN_PLAIN);
-    return es_seen_find(d->t, p->site.seen);
+        es_seen_add(d->t, key, ES_SEEN_PLAIN);
+    return es_seen_find(d->t, key);
 }
 
 /* es_kind_table[kind].words, known when this is compiled. */
@@ -102,16 +102,25 @@ ES_INLINE uint32_t words_of(uint8_t kind)
     return ES_KINDS(K) 0;
 #undef K
 }
+ES_INLINE bool shows_site(uint8_t kind)
+{
+#define K(symbol, name, family, critical, fields) kind == ES_K_##symbol ? ((fields)&ES_F_SITE) != 0:
+    return ES_KINDS(K) false;
+#undef K
+}
 
 /* Begins the event, with the function that it is in. `ret_known`: what is known of the site, set of enum es_seen_flag. False where the
- * ring is full. */
+ * ring is full, or the site is none after all. */
 ES_INLINE bool begin(struct probe *p, uint8_t kind, uint32_t payload, unsigned *ret_known)
 {
     struct es_draft_plan plan = {.kind = kind, .pid = p->pid, .payload = payload};
-    if (ES_UNLIKELY(!es_draft_begin_inline(&p->d, &plan, words_of(kind))))
+    uint64_t key = es_site_key(&p->site, shows_site(kind));
+    unsigned known = es_seen_find(p->d.t, key);
+    bool met = known & ES_SEEN_DEFINED;
+    if ((ES_UNLIKELY(!met) && !es_site_is_whole(p->d.env, &p->site)) ||
+        ES_UNLIKELY(!es_draft_begin_inline(&p->d, &plan, words_of(kind))))
         return false;
-    unsigned known = es_seen_find(p->d.t, p->site.seen);
-    *ret_known = ES_LIKELY(known & ES_SEEN_DEFINED) ? known : meet_site(p);
+    *ret_known = ES_LIKELY(met) ? known : meet_site(p, shows_site(kind), key);
     p->d.record->arity = p->site.arity;
     es_draft_word(&p->d, es_ref_make(ES_REF_ATOM, p->site.module));
     es_draft_word(&p->d, es_ref_make(ES_REF_ATOM, p->site.function));

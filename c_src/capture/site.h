@@ -11,11 +11,20 @@
 struct es_site {
     ERL_NIF_TERM term, module, function, names;
     es_ref ref;
-    uint64_t seen; /* key in the thread's table: with it the ring has the definitions of the site and of both atoms */
+    uint64_t mark;
     uint16_t arity;
 };
 
 #define ES_SITE_ELEMENTS 8
+
+/* Key in the thread's table: with it the ring has the definitions of both atoms, and, for events that show it, of the site. */
+static inline uint64_t es_site_key(const struct es_site *site, bool shown)
+{
+    return es_seen_key(ES_SEEN_OTHER, (site->mark + shown) & ES_REF_VALUE_MASK);
+}
+
+/* What is looked at where a site is met for the first time: lines are numbers, names are atoms, and not too many. */
+bool es_site_is_whole(ErlNifEnv *env, const struct es_site *site);
 
 static inline bool es_site_is_atom(ErlNifEnv *env, ERL_NIF_TERM term)
 {
@@ -38,7 +47,7 @@ ES_INLINE bool es_site_read(ErlNifEnv *env, ERL_NIF_TERM term, struct es_site *r
     ret->function = e[3];
     ret->names = e[7];
     ret->ref = es_ref_make(ES_REF_OTHER, (uint64_t)key);
-    ret->seen = es_seen_key(ES_SEEN_OTHER, mark & ES_REF_VALUE_MASK);
+    ret->mark = mark;
     ret->arity = (uint16_t)arity;
     return true;
 }

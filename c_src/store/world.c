@@ -245,10 +245,11 @@ static int call(struct es_world *world, struct es_world_proc *proc, const struct
 static int end_of_call(struct es_world *world, struct es_world_proc *proc, const struct es_event *event)
 {
     int64_t fun = es_world_fun(world, event->module, event->function, event->arity);
-    proc->end_seq = event->seq;
+    bool woven = event->flags & ES_E_WOVEN || event->kind == ES_K_TAIL;
+    if (!woven)
+        proc->end_seq = event->seq;
     if (fun <= 0)
         return (int)fun;
-    bool woven = event->flags & ES_E_WOVEN || event->kind == ES_K_TAIL;
     world->funs[fun].ends = world->funs[fun].ends || !woven;
     es_world_return(world, proc, (uint32_t)fun, woven);
     return 0;
