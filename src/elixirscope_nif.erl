@@ -6,6 +6,9 @@
 -export([load/1, open/1, close/0, clock/0, emit/3, module/2, exclude/1, enable/1, limits/1, stats/0, beat/0, done/0]).
 -export([enabled/3, trace/5]).
 -export([open_arena/1, close_arena/0]).
+-export([probe_enter/1, probe_enter/2, probe_enter/3, probe_enter/4, probe_enter/5, probe_enter/6, probe_enter/7, probe_enter_list/2]).
+-export([probe_return/2, probe_tail/1, probe_line/1, probe_try/1, probe_caught/4, probe_taken/2]).
+-export([probe_values/2, probe_values/3, probe_values/4, probe_values/5, probe_values/6, probe_values/7, probe_values_list/2]).
 
 %% Path is that of the library, with or without its suffix.
 load(Path) ->
@@ -30,6 +33,29 @@ enabled(trace_status, _State, _Tracee) -> remove;
 enabled(_Tag, _State, _Tracee) -> discard.
 
 trace(_Tag, _State, _Tracee, _Term, _Options) -> ok.
+
+%% What woven code calls, by way of elixirscope_probe: c_src/capture/probe.h. It never fails.
+probe_enter(_) -> ok.
+probe_enter(_, _) -> ok.
+probe_enter(_, _, _) -> ok.
+probe_enter(_, _, _, _) -> ok.
+probe_enter(_, _, _, _, _) -> ok.
+probe_enter(_, _, _, _, _, _) -> ok.
+probe_enter(_, _, _, _, _, _, _) -> ok.
+probe_enter_list(_, _) -> ok.
+probe_return(_, _) -> ok.
+probe_tail(_) -> ok.
+probe_line(_) -> ok.
+probe_values(_, _) -> ok.
+probe_values(_, _, _) -> ok.
+probe_values(_, _, _, _) -> ok.
+probe_values(_, _, _, _, _) -> ok.
+probe_values(_, _, _, _, _, _) -> ok.
+probe_values(_, _, _, _, _, _, _) -> ok.
+probe_values_list(_, _) -> ok.
+probe_try(_) -> 0.
+probe_caught(_, _, _, _) -> ok.
+probe_taken(_, _) -> ok.
 
 open_arena(_Path) -> not_loaded().
 close_arena() -> not_loaded().

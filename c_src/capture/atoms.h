@@ -16,7 +16,7 @@
     A(in_exiting, "in_exiting") A(out_exiting, "out_exiting") A(out_exited, "out_exited")                                   \
     A(gc_minor_start, "gc_minor_start") A(gc_minor_end, "gc_minor_end") A(gc_major_start, "gc_major_start")                 \
     A(gc_major_end, "gc_major_end") A(extra, "extra") A(match_spec_result, "match_spec_result")                             \
-    A(es_callback, "es_callback") A(timeout, "timeout") A(clock_service, "clock_service") A(struct_, "__struct__")          \
+    A(es_callback, "es_callback") A(es_site, "es_site") A(timeout, "timeout") A(clock_service, "clock_service") A(struct_, "__struct__")          \
     A(gen_call, "$gen_call") A(gen_cast, "$gen_cast") A(gen_server, "gen_server") A(erlang, "erlang") A(send_after, "send_after") A(start_timer, "start_timer") A(cast, "cast") A(info, "info") A(notify, "notify") A(sync_notify, "sync_notify") A(system, "system")\
      A(down, "DOWN") A(exit_signal, "EXIT") A(alias, "alias") A(io_request, "io_request") A(io_reply, "io_reply")          \
     A(reply, "reply") A(noreply, "noreply") A(stop, "stop") A(next_state, "next_state") A(keep_state, "keep_state")         \

@@ -6,8 +6,6 @@
 
 #include "wire/term.h"
 
-#define MEASURE_EVERY 64
-
 bool es_draft_begin(struct es_draft *d, const struct es_draft_plan *plan)
 {
     struct es_ring *ring = d->t->ring;
@@ -16,13 +14,17 @@ bool es_draft_begin(struct es_draft *d, const struct es_draft_plan *plan)
     uint32_t fixed = (uint32_t)sizeof(struct es_record) + 8u * es_kind_table[plan->kind].words;
     d->record = es_ring_reserve(ring, plan->kind, fixed + plan->payload + 8);
     if (ES_UNLIKELY(!d->record)) {
-        es_ring_lose(ring, plan->kind, d->stamp);
-        es_ring_end(ring);
+        es_draft_lose(d, plan->kind);
         return false;
     }
-    *d->record = (struct es_record){.kind = plan->kind, .stamp = d->stamp, .pid = plan->pid};
-    d->at = (uint8_t *)d->record->word;
+    es_draft_head(d, plan);
     return true;
+}
+
+void es_draft_lose(struct es_draft *d, uint8_t kind)
+{
+    es_ring_lose(d->t->ring, kind, d->stamp);
+    es_ring_end(d->t->ring);
 }
 
 /* ---- definitions --------------------------------------------------------------------------------------------------- */
@@ -65,21 +67,12 @@ static size_t def_payload(uint8_t *to, es_ref ref, const ErlNifBinary *etf)
     return etf->size - 1;
 }
 
-/* Ends a record: its last word is filled up, for which there is always room. */
-static inline uint32_t finish(struct es_record *record, uint8_t *end)
-{
-    uint32_t len = (uint32_t)(end - (uint8_t *)record), pad = -len & 7;
-    if (pad)
-        memset(end, 0, 8);
-    record->size = len + pad;
-    record->flags = (uint8_t)(record->flags | pad);
-    return record->size;
-}
-
-/* Terms that are defined are atoms, external pids and ports, references, and pairs of atoms: all small. */
+/* Terms that are defined are atoms, external pids and ports, references, pairs of atoms, and sites: all small. */
 static bool append_def(struct es_draft *d, const struct es_pending *p)
 {
     ErlNifBinary etf;
+    if (!p->ref)
+        return true;
     if (!enif_term_to_binary(d->env, p->term, &etf))
         return false;
     struct es_ring *ring = d->t->ring;
@@ -88,13 +81,13 @@ static bool append_def(struct es_draft *d, const struct es_pending *p)
         *record = (struct es_record){.kind = ES_K_DEF, .stamp = d->stamp};
         record->word[0] = p->ref;
         uint8_t *payload = (uint8_t *)&record->word[1];
-        es_ring_append(ring, finish(record, payload + def_payload(payload, p->ref, &etf)));
+        es_ring_append(ring, es_draft_finish(record, payload + def_payload(payload, p->ref, &etf)));
     }
     enif_release_binary(&etf);
     return record != NULL;
 }
 
-static bool append_defs(struct es_draft *d)
+bool es_draft_append_defs(struct es_draft *d)
 {
     struct es_thread *t = d->t;
     bool all = true;
@@ -106,29 +99,4 @@ static bool append_defs(struct es_draft *d)
     return all;
 }
 
-/* ---- publishing ---------------------------------------------------------------------------------------------------- */
-
-static inline void add(_Atomic uint64_t *counter, uint64_t n) /* one writer: no locked instruction needed */
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
-}
-
-void es_draft_end(struct es_draft *d)
-{
-    struct es_thread *t = d->t;
-    struct es_ring *ring = t->ring;
-    uint64_t start = ring->pos;
-    uint8_t kind = d->record->kind;
-    es_ring_append(ring, finish(d->record, d->at));
-    bool lost = ES_UNLIKELY(t->n_pending > 0) && !append_defs(d);
-    if (ES_UNLIKELY(lost)) {
-        ring->pos = start; /* never a name without its text */
-        es_ring_lose(ring, kind, d->stamp);
-    }
-    es_ring_end(ring);
-    add(&ring->head->events, !lost);
-    if (ES_UNLIKELY(t->until_measured-- == 0)) {
-        t->until_measured = MEASURE_EVERY - 1;
-        add(&ring->head->nanos, (es_clock_now(d->s->clock) - d->stamp) * MEASURE_EVERY);
-    }
-}
+void es_draft_end(struct es_draft *d) { es_draft_end_inline(d); }

@@ -3,6 +3,7 @@
 #include "capture/handled.h"
 
 #include "capture/atoms.h"
+#include "capture/hash.h"
 #include "capture/heap.h"
 #include "capture/walk.h"
 
@@ -76,6 +77,12 @@ uint64_t es_asked_hash(struct es_draft *d, ERL_NIF_TERM message)
     if (arity == 2 && e[0] == es_am.sync_notify)
         return by_handler(d, e[1]);
     return arity == 3 && e[0] == es_am.call ? by_called_handler(d, e[2]) : 0;
+}
+
+uint64_t es_delivered_hash(struct es_draft *d, ERL_NIF_TERM message)
+{
+    uint64_t asked = es_correlate(d->env, message) ? es_asked_hash(d, message) : 0;
+    return asked ? asked : es_hash_term(d, message);
 }
 
 uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM function, ERL_NIF_TERM arguments)

@@ -12,6 +12,9 @@ uint64_t es_handled_hash(struct es_draft *d, ERL_NIF_TERM module, ERL_NIF_TERM f
 /* What gen_event:sync_notify and gen_event:call send, {Pid, {Pid, Tag}, Request}: the hash of what its handlers are told. 0 for others. */
 uint64_t es_asked_hash(struct es_draft *d, ERL_NIF_TERM message);
 
+/* The content hash that this message had when it was delivered. */
+uint64_t es_delivered_hash(struct es_draft *d, ERL_NIF_TERM message);
+
 /* The same of what a timer will send: of erlang:send_after(Time, To, Message, …) and start_timer. 0 for other functions. */
 uint64_t es_timer_hash(struct es_draft *d, ERL_NIF_TERM function, ERL_NIF_TERM arguments);
 

@@ -7,6 +7,7 @@
 #include "capture/atoms.h"
 #include "capture/emit.h"
 #include "capture/heap.h"
+#include "capture/probe.h"
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/tracer.h"
@@ -145,6 +146,27 @@ static ErlNifFunc functions[] = {
     {"stats", 0, es_stats_nif, 0},
     {"beat", 0, es_beat_nif, 0},
     {"done", 0, es_done_nif, 0},
+    {"probe_enter", 1, es_probe_enter, 0},
+    {"probe_enter", 2, es_probe_enter, 0},
+    {"probe_enter", 3, es_probe_enter, 0},
+    {"probe_enter", 4, es_probe_enter, 0},
+    {"probe_enter", 5, es_probe_enter, 0},
+    {"probe_enter", 6, es_probe_enter, 0},
+    {"probe_enter", 7, es_probe_enter, 0},
+    {"probe_enter_list", 2, es_probe_enter_list, 0},
+    {"probe_return", 2, es_probe_return, 0},
+    {"probe_tail", 1, es_probe_tail, 0},
+    {"probe_line", 1, es_probe_line, 0},
+    {"probe_values", 2, es_probe_values, 0},
+    {"probe_values", 3, es_probe_values, 0},
+    {"probe_values", 4, es_probe_values, 0},
+    {"probe_values", 5, es_probe_values, 0},
+    {"probe_values", 6, es_probe_values, 0},
+    {"probe_values", 7, es_probe_values, 0},
+    {"probe_values_list", 2, es_probe_values_list, 0},
+    {"probe_try", 1, es_probe_try, 0},
+    {"probe_caught", 4, es_probe_caught, 0},
+    {"probe_taken", 2, es_probe_taken, 0},
 };
 
 /* No function newer than interface 2.16 (OTP 24) is used. Said so, a library built with a newer OTP's header loads on older ones too. */

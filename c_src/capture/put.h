@@ -73,6 +73,10 @@ static inline uint8_t *es_put_tuple(uint8_t *at, uint32_t arity)
         return es_put_le32(at, arity << 8 | ES_T_SMALL_TUPLE) - 2;
     return es_put_be32(es_put_u8(at, ES_T_LARGE_TUPLE), arity);
 }
+static inline uint8_t *es_put_list(uint8_t *at, uint32_t count)
+{
+    return es_put_le64(at, (uint64_t)__builtin_bswap32(count) << 8 | ES_T_LIST) - 3;
+}
 static inline uint8_t *es_put_cut(uint8_t *at, const struct es_cut *cut)
 {
     *at++ = ES_T_CUT;

@@ -115,6 +115,14 @@ struct es_known_pid {
     es_ref ref;
 };
 
+/* The process that called last, as probes need it. */
+struct es_caller {
+    ERL_NIF_TERM word;
+    es_ref ref;
+    uint32_t n_excluded; /* when `excluded` was found out */
+    bool excluded;
+};
+
 struct es_thread {
     _Atomic uint32_t inside; /* 1 while session memory is in use */
     _Atomic uint32_t taken;  /* 1 while a living thread owns this */
@@ -124,6 +132,7 @@ struct es_thread {
     uint32_t until_measured; /* events until time is measured again */
     uint64_t slow_until;     /* stamp until which binaries are not looked into: one had to be copied for us */
     struct es_thread *next;  /* of all there ever were */
+    struct es_caller caller;
     struct es_known_pid pids[ES_PID_SETS][2];
     uint64_t seen[ES_SEEN_SETS][4];
     struct es_pending pending[ES_PENDING_MAX];

@@ -112,6 +112,7 @@ static struct es_ring *claim(struct es_session *s, enum es_ring_class class, boo
 bool es_thread_claim(struct es_thread *t, struct es_session *s)
 {
     bool scheduler = enif_thread_type() == ERL_NIF_THR_NORMAL_SCHEDULER;
+    t->caller = (struct es_caller){0};
     memset(t->pids, 0, sizeof t->pids);
     memset(t->seen, 0, sizeof t->seen);
     t->n_pending = 0;

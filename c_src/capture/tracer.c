@@ -8,6 +8,7 @@
 #include "capture/hash.h"
 #include "capture/heap.h"
 #include "capture/refs.h"
+#include "capture/sample.h"
 #include "capture/walk.h"
 
 struct es_trace { /* one trace call */
@@ -44,18 +45,7 @@ static void end(struct es_trace *c, ERL_NIF_TERM payload, const struct es_budget
     es_draft_end(&c->d);
 }
 
-/* Whether a unit of events that belong together is kept: a pure function of what all of them know. */
-static inline bool kept(uint32_t sample, uint64_t unit) { return (es_hash_mix(0x5eed, unit) >> 24 & 0xffff) < sample; }
-
-static inline uint32_t sample(const struct es_trace *c)
-{
-    return atomic_load_explicit(&c->d.s->arena.head->limits.sample, memory_order_relaxed);
-}
-
-static inline bool process_kept(const struct es_trace *c)
-{
-    return ES_LIKELY(sample(c) >= 65536) || kept(sample(c), c->tracee);
-}
+static inline bool process_kept(const struct es_trace *c) { return es_sample_keeps_process(c->d.s, c->tracee); }
 
 /* {Module, Function, Arity or Arguments}, taken apart; all 0 where it is none. */
 struct es_mfa {
@@ -94,10 +84,11 @@ static inline void put_function(struct es_draft *d, const struct es_mfa *mfa)
 /* Both ends know sender and content, so a message is sampled together with its delivery. */
 static bool message_kept(struct es_trace *c, ERL_NIF_TERM sender)
 {
-    if (ES_LIKELY(sample(c) >= 65536))
+    uint32_t sample = es_sample_now(c->d.s);
+    if (ES_LIKELY(sample >= ES_SAMPLE_ALL))
         return true;
     c->d.stamp = es_clock_now(c->d.s->clock);
-    return kept(sample(c), es_hash_mix(sender, es_hash_term(&c->d, c->term)));
+    return es_sample_keeps(sample, es_hash_mix(sender, es_hash_term(&c->d, c->term)));
 }
 
 /* `node`: of the sender, where that itself is not known. */

@@ -7,7 +7,7 @@
 #include "capture/leaf.h"
 #include "capture/secret.h"
 
-enum frame_kind { FRAME_TUPLE, FRAME_LIST, FRAME_MAP, FRAME_FLAT };
+enum frame_kind { FRAME_TUPLE, FRAME_LIST, FRAME_MAP, FRAME_FLAT, FRAME_TERMS };
 
 #define MEMO_FROM 8192u /* payloads from this budget on may meet a term very often */
 #define SMALL_MAP 32    /* larger maps are trees, and finding the next pair in one takes as long as some terms */
@@ -367,6 +367,24 @@ ES_INLINE bool next_key(struct es_walk *w, struct es_pen *pen, struct es_frame *
     return true;
 }
 
+/* The next of struct es_terms: `rest` tells which are secret, beginning with it. */
+static bool next_of_terms(struct es_walk *w, struct es_pen *pen, struct es_frame *f, ERL_NIF_TERM *ret_term)
+{
+    if (f->left == 0) {
+        pen->at = es_put_u8(pen->at, ES_T_NIL);
+        pop(w, pen, f);
+        return false;
+    }
+    bool secret = f->rest & 1;
+    f->rest >>= 1;
+    f->left--;
+    f->done++;
+    *ret_term = *f->elements++;
+    if (ES_UNLIKELY(secret))
+        WITHOUT_PEN(w, pen, es_leaf_redacted(w));
+    return !secret;
+}
+
 ES_INLINE bool next(struct es_walk *w, struct es_pen *pen, ERL_NIF_TERM *ret_term)
 {
     struct es_frame *f = &pen->t->frames[w->depth - 1];
@@ -374,6 +392,8 @@ ES_INLINE bool next(struct es_walk *w, struct es_pen *pen, ERL_NIF_TERM *ret_ter
         return next_element(w, pen, f, ret_term);
     if (f->kind == FRAME_LIST)
         return next_cell(w, pen, f, ret_term);
+    if (ES_UNLIKELY(f->kind == FRAME_TERMS))
+        return next_of_terms(w, pen, f, ret_term);
     return f->at_value ? next_value(w, pen, f, ret_term) : next_key(w, pen, f, ret_term);
 }
 
@@ -409,6 +429,16 @@ static void abandon_map(struct es_walk *w, struct es_frame *f)
     w->depth--;
 }
 
+static void abandon_terms(struct es_walk *w, struct es_frame *f)
+{
+    es_put_be32(f->count, f->done);
+    if (f->left)
+        es_leaf_cut(w, ES_CUT_LIST, f->left, 0);
+    else
+        w->d->at = es_put_u8(w->d->at, ES_T_NIL);
+    w->depth--;
+}
+
 static ES_SELDOM void abandon(struct es_walk *w)
 {
     w->memo = 0;
@@ -419,6 +449,8 @@ static ES_SELDOM void abandon(struct es_walk *w)
             abandon_tuple(w, f);
         else if (f->kind == FRAME_LIST)
             abandon_list(w, f);
+        else if (f->kind == FRAME_TERMS)
+            abandon_terms(w, f);
         else
             abandon_map(w, f);
     }
@@ -446,14 +478,48 @@ static __attribute__((noinline)) void walk(struct es_walk *w, ERL_NIF_TERM term,
     }
 }
 
-static void write(struct es_walk *w, ERL_NIF_TERM term, const struct es_budget *budget)
+static inline void begin(struct es_walk *w, const struct es_budget *budget)
 {
-    struct es_draft *d = w->d;
     w->cells = budget->work;
     if (budget->bytes >= MEMO_FROM)
-        w->memo = ++d->t->walks ? d->t->walks : ++d->t->walks;
+        w->memo = ++w->d->t->walks ? w->d->t->walks : ++w->d->t->walks;
+}
+
+static inline void end(const struct es_walk *w)
+{
+    struct es_record *record = w->d->record;
+    record->flags = (uint8_t)(record->flags | (w->cuts ? ES_R_CUT : 0) | (w->redacted ? ES_R_REDACTED : 0));
+}
+
+static void write(struct es_walk *w, ERL_NIF_TERM term, const struct es_budget *budget)
+{
+    begin(w, budget);
     walk(w, term, budget);
-    d->record->flags = (uint8_t)(d->record->flags | (w->cuts ? ES_R_CUT : 0) | (w->redacted ? ES_R_REDACTED : 0));
+    end(w);
+}
+
+void es_walk_terms(struct es_draft *d, const struct es_terms *terms, uint8_t *count, const struct es_budget *budget)
+{
+    struct es_walk w = {.d = d};
+    begin(&w, budget);
+    uint32_t at = terms->done;
+    while (at < terms->n && (terms->secret >> at & 1)) {
+        es_leaf_redacted(&w);
+        at++;
+    }
+    if (at == terms->n) {
+        d->at = es_put_u8(d->at, ES_T_NIL);
+    } else {
+        struct es_pen pen = es_pen_take(&w);
+        struct es_frame *f = push(&w, &pen, FRAME_TERMS, 0);
+        f->elements = terms->at + at + 1;
+        f->left = terms->n - at - 1;
+        f->done = at + 1;
+        f->rest = terms->secret >> at >> 1;
+        f->count = count;
+        walk(&w, terms->at[at], budget);
+    }
+    end(&w);
 }
 
 static inline uint64_t end_hash(const struct es_walk *w) { return w->hash_unknown ? 0 : es_hash_end(&w->hash); }

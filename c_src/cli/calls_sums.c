@@ -43,7 +43,7 @@ static void json_sums(const struct es_profile_row *row, struct es_text *out)
     es_calls_json_ns(out, "waiting", known(row, row->waiting));
     es_calls_json_ns(out, "gc", known(row, row->gc));
     es_text_puts(out, ",\"ends\":{");
-    for (unsigned how = 0; how <= ES_SPAN_OPEN; how++)
+    for (unsigned how = 0; how < ES_SPAN_ENDS; how++)
         es_text_printf(out, "%s\"%s\":%" PRIu64, how ? "," : "", es_span_end_names[how], row->ends[how]);
     es_text_puts(out, "}");
 }
@@ -82,9 +82,9 @@ static void print_top(struct sums *s)
             add_duration(&line, known(row, row->p99));
             es_text_puts(&line, "  ");
             es_calls_add_fun(s->calls, row->module, row->function, row->arity, &line);
-            if (row->ends[ES_SPAN_EXCEPTION] + row->ends[ES_SPAN_EXIT] > 0)
+            if (row->ends[ES_SPAN_EXCEPTION] + row->ends[ES_SPAN_UNWOUND] + row->ends[ES_SPAN_EXIT] > 0)
                 es_text_printf(&line, "  %s%" PRIu64 " failed%s", es_cli_style(stdout, ES_STYLE_RED),
-                               row->ends[ES_SPAN_EXCEPTION] + row->ends[ES_SPAN_EXIT],
+                               row->ends[ES_SPAN_EXCEPTION] + row->ends[ES_SPAN_UNWOUND] + row->ends[ES_SPAN_EXIT],
                                es_cli_style(stdout, ES_STYLE_NONE));
         }
         if (!flush(s, &line))

@@ -64,7 +64,7 @@ enum es_style es_cli_family(unsigned kind)
         [ES_FAM_PROCESS] = ES_STYLE_GREEN,   [ES_FAM_MESSAGE] = ES_STYLE_CYAN,   [ES_FAM_CALL] = ES_STYLE_BLUE,
         [ES_FAM_STATE] = ES_STYLE_MAGENTA,   [ES_FAM_SCHEDULING] = ES_STYLE_DIM, [ES_FAM_MEMORY] = ES_STYLE_DIM,
         [ES_FAM_NODE] = ES_STYLE_YELLOW,     [ES_FAM_ERROR] = ES_STYLE_RED,      [ES_FAM_USER] = ES_STYLE_BOLD,
-        [ES_FAM_RECORDER] = ES_STYLE_YELLOW,
+        [ES_FAM_RECORDER] = ES_STYLE_YELLOW, [ES_FAM_LINE] = ES_STYLE_BLUE,
     };
     return kind < ES_KIND_MAX ? styles[es_kind_table[kind].family] : ES_STYLE_NONE;
 }

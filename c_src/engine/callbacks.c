@@ -132,10 +132,35 @@ static int take_plain_call(struct es_core *core, struct es_proc *proc, struct es
     return proc->timer_seq ? es_timers_started(core, proc, &event) : 0;
 }
 
+/* A function may be woven and be a callback, whose ends the emulator tells: what it handled and its state come with those. */
+static int take_woven_call(struct es_core *core, struct es_proc *proc, const struct es_input *in)
+{
+    struct es_event event;
+    es_take_event(in, &event);
+    event.flags &= (uint8_t)~ES_E_CALLBACK;
+    proc->mailbox.woven = core->mails.woven = true;
+    return es_core_emit(core, proc, &event);
+}
+
+int es_take_taken(struct es_core *core, struct es_proc *proc, const struct es_input *in)
+{
+    struct es_finding finding = {.state = ES_CAUSE_UNKNOWN};
+    struct es_event event;
+    es_take_event(in, &event);
+    if (in->view.hash)
+        es_mail_taken(core, proc, in, &finding);
+    event.cause_state = finding.state;
+    event.cause = finding.cause;
+    core->handled[finding.state]++;
+    return es_core_emit(core, proc, &event);
+}
+
 /* Calls, returns and exceptions of all functions. The input stays as it is: whoever holds it frees its payload. */
 int es_take_call(struct es_core *core, struct es_proc *proc, const struct es_input *in)
 {
     struct es_input shown = *in;
+    if (in->view.flags & ES_R_WOVEN)
+        return take_woven_call(core, proc, in);
     int r = es_server_translate(&core->states, &core->names, proc, &shown.view);
     if (r < 0)
         return r;

@@ -66,6 +66,11 @@ int es_core_emit(struct es_core *core, struct es_proc *proc, struct es_event *ev
         if (r < 0)
             return r;
     }
+    if (event->site) {
+        int r = es_names_use(&core->names, event->site);
+        if (r < 0)
+            return r;
+    }
     int r = es_store_event(core->store, event);
     if (r < 0)
         return r;

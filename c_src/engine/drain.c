@@ -179,7 +179,8 @@ static int wait_for_clock(struct es_drain *drain, uint64_t now, bool all)
     for (uint32_t i = 0; drain->first_seen == 0 && i < drain->n; i++)
         if (drain->sources[i].next != drain->sources[i].scanned)
             drain->first_seen = now;
-    if (!all && now - (drain->first_seen ? drain->first_seen : now) < drain->arena->head->clock_rate / 1000 * UNCALIBRATED_MS) {
+    if (!all &&
+        now - (drain->first_seen ? drain->first_seen : now) < drain->arena->head->clock_rate / 1000 * UNCALIBRATED_MS) {
         drain->watermark = 0;
         return 0;
     }

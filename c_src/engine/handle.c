@@ -206,6 +206,45 @@ void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es
     box->handled.seq = ret_finding->cause;
 }
 
+/* ---- woven code ---------------------------------------------------------------------------------------------------- */
+
+/* A receive may leave messages in front of the one it takes. Replies among these were taken by code that is not woven: their receiver has
+ * gone on since. */
+static void drop_replies(struct es_mails *mails, struct es_mailbox *box, uint64_t until)
+{
+    for (uint32_t at = box->waits.first, before = 0, next; at && es_mail_at(mails, at)->seq < until; at = next) {
+        next = es_mail_at(mails, at)->next;
+        if (es_mail_at(mails, at)->reply)
+            es_mail_drop_after(mails, &box->waits, before);
+        else
+            before = at;
+    }
+}
+
+void es_mail_taken(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+                   struct es_finding *ret_finding)
+{
+    struct es_mailbox *box = &proc->mailbox;
+    box->takes = core->mails.woven = true;
+    struct places p = find(&core->mails, box, in->view.hash);
+    *ret_finding = (struct es_finding){.state = ES_CAUSE_UNKNOWN, .sender = in->view.pid};
+    if (!p.waits) {
+        ret_finding->state = explain(core, proc, in);
+        return;
+    }
+    struct es_mail mail = *es_mail_at(&core->mails, p.waits);
+    bool lost = is_doubtful(&core->pairs, box), doubt = lost || (proc->flags & ES_P_MAIL_LOST);
+    bool twin = doubt && !mail.corr && has_twin(&core->mails, &mail);
+    bool certain = !twin && is_certain(&core->pairs, proc, &mail, p.waits == box->waits.first);
+    ret_finding->state = certain ? ES_CAUSE_PAIRED : lost ? ES_CAUSE_LOST : ES_CAUSE_EVICTED;
+    if (twin)
+        return;
+    es_mail_drop_after(&core->mails, &box->waits, p.before);
+    drop_replies(&core->mails, box, mail.seq);
+    proc->flags |= ES_P_HANDLES;
+    ret_finding->cause = certain ? mail.seq : 0;
+}
+
 /* ---- timeouts of state machines ------------------------------------------------------------------------------------ */
 
 /* The one that was started last: by then the one before was handled, or thrown away with its message. They may fire in another order. */
@@ -338,4 +377,18 @@ void es_mail_confirm(struct es_mails *mails, struct es_proc *proc, const struct 
                                        .open = 1,
                                        .epoch = 0};
     proc->flags |= ES_P_HANDLES;
+}
+
+void es_mail_confirm_taken(struct es_mails *mails, struct es_proc *proc, const struct es_event *event)
+{
+    struct es_mailbox *box = &proc->mailbox;
+    box->woven = box->takes = mails->woven = true;
+    uint32_t before = 0;
+    for (uint32_t at = box->waits.first; event->cause && at; before = at, at = es_mail_at(mails, at)->next)
+        if (es_mail_at(mails, at)->seq == event->cause) {
+            es_mail_drop_after(mails, &box->waits, before);
+            proc->flags |= ES_P_HANDLES;
+            break;
+        }
+    drop_replies(mails, box, event->cause);
 }

@@ -22,10 +22,13 @@ struct es_mail {
         started; /* of a message of erlang:start_timer: es_timer_kind() of what it was told, and its call; 0 */
     int64_t time;
     uint32_t next; /* place + 1 */
+    bool reply;    /* what its receiver waited for then: taken by now, whatever was seen of that */
 };
 
-#define ES_MAILS_MAX (1u << 18)       /* of all mailboxes together */
-#define ES_MAILBOX_MAX 16384u         /* of one */
+#define ES_MAILS_MAX (1u << 18) /* of all mailboxes together */
+#define ES_MAILBOX_MAX 16384u   /* of one */
+#define ES_MAILBOX_PLAIN_MAX \
+    16u /* of a process that neither runs a behaviour nor was seen in woven code, but may be yet */
 #define ES_MAILBOX_UNHANDLED_MAX 512u /* while no callback was seen at all: none may be recorded */
 
 struct es_mails {
@@ -33,6 +36,7 @@ struct es_mails {
     uint32_t n, room, free; /* free: place + 1 */
     uint32_t used;
     bool delivers, handles; /* a delivery was seen; a callback */
+    bool woven;             /* a probe was: processes that run no behaviour may tell what they take */
     uint64_t known_from;    /* what state machines answered before is not known: an engine was replaced */
     uint64_t evicted;       /* taken and cleared by who counts */
 };
@@ -47,6 +51,9 @@ void es_mail_timeout(struct es_processes *processes, const struct es_event *even
 /* A callback with a content hash: finds the delivery it handles, and takes it out. `behaviour`: enum es_behaviour. */
 void es_mail_handled(struct es_core *core, struct es_proc *proc, const struct es_input *in, unsigned behaviour,
                      struct es_finding *ret_finding);
+/* A receive in woven code took a message with this content hash: finds its delivery, and takes it out. */
+void es_mail_taken(struct es_core *core, struct es_proc *proc, const struct es_input *in,
+                   struct es_finding *ret_finding);
 /* A state machine's callback for a timeout of this kind: the same. A timeout of no time at all is no message: ES_CAUSE_NONE. */
 void es_mail_timed(struct es_core *core, struct es_proc *proc, const struct es_input *in, uint64_t timer,
                    struct es_finding *ret_finding);
@@ -58,6 +65,8 @@ void es_mail_timers(struct es_proc *proc, const struct es_actions *actions, uint
 void es_mail_clear(struct es_mails *mails, struct es_proc *proc);
 /* Replaying a recording: a callback and what it handled. */
 void es_mail_confirm(struct es_mails *mails, struct es_proc *proc, const struct es_event *event);
+/* The same of a message that a receive took. */
+void es_mail_confirm_taken(struct es_mails *mails, struct es_proc *proc, const struct es_event *event);
 
 /* All that waits, in order: for a keyframe. `queue`: one of these. */
 enum es_mail_queue { ES_MAIL_WAITS, ES_MAIL_POSTPONED };

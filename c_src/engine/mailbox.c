@@ -113,24 +113,38 @@ static int make_room(struct es_mails *mails, const struct es_processes *processe
 
 /* ---- what comes in ------------------------------------------------------------------------------------------------- */
 
-/* Only behaviours' processes say what they handle. */
-static bool is_kept(const struct es_proc *proc) { return proc->callback != 0 && !(proc->flags & ES_P_DEAD); }
+/* Only behaviours' processes say what they handle, and woven code what it takes. */
+static bool is_kept(const struct es_mails *mails, const struct es_proc *proc)
+{
+    return (proc->callback != 0 || mails->woven) && !(proc->flags & ES_P_DEAD);
+}
+
+static uint32_t most_of(const struct es_mails *mails, const struct es_proc *proc)
+{
+    if ((proc->callback && mails->handles) || proc->mailbox.takes)
+        return ES_MAILBOX_MAX;
+    return proc->callback || proc->mailbox.woven ? ES_MAILBOX_UNHANDLED_MAX : ES_MAILBOX_PLAIN_MAX;
+}
 
 int es_mail_delivered(struct es_mails *mails, struct es_processes *processes, struct es_proc *proc,
                       const struct es_event *event)
 {
     struct es_mail_list *waits = &proc->mailbox.waits;
     mails->delivers = true;
-    if (!is_kept(proc))
+    if (!is_kept(mails, proc))
         return 0;
     if (mails->used >= ES_MAILS_MAX && make_room(mails, processes) < 0)
         return -ENOMEM;
-    while (waits->n >= (mails->handles ? ES_MAILBOX_MAX : ES_MAILBOX_UNHANDLED_MAX)) {
+    while (waits->n >= most_of(mails, proc)) {
         es_mail_drop_after(mails, waits, 0);
         es_mail_forgotten(proc);
         mails->evicted++;
     }
-    struct es_mail mail = {.hash = event->hash, .corr = event->corr, .seq = event->seq, .time = event->time};
+    struct es_mail mail = {.hash = event->hash,
+                           .corr = event->corr,
+                           .seq = event->seq,
+                           .time = event->time,
+                           .reply = event->flags & ES_E_REPLY};
     if (es_ref_class_of(event->peer) == ES_REF_ATOM) {
         mail.timer = es_timers_told(event).kind;
         mail.started = event->cause;

@@ -32,6 +32,7 @@ struct es_mail_list {
 struct es_mailbox {
     struct es_mail_list waits, postponed; /* postponed: were handled, and come again or may */
     bool gave_up;                         /* something postponed was forgotten */
+    bool woven, takes;                    /* probes spoke of its calls; of a message that a receive took */
     struct es_timer_set {                 /* when a state machine's timers were set last, by kind */
         uint64_t kind, seq;
     } set[ES_TIMER_SETS];

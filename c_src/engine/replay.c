@@ -102,6 +102,8 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
             proc->state_module = event->module;
         return 0;
     case ES_K_CALL:
+        if (event->flags & ES_E_WOVEN)
+            proc->mailbox.woven = core->mails.woven = true;
         if (event->flags & ES_E_CALLBACK) {
             proc->called_module = event->module;
             proc->callback = proc->callback ? proc->callback : event->module;
@@ -112,7 +114,8 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
         }
         return event->hash && !(event->flags & ES_E_CALLBACK) ? es_timers_set(core, proc, event) : 0;
     case ES_K_RETURN:
-    case ES_K_EXCEPTION: return replay_end(core, proc, event);
+    case ES_K_EXCEPTION: return event->flags & ES_E_WOVEN ? 0 : replay_end(core, proc, event);
+    case ES_K_TAKEN: es_mail_confirm_taken(&core->mails, proc, event); return 0;
     case ES_K_LINK:
     case ES_K_UNLINK:
     case ES_K_GETTING_LINKED:
@@ -133,7 +136,7 @@ static int replay_event(struct es_core *core, struct es_recording *recording, co
 }
 
 /* Payloads too: they say what a state machine postponed, who was linked, why a process died. */
-#define REPLAYED (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE | ES_F_NUM | ES_F_PAYLOAD)
+#define REPLAYED (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_CAUSE | ES_F_NUM | ES_F_PAYLOAD | ES_F_SITE)
 
 static int replay_block(struct es_core *core, struct es_recording *recording, size_t at, uint64_t from)
 {

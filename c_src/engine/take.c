@@ -156,6 +156,7 @@ int es_take(struct es_core *core, struct es_proc *proc, struct es_input *in, boo
     case ES_K_CALL:
     case ES_K_RETURN:
     case ES_K_EXCEPTION: return es_take_call(core, proc, in);
+    case ES_K_TAKEN: return es_take_taken(core, proc, in);
     default: return es_take_other(core, proc, in);
     }
 }

@@ -14,12 +14,13 @@ static inline void es_take_event(const struct es_input *in, struct es_event *eve
     event->seq = 0;
     event->time = in->time;
     event->kind = view->kind;
-    event->flags = (uint8_t)(((view->flags >> 3) & 15) | in->flags);
+    event->flags = (uint8_t)(((view->flags >> 3) & 15) | in->flags | (view->flags & ES_R_WOVEN ? ES_E_WOVEN : 0));
     event->cause_state = ES_CAUSE_NONE;
     event->arity = view->arity;
     event->thread = in->thread;
     event->pid = view->pid;
     event->peer = view->peer;
+    event->site = view->site;
     event->module = view->module;
     event->function = view->function;
     event->hash = view->hash;
@@ -38,6 +39,8 @@ _Static_assert(ES_R_CUT >> 3 == ES_E_CUT && ES_R_REDACTED >> 3 == ES_E_REDACTED 
 int es_take(struct es_core *core, struct es_proc *proc, struct es_input *in, bool last, bool *ret_waits);
 /* Calls, returns and exceptions of all functions. The input stays as it is: whoever holds it frees its payload. */
 int es_take_call(struct es_core *core, struct es_proc *proc, const struct es_input *in);
+/* A message that a receive in woven code took. */
+int es_take_taken(struct es_core *core, struct es_proc *proc, const struct es_input *in);
 /* An event that no other one causes. */
 int es_take_other(struct es_core *core, struct es_proc *proc, struct es_input *in);
 /* What an event changes in what is known of processes. */

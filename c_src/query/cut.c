@@ -102,13 +102,13 @@ static void copy_cause(struct es_cut_work *work, struct es_event *event)
         return;
     if (event->kind == ES_K_DELIVER || event->kind == ES_K_SPAWNED)
         work->pairs[event->cause_state]++;
-    else if (event->kind == ES_K_CALL)
+    else if (event->kind == ES_K_CALL || event->kind == ES_K_TAKEN)
         work->handled[event->cause_state]++;
 }
 
 static int copy_refs(struct es_cut_work *work, const struct es_event *event)
 {
-    const es_ref refs[] = {event->pid, event->peer, event->module, event->function};
+    const es_ref refs[] = {event->pid, event->peer, event->site, event->module, event->function};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof refs / sizeof refs[0]; i++)
         rc = es_cut_ref(work, refs[i]);

@@ -23,7 +23,8 @@ static int add_block(struct es_query *query, size_t index)
     if (rc < 0)
         return rc;
     for (size_t i = 0; rc == 0 && i < block->n; i++)
-        if (es_is_call_end(block->events[i].kind) && !es_refmap_place(&query->ended, key_of(&block->events[i])))
+        if (es_is_call_end(block->events[i].kind) && !es_is_woven(&block->events[i]) &&
+            !es_refmap_place(&query->ended, key_of(&block->events[i])))
             rc = es_fail(-ENOMEM, "no memory for functions");
     es_block_unref(query->recording, block);
     return rc;
@@ -43,6 +44,8 @@ static int find_ended(struct es_query *query)
 
 int es_query_has_ends(struct es_query *query, const struct es_event *call)
 {
+    if (es_is_woven(call))
+        return 1; /* or it ends by an exception, which is told by those below it */
     int rc = query->ended_ready ? 0 : find_ended(query);
     if (rc < 0)
         return rc;

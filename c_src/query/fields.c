@@ -3,7 +3,7 @@
 #include "query/fields.h"
 
 static const struct {
-    uint8_t flag;
+    unsigned flag;
     const char *name;
 } flag_names[] = {
     {ES_E_CUT, "cut"},
@@ -14,7 +14,14 @@ static const struct {
     {ES_E_STATE_SAME, "state_same"},
     {ES_E_STATE_MISSED, "state_missed"},
     {ES_E_MOVED, "moved"},
+    {ES_FLAG_WOVEN, "woven"},
 };
+
+unsigned es_flags_of(const struct es_event *event)
+{
+    bool call = event->kind == ES_K_CALL || event->kind == ES_K_RETURN;
+    return call && event->flags & ES_E_WOVEN ? (event->flags & ~(unsigned)ES_E_WOVEN) | ES_FLAG_WOVEN : event->flags;
+}
 
 /* One flag means different things of different kinds. */
 static const char *flag_name(const struct es_event *event, size_t i)
@@ -28,11 +35,11 @@ static void add_flags(const struct es_event *event, struct es_shown *ret)
 {
     ret->n_flags = 0;
     for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++)
-        if (event->flags & flag_names[i].flag)
+        if (es_flags_of(event) & flag_names[i].flag)
             ret->flags[ret->n_flags++] = flag_name(event, i);
 }
 
-void es_flags_print(uint8_t flags, char *text, size_t room)
+void es_flags_print(unsigned flags, char *text, size_t room)
 {
     size_t len = 0;
     for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++)

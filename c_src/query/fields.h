@@ -7,7 +7,7 @@
 
 struct es_shown {
     struct es_text pid, name, peer, peer_name, module, function, payload; /* empty: there is none */
-    const char *flags[8];
+    const char *flags[9];
     size_t n_flags;
     bool has_arity;
     const char *node; /* in a merged recording */
@@ -23,7 +23,10 @@ struct es_show {
 void es_shown_fill(struct es_query *query, const struct es_event *event, const struct es_show *show,
                    struct es_shown *ret);
 void es_shown_fini(struct es_shown *shown);
-/* The names of the flags that are set, with commas. */
-void es_flags_print(uint8_t flags, char *text, size_t room);
+/* Flags of an event with one bit for each meaning. */
+#define ES_FLAG_WOVEN 256u
+unsigned es_flags_of(const struct es_event *event);
+/* The names of these, with commas. */
+void es_flags_print(unsigned flags, char *text, size_t room);
 
 #endif

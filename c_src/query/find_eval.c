@@ -71,7 +71,7 @@ static struct es_find_value function_of(struct es_find_eval *eval, struct es_tex
 static struct es_find_value flags_of(const struct es_event *event, struct es_text *out)
 {
     char flags[128] = "";
-    es_flags_print(event->flags, flags, sizeof flags);
+    es_flags_print(es_flags_of(event), flags, sizeof flags);
     es_text_clear(out);
     es_text_puts(out, flags);
     return text_of(out, ES_FS_ANY);

@@ -11,7 +11,8 @@
 #define BEHIND 262144u /* events looked at behind the end, for what was under way */
 #define KINDS                                                                                 \
     (UINT64_C(1) << ES_K_SEND | UINT64_C(1) << ES_K_SEND_DEAD | UINT64_C(1) << ES_K_DELIVER | \
-     UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN | UINT64_C(1) << ES_K_EXCEPTION)
+     UINT64_C(1) << ES_K_TAKEN | UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN |      \
+     UINT64_C(1) << ES_K_EXCEPTION)
 
 struct walk {
     struct es_query *query;
@@ -173,10 +174,11 @@ static int take_delivery(struct walk *w, const struct es_event *event)
     return remember(&w->arrived, event->seq, (uint64_t)(row - w->flow->rows) + 1);
 }
 
-/* The delivery that a callback handles, where that is known. */
+/* The delivery that a callback handles or a receive took, where that is known. */
 static uint64_t handled(const struct es_event *call)
 {
-    return call->flags & ES_E_CALLBACK && call->cause_state == ES_CAUSE_PAIRED ? call->cause : 0;
+    bool handles = call->kind == ES_K_TAKEN || call->flags & ES_E_CALLBACK;
+    return handles && call->cause_state == ES_CAUSE_PAIRED ? call->cause : 0;
 }
 
 static int take_call(struct walk *w, const struct es_event *event)
@@ -185,6 +187,8 @@ static int take_call(struct walk *w, const struct es_event *event)
     if (!row || row->handle.seq)
         return 0;
     row->handle = point_of(event);
+    if (event->kind == ES_K_TAKEN)
+        return 0; /* nothing says how long it was at it */
     return remember(&w->running, event->pid, (uint64_t)(row - w->flow->rows) + 1);
 }
 
@@ -204,6 +208,7 @@ static int take(struct walk *w, const struct es_event *event)
     case ES_K_SEND:
     case ES_K_SEND_DEAD: return take_send(w, event);
     case ES_K_DELIVER: return take_delivery(w, event);
+    case ES_K_TAKEN:
     case ES_K_CALL: return take_call(w, event);
     default: return take_end(w, event);
     }

@@ -123,7 +123,7 @@ int es_query_handled(struct es_query *query, uint64_t call, uint64_t *ret_seq, b
     if (rc < 0)
         return es_fail(rc, "event %llu cannot be read", (unsigned long long)call);
     if (recorded) {
-        *ret_seq = event.kind == ES_K_CALL ? event.cause : 0;
+        *ret_seq = event.kind == ES_K_CALL || event.kind == ES_K_TAKEN ? event.cause : 0;
         *ret_maybe = false;
         return 0;
     }

@@ -19,6 +19,8 @@ void es_holes_fini(struct es_holes *holes);
 /* Was nothing lost in [from, to]? */
 bool es_holes_whole(const struct es_holes *holes, int64_t from, int64_t to);
 
-#define ES_KINDS_OF_CALLS (UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN | UINT64_C(1) << ES_K_EXCEPTION)
+#define ES_KINDS_OF_CALLS                                                                    \
+    (UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN | UINT64_C(1) << ES_K_EXCEPTION | \
+     UINT64_C(1) << ES_K_TAIL | UINT64_C(1) << ES_K_CAUGHT)
 
 #endif

@@ -22,7 +22,8 @@ uint64_t *es_refmap_find(const struct es_refmap *map, uint64_t key);
 void es_refmap_fini(struct es_refmap *map);
 
 /* ---- the query ----------------------------------------------------------------------------------------------------- */
-#define ES_ALL_FIELDS ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE))
+#define ES_ALL_FIELDS \
+    ((unsigned)(ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE | ES_F_SITE))
 #define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
 #define ES_VERSIONS_KEPT 64
@@ -137,6 +138,16 @@ enum es_call es_query_call(struct es_query *query, uint64_t seq);
 int es_query_has_ends(struct es_query *query, const struct es_event *call);
 
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
-static inline bool es_is_call_end(unsigned kind) { return kind == ES_K_RETURN || kind == ES_K_EXCEPTION; }
+static inline bool es_is_call_end(unsigned kind)
+{
+    return kind == ES_K_RETURN || kind == ES_K_EXCEPTION || kind == ES_K_TAIL;
+}
+/* Told by a probe: what happens in the call of a woven function. */
+static inline bool es_is_woven(const struct es_event *event)
+{
+    if (event->kind == ES_K_CALL || event->kind == ES_K_RETURN)
+        return event->flags & ES_E_WOVEN;
+    return event->kind >= ES_K_TAIL && event->kind <= ES_K_LINE;
+}
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "query/fields.h"
+#include "query/site.h"
 
 static void add_key(struct es_text *out, const char *key)
 {
@@ -100,6 +101,36 @@ static void add_numbers(const struct es_event *event, struct es_text *out)
     es_text_puts(out, "}");
 }
 
+/* Where in the source, and the variables that were bound there. */
+static void add_site(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out)
+{
+    struct es_site site;
+    struct es_bound bound;
+    struct es_bound_variable variable;
+    struct es_text value = {0};
+    if (es_is_woven(event))
+        es_text_puts(out, ",\"woven\":true");
+    if (!event->site || es_site_read(query, event->site, &site) < 0)
+        return;
+    add_number(out, "line", site.line);
+    if (site.clause)
+        add_number(out, "clause", site.clause);
+    if (event->kind != ES_K_LINE || event->payload_len == 0 || es_bound_open(query, event, &bound) < 0)
+        return;
+    add_key(out, "vars");
+    es_text_puts(out, "{");
+    for (const char *before = ""; es_bound_next(&bound, &variable); before = ",") {
+        es_text_puts(out, before);
+        es_text_json(out, variable.name, variable.name_len);
+        es_text_puts(out, ":");
+        es_text_clear(&value);
+        es_query_print_term(query, variable.value, variable.value_len, erlang, &value);
+        es_text_json(out, value.bytes, value.len);
+    }
+    es_text_puts(out, "}");
+    es_text_fini(&value);
+}
+
 static void add_where_it_exists(const struct es_event *event, const struct es_shown *shown, struct es_text *out)
 {
     if (shown->peer_name.len > 0)
@@ -124,6 +155,7 @@ void es_query_event_json(struct es_query *query, const struct es_event *event, b
 {
     es_shown_fill(query, event, &(struct es_show){.erlang = erlang, .payload = true}, query->shown);
     add_always(event, query->shown, out);
+    add_site(query, event, erlang, out);
     add_where_it_exists(event, query->shown, out);
     es_text_puts(out, "}");
 }

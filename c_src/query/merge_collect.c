@@ -9,7 +9,7 @@
 
 #define QUIET_NS INT64_C(2000000000) /* what was sent before is not under way any more */
 
-static const unsigned fields = ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD | ES_F_CAUSE;
+static const unsigned fields = ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_PAYLOAD | ES_F_CAUSE | ES_F_SITE;
 
 /* ---- messages ------------------------------------------------------------------------------------------------------ */
 

@@ -256,13 +256,13 @@ static void count_cause(struct es_merge *merge, const struct es_event *event)
         return;
     if (event->kind == ES_K_DELIVER || event->kind == ES_K_SPAWNED)
         merge->pairs[event->cause_state]++;
-    else if (event->kind == ES_K_CALL)
+    else if (event->kind == ES_K_CALL || event->kind == ES_K_TAKEN)
         merge->handled[event->cause_state]++;
 }
 
 static int map_refs(struct es_merge *merge, struct es_merge_rec *rec, struct es_event *event)
 {
-    es_ref *refs[] = {&event->pid, &event->peer, &event->module, &event->function};
+    es_ref *refs[] = {&event->pid, &event->peer, &event->site, &event->module, &event->function};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof refs / sizeof refs[0]; i++)
         rc = es_merge_ref(merge, rec, *refs[i], refs[i]);

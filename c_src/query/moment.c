@@ -200,8 +200,10 @@ static void fill_row(struct build *b, struct es_moment_row *row)
     find_inside(world, row);
     row->status = (uint8_t)status_of(proc);
     row->links_whole = proc->flags & (ES_WP_BORN | ES_WP_CENSUS) && !(proc->flags & ES_WP_LINKS_CUT);
-    row->mail_known = proc->flags & ES_WP_HANDLES;
-    row->mail_at_most = proc->flags & ES_WP_AT_MOST || may_be_less(world, proc);
+    bool takes =
+        proc->flags & ES_WP_TAKES && !(proc->flags & ES_WP_BEHAVIOUR); /* others of its receives may not be woven */
+    row->mail_known = proc->flags & ES_WP_HANDLES || takes;
+    row->mail_at_most = proc->flags & ES_WP_AT_MOST || takes || may_be_less(world, proc);
 }
 
 static void find_waits(struct build *b)

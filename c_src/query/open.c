@@ -234,7 +234,7 @@ void es_query_print_payload(struct es_query *query, const struct es_event *event
     struct es_event filled = *event; /* of a state that is only known to be there, it is read now */
     if (!filled.payload)
         es_query_fill(query, &filled, &query->state);
-    print.arguments = filled.kind == ES_K_CALL || filled.kind == ES_K_SPAWN;
+    print.arguments = filled.kind == ES_K_CALL || filled.kind == ES_K_SPAWN || filled.kind == ES_K_LINE;
     if (filled.payload_len > 0)
         es_term_print(filled.payload, filled.payload_len, &print, out);
 }

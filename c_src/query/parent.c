@@ -47,24 +47,23 @@ void es_parents_free(struct es_parents *parents)
 
 /* ---- open calls ---------------------------------------------------------------------------------------------------- */
 
-/* A call whose inner calls may be missing can't be told from one of those. */
+/* A call whose inner calls may be missing can't be told from one of those. One of woven code that has no end was unwound. */
 static void closed(struct es_stack *stack, uint32_t frame, bool ended, void *context)
 {
     struct build *b = context;
     const struct es_frame *f = &stack->frames[frame];
     bool whole = f->time > b->unread && es_holes_whole(&b->holes, f->time, b->now);
-    b->fates[frame].ended = ended && whole;
-    b->fates[frame].open = ended && whole;
+    b->fates[frame].ended = b->fates[frame].open = (ended || f->woven) && whole;
 }
 
-/* Callbacks that were running when their process, or what is looked at, came to its end. */
+/* Callbacks, and calls of woven code, that were running when their process, or what is looked at, came to its end. */
 static void settled(struct es_stack *stack, uint32_t frame, bool ended, void *context)
 {
     struct build *b = context;
     const struct es_frame *f = &stack->frames[frame];
     (void)ended;
     b->fates[frame].open =
-        f->callback && !f->doubtful && f->time > b->unread && es_holes_whole(&b->holes, f->time, b->now);
+        (f->callback || f->woven) && !f->doubtful && f->time > b->unread && es_holes_whole(&b->holes, f->time, b->now);
 }
 
 static int push(struct build *b, const struct es_event *event)
@@ -94,6 +93,8 @@ static int add_event(struct build *b, const struct es_event *event)
         frame = es_stack_end(&b->stack, event, &(struct es_stack_user){closed, b});
         if (frame != ES_NO_FRAME && !b->fates[frame].ended)
             frame = ES_NO_FRAME;
+    } else if (event->kind != ES_K_CALL && es_is_woven(event)) {
+        frame = es_stack_inside(&b->stack, event, &(struct es_stack_user){closed, b});
     } else {
         frame = es_stack_top(&b->stack, event->pid);
     }
@@ -109,7 +110,7 @@ static int add_event(struct build *b, const struct es_event *event)
 static int add_block(struct build *b, size_t index, uint64_t from, uint64_t to)
 {
     struct es_block *block;
-    int rc = es_block_get_fields(b->query->recording, index, ES_F_FUN, &block);
+    int rc = es_block_get_fields(b->query->recording, index, ES_F_FUN | ES_F_CORR, &block);
     if (rc == -EBADMSG || rc == -ENOENT) {
         es_error_clear();
         const struct es_block_info *blocks = NULL;

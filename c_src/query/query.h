@@ -232,7 +232,7 @@ struct es_moment_row {
 /* Every process alive after event `seq`, by time of spawn. free with es_moment_free(); `world` and all `proc` are
  * valid as long as es_query_world()'s. Links are whole where all are known. The mailbox (es_world_mail_count() of
  * proc) is what was delivered and is not known as handled: mail_known where the process runs a behaviour's loop
- * and what it handles is recorded, else only what it answered is taken off. mail_at_most: it may be less, as events were lost or a
+ * and what it handles is recorded, or a receive of it is woven, else only what it answered is taken off. mail_at_most: it may be less, as events were lost or a
  * callback has ended since, in which a `receive` may have taken some. What one in the callback that runs took is
  * never known. */
 struct es_moment {
@@ -399,8 +399,11 @@ enum es_span_end {
     ES_SPAN_UNKNOWN, /* its end was not recorded, or it was lost */
     ES_SPAN_RETURN,
     ES_SPAN_EXCEPTION,
-    ES_SPAN_EXIT, /* its process exited in it */
-    ES_SPAN_OPEN, /* it was running when the recording ended */
+    ES_SPAN_EXIT,    /* its process exited in it */
+    ES_SPAN_OPEN,    /* it was running when the recording ended */
+    ES_SPAN_TAIL,    /* a tail call: the call that follows took its place; only of woven code, as the next */
+    ES_SPAN_UNWOUND, /* an exception passed through it, before the event that its end is */
+    ES_SPAN_ENDS
 };
 extern const char *const es_span_end_names[];
 
@@ -447,7 +450,7 @@ struct es_profile_row {
     uint32_t below;                         /* by path: index of the row of the path below, ES_PATH_NONE */
     uint64_t count;                         /* calls */
     uint64_t timed;                         /* of these, calls whose end is known: the sums and times are theirs */
-    uint64_t ends[5];                       /* by enum es_span_end */
+    uint64_t ends[ES_SPAN_ENDS];            /* by enum es_span_end */
     int64_t total, self, max;               /* ns */
     int64_t p99;                            /* ns, at most 2 % too large; by function only */
     int64_t running, runnable, waiting, gc; /* -1: unknown of at least one of them */

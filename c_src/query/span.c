@@ -13,7 +13,7 @@
 
 #define OPEN_MAX (UINT32_C(1) << 20)
 
-const char *const es_span_end_names[] = {"unknown", "return", "exception", "exit", "open"};
+const char *const es_span_end_names[] = {"unknown", "return", "exception", "exit", "open", "tail", "unwound"};
 
 /* What is kept of an open call beside its frame. */
 struct account {
@@ -75,7 +75,11 @@ static enum es_span_end how_ended(const struct es_spans *spans, const struct es_
     if (!whole)
         return ES_SPAN_UNKNOWN;
     if (ended)
-        return spans->now->kind == ES_K_RETURN ? ES_SPAN_RETURN : ES_SPAN_EXCEPTION;
+        return spans->now->kind == ES_K_RETURN ? ES_SPAN_RETURN
+               : spans->now->kind == ES_K_TAIL ? ES_SPAN_TAIL
+                                               : ES_SPAN_EXCEPTION;
+    if (f->woven && spans->now && spans->now->kind != ES_K_EXIT)
+        return ES_SPAN_UNWOUND;
     if (spans->now && spans->now->kind != ES_K_EXIT)
         return ES_SPAN_UNKNOWN;
     if (f->callback && f->doubtful)
@@ -251,7 +255,12 @@ static int take_event(struct es_spans *spans, const struct es_event *event)
     spans->end_time = event->time;
     switch (event->kind) {
     case ES_K_CALL: return begin_call(spans, event, lane);
+    case ES_K_TRY:
+    case ES_K_CAUGHT:
+    case ES_K_TAKEN:
+    case ES_K_LINE: es_stack_inside(&spans->stack, event, &user); return spans->failed;
     case ES_K_RETURN:
+    case ES_K_TAIL:
     case ES_K_EXCEPTION: es_stack_end(&spans->stack, event, &user); return spans->failed;
     case ES_K_EXIT: es_stack_settle(&spans->stack, event->pid, &user); return spans->failed;
     default: return 0;
@@ -273,10 +282,10 @@ static bool is_of_process(const struct es_spans *spans, es_ref pid)
 #define KINDS(k) (block->kinds[ES_K_##k])
 static bool matters(const struct es_spans *spans, const struct es_block_info *block)
 {
-    return block->last_time >= spans->match.filter.since && KINDS(CALL) + KINDS(RETURN) + KINDS(EXCEPTION) +
-                                                                    KINDS(EXIT) + KINDS(IN) + KINDS(OUT) +
-                                                                    KINDS(GC_MINOR_START) + KINDS(GC_MAJOR_START) >
-                                                                0;
+    return block->last_time >= spans->match.filter.since &&
+           KINDS(CALL) + KINDS(RETURN) + KINDS(EXCEPTION) + KINDS(TAIL) + KINDS(TRY) + KINDS(CAUGHT) + KINDS(LINE) +
+                   KINDS(TAKEN) + KINDS(EXIT) + KINDS(IN) + KINDS(OUT) + KINDS(GC_MINOR_START) + KINDS(GC_MAJOR_START) >
+               0;
 }
 
 /* 1 with a block to walk, 0 at the end. */
@@ -295,7 +304,8 @@ static int enter_block(struct es_spans *spans)
             spans->next = blocks[i].last_seq + 1;
             continue;
         }
-        unsigned fields = spans->scheduling ? ES_F_FUN | ES_F_CAUSE : ES_F_FUN;
+        unsigned fields = (spans->scheduling ? ES_F_FUN | ES_F_CAUSE : ES_F_FUN) |
+                          (blocks[i].kinds[ES_K_TRY] + blocks[i].kinds[ES_K_CAUGHT] ? ES_F_CORR : 0);
         int rc = es_block_get_fields(recording, i, fields, &spans->block);
         if (rc == 0) {
             spans->first = blocks[i].first_seq;

@@ -74,7 +74,8 @@ enum es_sql_field { /* of an event */
                     ES_SQL_F_END,
                     ES_SQL_F_CHANGED,
                     ES_SQL_F_VERSION,
-                    ES_SQL_F_CAPTURED
+                    ES_SQL_F_CAPTURED,
+                    ES_SQL_F_LINE
 };
 
 struct es_sql_column {

@@ -47,7 +47,7 @@ static int find_followed(struct es_sql_scan *scan, struct messages *m)
     m->followed = calloc(1, m->n / 8 + 1);
     if (!m->followed)
         return es_fail(-ENOMEM, "no memory for the messages of %zu blocks", n);
-    int rc = es_sql_events(scan, KIND(DELIVER) | KIND(CALL), ES_F_CAUSE, &cursor);
+    int rc = es_sql_events(scan, KIND(DELIVER) | KIND(CALL) | KIND(TAKEN), ES_F_CAUSE, &cursor);
     if (rc < 0)
         return rc;
     while ((rc = es_sql_next(scan->sql, cursor, &event)) > 0) {
@@ -71,7 +71,8 @@ static int open_messages(struct es_sql_scan *scan)
     scan->ask.time_to = INT64_MAX;
     int rc = find_followed(scan, m);
     if (rc == 0)
-        rc = es_sql_events(scan, KIND(SEND) | KIND(SEND_DEAD) | KIND(DELIVER) | KIND(CALL), FIELDS, &m->cursor);
+        rc = es_sql_events(scan, KIND(SEND) | KIND(SEND_DEAD) | KIND(DELIVER) | KIND(CALL) | KIND(TAKEN), FIELDS,
+                           &m->cursor);
     scan->ask = asked;
     return rc;
 }
@@ -179,6 +180,7 @@ static int see(struct es_sql_scan *scan, const struct es_event *event)
 {
     switch (event->kind) {
     case ES_K_DELIVER: return see_delivery(scan, event);
+    case ES_K_TAKEN:
     case ES_K_CALL: return see_call(scan, event);
     default: return see_send(scan, event);
     }
@@ -191,7 +193,8 @@ static int next_message(struct es_sql_scan *scan)
     int rc;
     while ((rc = es_sql_next(scan->sql, m->cursor, &event)) > 0) {
         bool past = event->seq > scan->ask.seq_to || event->time > scan->ask.time_to;
-        rc = past && event->kind != ES_K_CALL && !es_pending_find(&m->waiting, event->cause) ? 0 : see(scan, event);
+        bool takes = event->kind == ES_K_CALL || event->kind == ES_K_TAKEN;
+        rc = past && !takes && !es_pending_find(&m->waiting, event->cause) ? 0 : see(scan, event);
         if (rc != 0)
             return rc;
         if (past && m->waiting.n == 0)

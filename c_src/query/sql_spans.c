@@ -50,7 +50,8 @@ static void put_times(struct es_sql_row *row, const struct es_span *span)
         return;
     es_sql_put(row, ES_SPAN_END_SEQ, (int64_t)span->end);
     es_sql_put(row, ES_SPAN_END_TIME, span->begin + span->total);
-    es_sql_put(row, ES_SPAN_RESULT, (int64_t)span->end);
+    if (span->how == ES_SPAN_RETURN || span->how == ES_SPAN_EXCEPTION || span->how == ES_SPAN_EXIT)
+        es_sql_put(row, ES_SPAN_RESULT, (int64_t)span->end);
 }
 
 static void put_span(struct es_sql_row *row, const struct es_span *span)

@@ -78,9 +78,10 @@ static const struct es_sql_column event_columns[] = {
     C_PARENT,
     C_PAYLOAD("payload", "the term: message, arguments, value, reason, state"),
     {"bytes", I, "B", "recorded size of the payload", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_BYTES},
-    {"flags", T, "", "cut, redacted, no_payload, callback, late, moved, state_same, state_missed; with commas", ES_ROLE_PLAIN, ES_SHOW_FLAGS, ES_SQL_F_FLAGS},
+    {"flags", T, "", "cut, redacted, no_payload, callback, late, moved, state_same, state_missed, woven; with commas", ES_ROLE_PLAIN, ES_SHOW_FLAGS, ES_SQL_F_FLAGS},
     {"moved", I, "ns", "by which time was moved to stay behind its cause", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_MOVED},
     {"thread", I, "", "scheduler, from 1", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_THREAD},
+    {"line", I, "", "in the source, of woven code: line, try, caught, taken", ES_ROLE_PLAIN, ES_SHOW_INTEGER, ES_SQL_F_LINE},
     {"hash", T, "", "content of the whole term, 16 hexadecimal digits", ES_ROLE_PLAIN, ES_SHOW_HASH, ES_SQL_F_HASH},
     {"corr", T, "", "what a call and its reply have in common", ES_ROLE_PLAIN, ES_SHOW_HASH, ES_SQL_F_CORR},
     C_WALL, C_NOTATION};
@@ -132,7 +133,7 @@ static const struct es_sql_column span_columns[] = {
     S_INT("self", "ns", "total without the spans made in it"), S_INT("running", "ns", "of total, on a scheduler; NULL: scheduling was not recorded"),
     S_INT("runnable", "ns", "of total, waiting for a scheduler"), S_INT("waiting", "ns", "of total, waiting for a message or a time"),
     S_INT("gc", "ns", "of running, collecting garbage; NULL: that was not recorded"), S_PID("process"), S_NAME, S_MODULE, S_FUNCTION, S_ARITY,
-    S_INT("callback", "", "1: of a behaviour"), S_SHOW("outcome", ES_SHOW_TEXT, "'return', 'exception', 'exit' (its process exited in it), 'open'; NULL: not known"),
+    S_INT("callback", "", "1: of a behaviour"), S_SHOW("outcome", ES_SHOW_TEXT, "'return', 'exception', 'exit' (its process exited in it), 'open', of woven code 'tail' and 'unwound' (by an exception); NULL: not known"),
     S_INT("parent", "", "seq of the span it was made in"), S_INT("depth", "", "spans it lies in"), S_TERM("arguments", "list of arguments"),
     S_TERM("result", "value, or {class, reason}, or the reason of the exit"), C_NOTATION};
 static const struct es_sql_column message_columns[] = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "query/fields.h"
+#include "query/site.h"
 #include "query/sql.h"
 #include "wire/term.h"
 
@@ -23,6 +24,7 @@ unsigned es_sql_field_needs(unsigned field)
     case ES_SQL_F_CAUSE_STATE: return ES_F_CAUSE;
     case ES_SQL_F_PAYLOAD:
     case ES_SQL_F_BYTES: return ES_F_PAYLOAD | ES_F_CAUSE;
+    case ES_SQL_F_LINE: return ES_F_SITE;
     case ES_SQL_F_HASH: return ES_F_HASH;
     case ES_SQL_F_CORR: return ES_F_CORR;
     default: return 0;
@@ -42,6 +44,13 @@ static struct es_sql_value wall_of(struct es_sql *sql, const struct es_event *ev
 {
     int64_t wall = es_query_wall(sql->query, event->time);
     return (struct es_sql_value){wall, ES_SHOW_INTEGER, wall != INT64_MIN};
+}
+
+static struct es_sql_value line_of(struct es_sql *sql, const struct es_event *event)
+{
+    struct es_site site = {0};
+    bool known = event->site && es_site_read(sql->query, event->site, &site) == 0;
+    return (struct es_sql_value){site.line, ES_SHOW_INTEGER, known};
 }
 
 static struct es_sql_value end_of(struct es_sql *sql, const struct es_event *event)
@@ -87,7 +96,7 @@ static uint64_t plain_value(struct es_sql *sql, const struct es_event *event, un
     case ES_SQL_F_MAKER: return es_sql_maker(sql, event);
     case ES_SQL_F_VERSION: return es_sql_version(sql, event);
     case ES_SQL_F_BYTES: return event->payload_len;
-    case ES_SQL_F_FLAGS: return event->flags;
+    case ES_SQL_F_FLAGS: return es_flags_of(event);
     case ES_SQL_F_MOVED: return event->flags & ES_E_MOVED ? event->moved : 0;
     case ES_SQL_F_THREAD: return event->thread;
     case ES_SQL_F_HASH: return event->hash;
@@ -105,6 +114,7 @@ struct es_sql_value es_sql_event_value(struct es_sql *sql, const struct es_event
     case ES_SQL_F_KIND: return (struct es_sql_value){event->kind, column->show, true};
     case ES_SQL_F_ARITY: return (struct es_sql_value){event->arity, ES_SHOW_INTEGER, event->module != ES_REF_NONE};
     case ES_SQL_F_WALL: return wall_of(sql, event);
+    case ES_SQL_F_LINE: return line_of(sql, event);
     case ES_SQL_F_PAYLOAD: return (struct es_sql_value){(int64_t)event->seq, column->show, true};
     case ES_SQL_F_CALLBACK:
         return number((event->flags & ES_E_CALLBACK) && event->kind != ES_K_SEND && event->kind != ES_K_DELIVER);
@@ -241,7 +251,7 @@ static void give_hash(sqlite3_context *context, uint64_t hash)
 static void give_flags(sqlite3_context *context, unsigned flags)
 {
     char text[128] = "";
-    es_flags_print((uint8_t)flags, text, sizeof text);
+    es_flags_print(flags, text, sizeof text);
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 

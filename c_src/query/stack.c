@@ -24,16 +24,29 @@ uint32_t es_stack_top(const struct es_stack *stack, es_ref pid)
     return top ? (uint32_t)(*top - 1) : ES_NO_FRAME;
 }
 
-static uint64_t key_of(es_ref pid, es_ref module, es_ref function, unsigned arity)
+static uint64_t key_of(const struct es_frame *f)
 {
-    uint64_t key = es_hash_mix(es_hash_mix(es_hash_mix(arity, pid), module), function);
+    uint64_t key =
+        es_hash_mix(es_hash_mix(es_hash_mix((unsigned)f->arity << 1 | f->woven, f->pid), f->module), f->function);
     return key ? key : 1;
 }
 
-static bool is_of(const struct es_frame *frame, const struct es_event *event)
+static struct es_frame frame_of(const struct es_event *event)
 {
-    return frame->pid == event->pid && frame->module == event->module && frame->function == event->function &&
-           frame->arity == event->arity;
+    return (struct es_frame){.seq = event->seq,
+                             .time = event->time,
+                             .pid = event->pid,
+                             .module = event->module,
+                             .function = event->function,
+                             .arity = event->arity,
+                             .callback = event->flags & ES_E_CALLBACK,
+                             .woven = es_is_woven(event)};
+}
+
+static bool is_of(const struct es_frame *frame, const struct es_frame *other)
+{
+    return frame->pid == other->pid && frame->module == other->module && frame->function == other->function &&
+           frame->arity == other->arity && frame->woven == other->woven;
 }
 
 /* A number for a new frame; ES_NO_FRAME without memory. */
@@ -67,20 +80,15 @@ int es_stack_call(struct es_stack *stack, const struct es_event *call, uint32_t 
 {
     if (stack->max && stack->open >= stack->max)
         return -E2BIG;
+    struct es_frame f = frame_of(call);
     uint64_t *top = es_refmap_place(&stack->tops, call->pid);
-    uint64_t *last = es_refmap_place(&stack->calls, key_of(call->pid, call->module, call->function, call->arity));
+    uint64_t *last = es_refmap_place(&stack->calls, key_of(&f));
     uint32_t frame = top && last ? take_number(stack) : ES_NO_FRAME;
     if (frame == ES_NO_FRAME)
         return -ENOMEM;
-    stack->frames[frame] = (struct es_frame){.seq = call->seq,
-                                             .time = call->time,
-                                             .pid = call->pid,
-                                             .module = call->module,
-                                             .function = call->function,
-                                             .arity = call->arity,
-                                             .below = (uint32_t)(*top - 1),
-                                             .same = (uint32_t)(*last - 1),
-                                             .callback = call->flags & ES_E_CALLBACK};
+    f.below = (uint32_t)(*top - 1);
+    f.same = (uint32_t)(*last - 1);
+    stack->frames[frame] = f;
     *top = *last = (uint64_t)frame + 1;
     stack->open++;
     if (call->flags & ES_E_CALLBACK)
@@ -94,7 +102,7 @@ static void close_top(struct es_stack *stack, uint64_t *top, bool ended, const s
 {
     uint32_t frame = (uint32_t)(*top - 1);
     struct es_frame *f = &stack->frames[frame];
-    uint64_t *last = es_refmap_find(&stack->calls, key_of(f->pid, f->module, f->function, f->arity));
+    uint64_t *last = es_refmap_find(&stack->calls, key_of(f));
     *last = (uint64_t)(uint32_t)(f->same + 1);
     *top = (uint64_t)(uint32_t)(f->below + 1);
     stack->open--;
@@ -105,17 +113,50 @@ static void close_top(struct es_stack *stack, uint64_t *top, bool ended, const s
     }
 }
 
+/* The innermost open call that this event is of; ES_NO_FRAME: never called here, or another function with the same hash. */
+static uint32_t innermost(const struct es_stack *stack, const struct es_event *event)
+{
+    struct es_frame f = frame_of(event);
+    const uint64_t *last = es_refmap_find(&stack->calls, key_of(&f));
+    return last && *last && is_of(&stack->frames[*last - 1], &f) ? (uint32_t)(*last - 1) : ES_NO_FRAME;
+}
+
 uint32_t es_stack_end(struct es_stack *stack, const struct es_event *end, const struct es_stack_user *user)
 {
     uint64_t *top = es_refmap_find(&stack->tops, end->pid);
-    const uint64_t *last = es_refmap_find(&stack->calls, key_of(end->pid, end->module, end->function, end->arity));
-    if (!top || !last || *last == 0 || !is_of(&stack->frames[*last - 1], end))
-        return ES_NO_FRAME; /* never called here, or another function with the same hash */
-    uint32_t ended = (uint32_t)(*last - 1);
+    uint32_t ended = top ? innermost(stack, end) : ES_NO_FRAME;
+    if (ended == ES_NO_FRAME)
+        return ES_NO_FRAME;
     while (*top - 1 != ended)
         close_top(stack, top, false, user);
     close_top(stack, top, true, user);
     return ended;
+}
+
+/* Whose `try` caught something: of the calls that have one, the innermost whose first is not later. */
+static uint32_t catcher(const struct es_stack *stack, uint32_t top, const struct es_event *caught)
+{
+    struct es_frame f = frame_of(caught);
+    uint32_t at = top;
+    while (at != ES_NO_FRAME && !(stack->frames[at].token && stack->frames[at].token <= caught->corr))
+        at = stack->frames[at].below;
+    return at != ES_NO_FRAME && is_of(&stack->frames[at], &f) ? at : ES_NO_FRAME;
+}
+
+uint32_t es_stack_inside(struct es_stack *stack, const struct es_event *event, const struct es_stack_user *user)
+{
+    uint64_t *top = es_refmap_find(&stack->tops, event->pid);
+    bool by_token = event->kind == ES_K_CAUGHT && event->corr;
+    if (!top || !*top)
+        return ES_NO_FRAME;
+    uint32_t at = by_token ? catcher(stack, (uint32_t)(*top - 1), event) : innermost(stack, event);
+    if (at == ES_NO_FRAME)
+        return ES_NO_FRAME;
+    while (*top - 1 != at)
+        close_top(stack, top, false, user);
+    if (event->kind == ES_K_TRY && !stack->frames[at].token)
+        stack->frames[at].token = event->corr;
+    return at;
 }
 
 static void settle(struct es_stack *stack, uint64_t *top, const struct es_stack_user *user)

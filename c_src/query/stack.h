@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The open calls of each process, as far as calls and their ends tell: one shadow stack for all that asks "in
  * which call". An end closes the innermost open call of its function; calls above that one have no recorded
- * end. Frames are numbered, so that who uses a stack can keep more about each of them. */
+ * end: those of woven code were unwound by an exception. Of a function that is woven and traced by the emulator at once both calls are open, and
+ * each end is of one of them. Frames are numbered, so that who uses a stack can keep more about each of them. */
 #ifndef ES_QUERY_STACK_H
 #define ES_QUERY_STACK_H
 
@@ -17,7 +18,9 @@ struct es_frame {
     uint32_t same;  /* an earlier open call of the same function by the same process */
     uint16_t arity;
     bool callback;
-    bool doubtful; /* a callback above which another began: it ends, seen here, or has lost its end */
+    bool woven;     /* told by probes */
+    uint64_t token; /* of the first `try` in it, 0: none yet; later ones are larger, and those in calls above it too */
+    bool doubtful;  /* a callback above which another began: it ends, seen here, or has lost its end */
 };
 
 struct es_stack {
@@ -50,6 +53,10 @@ int es_stack_call(struct es_stack *stack, const struct es_event *call, uint32_t 
 /* A call ends, and with it those above it. Gives the one that ended; ES_NO_FRAME: it began before we looked, nothing
  * was closed. */
 uint32_t es_stack_end(struct es_stack *stack, const struct es_event *end, const struct es_stack_user *user);
+
+/* Another event of woven code: it happens in the innermost call of its function, so calls above that one are over. Gives that call,
+ * ES_NO_FRAME: it began before we looked. */
+uint32_t es_stack_inside(struct es_stack *stack, const struct es_event *event, const struct es_stack_user *user);
 
 /* The process ends, or looking at it does: all its calls are closed. */
 void es_stack_settle(struct es_stack *stack, es_ref pid, const struct es_stack_user *user);

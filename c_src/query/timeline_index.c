@@ -55,10 +55,18 @@ static const uint8_t by_strength[] = {
 #define N_RANKS (sizeof by_strength)
 
 static const uint8_t families[ES_FAM_MAX] = {
-    [ES_FAM_PROCESS] = ES_TL_PROCESS, [ES_FAM_MESSAGE] = ES_TL_MESSAGE,       [ES_FAM_CALL] = ES_TL_CALL,
-    [ES_FAM_STATE] = ES_TL_STATE,     [ES_FAM_SCHEDULING] = ES_TL_SCHEDULING, [ES_FAM_MEMORY] = ES_TL_MEMORY,
-    [ES_FAM_NODE] = ES_TL_OTHER,      [ES_FAM_ERROR] = ES_TL_ERROR,           [ES_FAM_USER] = ES_TL_OTHER,
-    [ES_FAM_RECORDER] = ES_TL_OTHER,  [ES_FAM_INTERNAL] = ES_TL_OTHER,
+    [ES_FAM_PROCESS] = ES_TL_PROCESS,
+    [ES_FAM_MESSAGE] = ES_TL_MESSAGE,
+    [ES_FAM_CALL] = ES_TL_CALL,
+    [ES_FAM_STATE] = ES_TL_STATE,
+    [ES_FAM_SCHEDULING] = ES_TL_SCHEDULING,
+    [ES_FAM_MEMORY] = ES_TL_MEMORY,
+    [ES_FAM_NODE] = ES_TL_OTHER,
+    [ES_FAM_ERROR] = ES_TL_ERROR,
+    [ES_FAM_USER] = ES_TL_OTHER,
+    [ES_FAM_RECORDER] = ES_TL_OTHER,
+    [ES_FAM_LINE] = ES_TL_CALL,
+    [ES_FAM_INTERNAL] = ES_TL_OTHER,
 };
 
 static uint8_t doing_of(unsigned kind)

@@ -218,6 +218,8 @@ int es_batch_add(struct es_batch *batch, const struct es_event *event)
         return -ENOMEM;
     if ((fields & ES_F_PEER) && ref_number(batch, event->peer, &row->peer) < 0)
         return -ENOMEM;
+    if ((fields & ES_F_SITE) && ref_number(batch, event->site, &row->peer) < 0)
+        return -ENOMEM;
     if ((fields & ES_F_FUN) && fun_number(batch, event, &row->fun) < 0)
         return -ENOMEM;
     if (fields & (ES_F_HASH | ES_F_CORR | ES_F_NUM)) {

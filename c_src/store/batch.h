@@ -14,7 +14,7 @@
 struct es_staged {
     int64_t time;
     uint64_t cause;                /* how many events back, 0 = none */
-    uint32_t pid, peer;            /* in refs */
+    uint32_t pid, peer;            /* in refs; kinds that have a site have it in the place of a peer */
     uint32_t fun;                  /* in funs */
     uint32_t words;                /* of the event in batch.words: hash, corr, numbers, as far as its kind has them */
     uint32_t payload, payload_len; /* of states: number of the version, its length */

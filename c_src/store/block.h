@@ -47,6 +47,9 @@ enum es_column_id {
 _Static_assert(ES_COLUMNS <= 64, "a row's id is block * 64 + column");
 #define ES_CHUNKS ((unsigned)ES_COLUMNS - ES_C_CHUNKS)
 
+/* No kind has both: sites stand in the column of peers. */
+#define ES_PEER_COLUMN ((unsigned)(ES_F_PEER | ES_F_SITE))
+
 enum es_codec { ES_CODEC_RAW = 0, ES_CODEC_ZSTD = 1, ES_CODEC_CONST = 2 /* one byte, raw_len times */ };
 
 struct es_column {

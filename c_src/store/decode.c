@@ -38,7 +38,7 @@ uint64_t es_block_columns(unsigned fields)
     uint64_t set = COMMON;
     if (fields & ES_F_FUN)
         set |= BIT(ES_C_FUNS) | BIT(ES_C_CALLS);
-    if (fields & ES_F_PEER)
+    if (fields & ES_PEER_COLUMN)
         set |= BIT(ES_C_PEERS) | CAUSES;
     if (fields & ES_F_CAUSE)
         set |= CAUSES;
@@ -264,6 +264,8 @@ static int write_events(struct es_decoder *d, unsigned fields)
         }
         if (has & ES_F_PEER)
             event->peer = d->refs[d->peer[i]];
+        if (has & ES_F_SITE)
+            event->site = d->refs[d->peer[i]];
         if (has & ES_F_CAUSE) {
             event->cause_state = d->cause_state[i];
             event->cause = d->back[i] ? event->seq - d->back[i] : 0;
@@ -279,9 +281,9 @@ static int decode_all(struct es_decoder *d, unsigned fields)
         r = decode_threads(d);
     if (r == 0 && (fields & ES_F_FUN))
         r = es_decode_funs(d);
-    if (r == 0 && (fields & (ES_F_CAUSE | ES_F_PEER | ES_F_HASH | ES_F_CORR)))
+    if (r == 0 && (fields & (ES_F_CAUSE | ES_PEER_COLUMN | ES_F_HASH | ES_F_CORR)))
         r = es_decode_causes(d);
-    if (r == 0 && (fields & ES_F_PEER))
+    if (r == 0 && (fields & ES_PEER_COLUMN))
         r = es_decode_peers(d);
     if (r == 0)
         r = write_events(d, fields);

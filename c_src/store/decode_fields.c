@@ -78,7 +78,7 @@ int es_decode_peers(struct es_decoder *d)
     es_predict_start(&p);
     uint32_t pid = ES_NOTHING;
     for (uint32_t k = 0; k < d->n; k++) {
-        if (!(es_decode_fields(d, k) & ES_F_PEER))
+        if (!(es_decode_fields(d, k) & ES_PEER_COLUMN))
             continue;
         uint32_t i = d->order[k];
         if (d->pid[i] != pid) {

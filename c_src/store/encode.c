@@ -145,7 +145,7 @@ static inline void put_row(struct es_encoder *e, uint32_t k)
         put_cause(e, row);
     if (fields & ES_F_FUN)
         put_call(e, row);
-    if (fields & ES_F_PEER)
+    if (fields & ES_PEER_COLUMN)
         put_peer(e, row);
     if (fields & (ES_F_HASH | ES_F_CORR))
         put_message(e, row, k);

@@ -49,7 +49,7 @@ static inline void put_row(const struct es_encoder *e, uint32_t index, uint32_t 
                            .kind = event->kind,
                            .flags = event->flags,
                            .cause_state = event->cause_state};
-    if (fields & ES_F_PEER)
+    if (fields & ES_PEER_COLUMN)
         row->peer = es_encode_u32(&e->ref_number)[event->peer];
     if (fields & ES_F_FUN)
         row->fun = es_encode_u32(&e->fun_number)[event->fun];

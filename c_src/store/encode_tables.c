@@ -52,7 +52,7 @@ static void mark_used(const struct es_encoder *e, struct used used)
         unsigned fields = es_kind_table[row->kind].fields;
         used.kinds[row->kind]++;
         used.counts[row->pid]++;
-        if (fields & ES_F_PEER)
+        if (fields & ES_PEER_COLUMN)
             used.refs[row->peer] = 1;
         if (fields & ES_F_FUN)
             used.funs[row->fun] = 1;

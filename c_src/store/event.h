@@ -7,14 +7,16 @@
 
 #include "wire/event.h"
 
-enum es_event_flag {                         /* kept in the recording */
-                     ES_E_CUT = 1,           /* the payload is not the whole term */
-                     ES_E_REDACTED = 2,      /* something in it was redacted */
-                     ES_E_NO_PAYLOAD = 4,    /* the payload was left out (budget, or it is in the cause) */
-                     ES_E_CALLBACK = 8,      /* call, return, exception of a behaviour's callback */
-                     ES_E_REQUEST = 8,       /* send: a call, whose reply its sender may wait for */
-                     ES_E_REPLY = 8,         /* deliver: what its receiver waits for, as it has done nothing since its request */
+enum es_event_flag {                      /* kept in the recording */
+                     ES_E_CUT = 1,        /* the payload is not the whole term */
+                     ES_E_REDACTED = 2,   /* something in it was redacted */
+                     ES_E_NO_PAYLOAD = 4, /* the payload was left out (budget, or it is in the cause) */
+                     ES_E_CALLBACK = 8,   /* call, return, exception of a behaviour's callback */
+                     ES_E_REQUEST = 8,    /* send: a call, whose reply its sender may wait for */
+                     ES_E_REPLY =
+                         8, /* deliver: what its receiver waits for, as it has done nothing since its request */
                      ES_E_LATE = 16,         /* came after its place in the order was given away */
+                     ES_E_WOVEN = 32,        /* call, return: told by a probe in woven code */
                      ES_E_STATE_SAME = 32,   /* state: unchanged since the previous version (no payload) */
                      ES_E_STATE_MISSED = 64, /* state: changed, but not captured */
                      ES_E_MOVED =
@@ -42,6 +44,7 @@ struct es_event {
     uint16_t arity;
     uint16_t thread; /* scheduler id, 0 = dirty or foreign thread */
     es_ref pid, peer, module, function;
+    es_ref site; /* of a probe; its definition is {es_site, Key, Module, Function, Arity, Line, Clause, Names} */
     uint64_t hash, corr;
     uint64_t cause; /* sequence number, 0 = none known */
     uint32_t moved; /* ns, see ES_E_MOVED */

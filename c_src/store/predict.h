@@ -31,7 +31,12 @@ static inline uint32_t es_predict_fun(const struct es_predict *p, unsigned kind)
 {
     switch (kind) {
     case ES_K_RETURN:
-    case ES_K_EXCEPTION: return p->depth ? p->call[p->depth - 1] : ES_NOTHING;
+    case ES_K_EXCEPTION:
+    case ES_K_TAIL:
+    case ES_K_TRY:
+    case ES_K_CAUGHT:
+    case ES_K_TAKEN:
+    case ES_K_LINE: return p->depth ? p->call[p->depth - 1] : ES_NOTHING;
     case ES_K_STATE: return p->returned;
     case ES_K_IN: return p->out;
     default: return ES_NOTHING;
@@ -54,7 +59,7 @@ static inline void es_predict_saw_fun(struct es_predict *p, unsigned kind, uint3
     if (kind == ES_K_CALL) {
         if (p->depth < ES_PREDICT_DEPTH)
             p->call[p->depth++] = fun;
-    } else if (kind == ES_K_RETURN || kind == ES_K_EXCEPTION) {
+    } else if (kind == ES_K_RETURN || kind == ES_K_EXCEPTION || kind == ES_K_TAIL) {
         es_predict_return(p, fun);
     } else if (kind == ES_K_OUT) {
         p->out = fun;

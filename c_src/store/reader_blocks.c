@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "store/reader_inner.h"
 
-#define ALL_FIELDS (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE)
+#define ALL_FIELDS (ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE | ES_F_SITE)
 
 /* The block that took in the one we know from the index: mini-blocks are merged while a recording is live. */
 static int find_merged(struct es_recording *rec, const struct es_block_info *info, struct es_block_info *ret_info)

@@ -72,7 +72,7 @@ static int restore_event(struct restorer *re, size_t i)
 static int restore_mini(struct restorer *re)
 {
     struct es_batch *batch = &re->store->batch;
-    unsigned all = ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE;
+    unsigned all = ES_F_PEER | ES_F_FUN | ES_F_HASH | ES_F_CORR | ES_F_NUM | ES_F_PAYLOAD | ES_F_CAUSE | ES_F_SITE;
     struct es_mini mini = {.id = re->stored.info.id, .from = batch->n};
     int r = es_rows_load(re->column, UINT64_MAX, &re->stored);
     if (r == 0)

@@ -14,7 +14,8 @@
 #define OWN_KINDS                                                                                                      \
     (BIT(ES_K_SPAWN) | BIT(ES_K_SPAWNED) | BIT(ES_K_REGISTER) | BIT(ES_K_UNREGISTER) | BIT(ES_K_LINK) |                \
      BIT(ES_K_UNLINK) | BIT(ES_K_SEND) | BIT(ES_K_SEND_DEAD) | BIT(ES_K_TIMEOUT) | BIT(ES_K_CALL) | BIT(ES_K_RETURN) | \
-     BIT(ES_K_EXCEPTION) | BIT(ES_K_STATE))
+     BIT(ES_K_EXCEPTION) | BIT(ES_K_STATE) | BIT(ES_K_TAIL) | BIT(ES_K_TRY) | BIT(ES_K_CAUGHT) | BIT(ES_K_TAKEN) |     \
+     BIT(ES_K_LINE))
 
 void es_world_init(struct es_world *world, const struct es_world_text *text)
 {
@@ -231,26 +232,50 @@ static void handle(struct es_world *world, struct es_world_proc *proc, const str
 static int call(struct es_world *world, struct es_world_proc *proc, const struct es_event *event)
 {
     int64_t fun = es_world_fun(world, event->module, event->function, event->arity);
-    bool callback = event->flags & ES_E_CALLBACK;
+    bool callback = event->flags & ES_E_CALLBACK, woven = event->flags & ES_E_WOVEN;
     if (fun < 0)
         return (int)fun;
     if (callback)
         handle(world, proc, event);
-    if (!callback && !world->funs[fun].ends)
+    if (!callback && !woven && !world->funs[fun].ends)
         return 0;
-    return es_world_call(world, proc,
-                         &(struct es_world_frame){.seq = event->seq, .fun = (uint32_t)fun, .callback = callback});
+    return es_world_call(
+        world, proc,
+        &(struct es_world_frame){.seq = event->seq, .fun = (uint32_t)fun, .callback = callback, .woven = woven});
 }
 
 static int end_of_call(struct es_world *world, struct es_world_proc *proc, const struct es_event *event)
 {
     int64_t fun = es_world_fun(world, event->module, event->function, event->arity);
-    proc->end_seq = event->seq;
+    bool woven = event->flags & ES_E_WOVEN || event->kind == ES_K_TAIL;
+    if (!woven)
+        proc->end_seq = event->seq;
     if (fun <= 0)
         return (int)fun;
-    world->funs[fun].ends = true;
-    es_world_return(world, proc, (uint32_t)fun);
+    world->funs[fun].ends = world->funs[fun].ends || !woven;
+    es_world_return(world, proc, (uint32_t)fun, woven);
     return 0;
+}
+
+static int exception(struct es_world *world, struct es_world_proc *proc, const struct es_event *event)
+{
+    int64_t fun = es_world_fun(world, event->module, event->function, event->arity);
+    if (fun <= 0)
+        return (int)fun;
+    if (event->kind == ES_K_TRY)
+        es_world_try(world, proc, (uint32_t)fun, event->corr);
+    else
+        es_world_caught(world, proc, (uint32_t)fun, event->corr);
+    return 0;
+}
+
+static void taken(struct es_world *world, struct es_world_proc *proc, const struct es_event *event)
+{
+    proc->flags |= ES_WP_TAKES;
+    if (event->cause)
+        es_world_mail_one(world, proc, event->cause, 0);
+    else
+        proc->flags |= ES_WP_AT_MOST;
 }
 
 /* ---- all kinds ----------------------------------------------------------------------------------------------------- */
@@ -328,7 +353,11 @@ static int apply(struct es_world *world, struct es_world_proc *proc, const struc
     case ES_K_DELIVER: return deliver(world, proc, event);
     case ES_K_CALL: return call(world, proc, event);
     case ES_K_RETURN:
+    case ES_K_TAIL:
     case ES_K_EXCEPTION: return end_of_call(world, proc, event);
+    case ES_K_TRY:
+    case ES_K_CAUGHT: return exception(world, proc, event);
+    case ES_K_TAKEN: taken(world, proc, event); return 0;
     case ES_K_STATE: state(proc, event); return 0;
     case ES_K_IN:
     case ES_K_OUT: return scheduled(world, proc, event);
@@ -367,6 +396,8 @@ int es_world_feed(struct es_world *world, const struct es_event *event)
     proc->events++;
     if (OWN_KINDS >> event->kind & 1 && !(event->flags & ES_E_LATE)) {
         proc->own_seq = event->seq;
+        if (event->kind == ES_K_TAKEN && event->cause == proc->reply_seq)
+            proc->reply_seq = 0;
         if (proc->wait_corr || proc->reply_seq)
             goes_on(world, proc);
     }

@@ -34,6 +34,8 @@ enum es_world_flag {
     ES_WP_STATE_LOST = 512,    /* the state changed after `state.seq`, and was not captured */
     ES_WP_MONITORS = 1024,     /* a census said whom it monitored then … */
     ES_WP_MONITORS_CUT = 2048, /* … but for some */
+    ES_WP_TAKES = 4096,        /* a receive of it is woven: it says what it takes */
+    ES_WP_DEEP_TRY = 8192,     /* a `try` began in one of the calls beyond ES_WORLD_DEPTH */
 };
 
 struct es_world_fun {
@@ -49,8 +51,9 @@ struct es_world_mail { /* a delivery that is not known as handled */
 
 struct es_world_frame { /* an open call */
     uint64_t seq;
+    uint64_t token; /* of the first `try` in it, 0: none yet; later ones are larger, and those in calls above it too */
     uint32_t fun, below; /* place in the world's frames, ES_TABLE_NONE: none */
-    bool callback;
+    bool callback, woven;
 };
 
 struct es_world_link { /* or a monitor */

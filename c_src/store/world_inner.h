@@ -25,8 +25,12 @@ int es_world_bury(struct es_world *world, es_ref pid, uint64_t exit_seq);
 /* Place of the function, made where it is not known; 0 where there are too many. Negative: no memory. */
 int64_t es_world_fun(struct es_world *world, es_ref module, es_ref function, unsigned arity);
 int es_world_call(struct es_world *world, struct es_world_proc *proc, const struct es_world_frame *call);
-/* The innermost open call of this function ends, and with it those above. */
-void es_world_return(struct es_world *world, struct es_world_proc *proc, uint32_t fun);
+/* The innermost open call of this function ends, and with it those above. Of a function that is woven and traced both are open. */
+void es_world_return(struct es_world *world, struct es_world_proc *proc, uint32_t fun, bool woven);
+/* A `try` begins in the innermost call. */
+void es_world_try(struct es_world *world, struct es_world_proc *proc, uint32_t fun, uint64_t token);
+/* It caught an exception: calls above the one it is in are over. */
+void es_world_caught(struct es_world *world, struct es_world_proc *proc, uint32_t fun, uint64_t token);
 void es_world_no_calls(struct es_world *world, struct es_world_proc *proc);
 
 int es_world_add_link(struct es_world *world, struct es_world_proc *proc, es_ref peer);

@@ -102,14 +102,15 @@ static void pop(struct es_world *world, struct es_world_proc *proc)
     world->frames_used--;
 }
 
-void es_world_return(struct es_world *world, struct es_world_proc *proc, uint32_t fun)
+void es_world_return(struct es_world *world, struct es_world_proc *proc, uint32_t fun, bool woven)
 {
     uint32_t at = proc->frame;
     if (proc->deeper > 0) {
-        proc->deeper--;
+        if (--proc->deeper == 0)
+            proc->flags &= ~(uint32_t)ES_WP_DEEP_TRY;
         return;
     }
-    while (at != ES_TABLE_NONE && world->frames[at].fun != fun)
+    while (at != ES_TABLE_NONE && (world->frames[at].fun != fun || world->frames[at].woven != woven))
         at = world->frames[at].below;
     if (at == ES_TABLE_NONE)
         return; /* its call began before we looked */
@@ -123,6 +124,43 @@ void es_world_no_calls(struct es_world *world, struct es_world_proc *proc)
     while (proc->frame != ES_TABLE_NONE)
         pop(world, proc);
     proc->deeper = 0;
+    proc->flags &= ~(uint32_t)ES_WP_DEEP_TRY;
+}
+
+void es_world_try(struct es_world *world, struct es_world_proc *proc, uint32_t fun, uint64_t token)
+{
+    struct es_world_frame *frame = proc->frame == ES_TABLE_NONE ? NULL : &world->frames[proc->frame];
+    if (proc->deeper > 0)
+        proc->flags |= ES_WP_DEEP_TRY;
+    else if (frame && frame->woven && frame->fun == fun && !frame->token)
+        frame->token = token;
+}
+
+/* Whose `try` it was: of the calls that have one, the innermost whose first is not later. Without a token it is told by its function. */
+static uint32_t catcher(const struct es_world *world, const struct es_world_proc *proc, uint32_t fun, uint64_t token)
+{
+    uint32_t at = proc->frame;
+    for (; at != ES_TABLE_NONE; at = world->frames[at].below) {
+        const struct es_world_frame *frame = &world->frames[at];
+        if (frame->woven && (token ? frame->token && frame->token <= token : frame->fun == fun))
+            return frame->fun == fun ? at : ES_TABLE_NONE;
+    }
+    return at;
+}
+
+void es_world_caught(struct es_world *world, struct es_world_proc *proc, uint32_t fun, uint64_t token)
+{
+    if (proc->deeper > 0 && (!token || proc->flags & ES_WP_DEEP_TRY)) {
+        es_world_no_calls(world, proc); /* it may be among those that are only counted */
+        return;
+    }
+    uint32_t at = catcher(world, proc, fun, token);
+    if (at == ES_TABLE_NONE)
+        return;
+    proc->deeper = 0;
+    proc->flags &= ~(uint32_t)ES_WP_DEEP_TRY;
+    while (proc->frame != at)
+        pop(world, proc);
 }
 
 /* ---- links --------------------------------------------------------------------------------------------------------- */
@@ -226,7 +264,7 @@ void es_world_no_monitors(struct es_world *world, struct es_world_proc *proc)
 
 static uint32_t most(const struct es_world *world, const struct es_world_proc *proc)
 {
-    bool many = proc->flags & ES_WP_BEHAVIOUR && world->mail_n < ES_WORLD_MAILS;
+    bool many = proc->flags & (ES_WP_BEHAVIOUR | ES_WP_TAKES) && world->mail_n < ES_WORLD_MAILS;
     return many ? ES_WORLD_MAIL : ES_WORLD_MAIL_FEW;
 }
 

@@ -8,7 +8,7 @@
 #include "store/world_inner.h"
 #include "wire/term.h"
 
-#define VERSION 2 /* 1 has no monitors */
+#define VERSION 3 /* 1 had no monitors, 2 no tokens: nothing was woven */
 
 enum how { PLAIN /* varint */, RELATIVE /* varint, zigzag: less the process before */, RAW /* 8 bytes */ };
 
@@ -122,7 +122,9 @@ static void put_calls(const struct es_world *world, const struct es_world_proc *
     for (uint64_t before = proc->spawn_seq; n > 0;) {
         const struct es_world_frame *frame = &world->frames[places[--n]];
         put_signed(out, frame->seq - before);
-        put(out, (uint64_t)frame->fun << 1 | frame->callback);
+        put(out, (uint64_t)frame->fun << 3 | (frame->token != 0) << 2 | frame->woven << 1 | frame->callback);
+        if (frame->token)
+            put_raw(out, frame->token);
         before = frame->seq;
     }
 }
@@ -271,17 +273,28 @@ static int get_processes(struct es_world *world, struct es_reader *r)
     return r->bad ? -EBADMSG : rc;
 }
 
-static int get_calls(struct es_world *world, struct es_world_proc *proc, struct es_reader *r)
+/* The function of an open call, and what else is known of it. */
+static bool get_call(const struct es_world *world, struct es_reader *r, bool tokens, struct es_world_frame *frame)
+{
+    uint64_t fun = es_reader_varint(r);
+    unsigned bits = tokens ? 3 : 1;
+    if (r->bad || fun >> bits >= world->n_funs)
+        return false;
+    frame->fun = (uint32_t)(fun >> bits);
+    frame->callback = fun & 1;
+    frame->woven = tokens && fun >> 1 & 1;
+    frame->token = tokens && fun >> 2 & 1 ? es_reader_le64(r) : 0;
+    return !r->bad;
+}
+
+static int get_calls(struct es_world *world, struct es_world_proc *proc, struct es_reader *r, unsigned version)
 {
     uint32_t deeper = proc->deeper;
     struct es_world_frame frame = {.seq = proc->spawn_seq};
     for (uint64_t n = get_count(r, ES_WORLD_DEPTH, 2); n > 0; n--) {
         frame.seq += get_signed(r);
-        uint64_t fun = es_reader_varint(r);
-        if (r->bad || fun >> 1 >= world->n_funs)
+        if (!get_call(world, r, version > 2, &frame))
             return -EBADMSG;
-        frame.fun = (uint32_t)(fun >> 1);
-        frame.callback = fun & 1;
         if (es_world_call(world, proc, &frame) < 0)
             return -ENOMEM;
     }
@@ -289,8 +302,9 @@ static int get_calls(struct es_world *world, struct es_world_proc *proc, struct 
     return 0;
 }
 
-static int get_links(struct es_world *world, struct es_world_proc *proc, struct es_reader *r)
+static int get_links(struct es_world *world, struct es_world_proc *proc, struct es_reader *r, unsigned version)
 {
+    (void)version;
     es_ref peer = proc->pid;
     for (uint64_t n = get_count(r, ES_WORLD_LINKS, 1); n > 0 && !r->bad; n--) {
         peer += get_signed(r);
@@ -300,8 +314,9 @@ static int get_links(struct es_world *world, struct es_world_proc *proc, struct 
     return 0;
 }
 
-static int get_monitors(struct es_world *world, struct es_world_proc *proc, struct es_reader *r)
+static int get_monitors(struct es_world *world, struct es_world_proc *proc, struct es_reader *r, unsigned version)
 {
+    (void)version;
     es_ref peer = proc->pid;
     for (uint64_t n = get_count(r, ES_WORLD_MONITORS, 1); n > 0 && !r->bad; n--) {
         peer += get_signed(r);
@@ -313,8 +328,9 @@ static int get_monitors(struct es_world *world, struct es_world_proc *proc, stru
     return 0;
 }
 
-static int get_mail(struct es_world *world, struct es_world_proc *proc, struct es_reader *r)
+static int get_mail(struct es_world *world, struct es_world_proc *proc, struct es_reader *r, unsigned version)
 {
+    (void)version;
     struct es_world_mail mail = {.seq = proc->own_seq};
     for (uint64_t n = get_count(r, ES_WORLD_MAIL, 10); n > 0 && !r->bad; n--) {
         mail.seq += get_signed(r);
@@ -326,12 +342,12 @@ static int get_mail(struct es_world *world, struct es_world_proc *proc, struct e
     return 0;
 }
 
-static int get_parts(struct es_world *world, struct es_reader *r,
-                     int (*part)(struct es_world *, struct es_world_proc *, struct es_reader *))
+typedef int get_part(struct es_world *, struct es_world_proc *, struct es_reader *, unsigned version);
+static int get_parts(struct es_world *world, struct es_reader *r, unsigned version, get_part *part)
 {
     int rc = 0;
     for (uint32_t at = world->first; rc == 0 && !r->bad && at != ES_TABLE_NONE; at = es_world_at(world, at)->next)
-        rc = part(world, es_world_at(world, at), r);
+        rc = part(world, es_world_at(world, at), r, version);
     return r->bad ? -EBADMSG : rc;
 }
 
@@ -353,12 +369,12 @@ int es_world_load(struct es_world *world, const uint8_t *bytes, size_t len)
     if (rc == 0)
         rc = get_processes(world, &r);
     if (rc == 0)
-        rc = get_parts(world, &r, get_calls);
+        rc = get_parts(world, &r, (unsigned)version, get_calls);
     if (rc == 0)
-        rc = get_parts(world, &r, get_links);
+        rc = get_parts(world, &r, (unsigned)version, get_links);
     if (rc == 0)
-        rc = get_parts(world, &r, get_mail);
+        rc = get_parts(world, &r, (unsigned)version, get_mail);
     if (rc == 0 && version > 1)
-        rc = get_parts(world, &r, get_monitors);
+        rc = get_parts(world, &r, (unsigned)version, get_monitors);
     return rc == 0 && es_reader_left(&r) > 0 ? -EBADMSG : rc;
 }

@@ -14,7 +14,7 @@
 #include "wire/ring.h"
 
 #define ES_ARENA_MAGIC "ESARENA\0"
-#define ES_ARENA_VERSION 2u
+#define ES_ARENA_VERSION 3u
 #define ES_RINGS_MAX 512
 #define ES_EXCLUDED_MAX 32
 #define ES_REDACT_MAX 128

@@ -7,7 +7,7 @@
 
 #define WORDS(fields)                                                                                  \
     ((((fields)&ES_F_PEER) ? 1 : 0) + (((fields)&ES_F_FUN) ? 2 : 0) + (((fields)&ES_F_HASH) ? 1 : 0) + \
-     (((fields)&ES_F_CORR) ? 1 : 0) + (((fields)&ES_F_NUM) ? ES_NUMS : 0))
+     (((fields)&ES_F_CORR) ? 1 : 0) + (((fields)&ES_F_NUM) ? ES_NUMS : 0) + (((fields)&ES_F_SITE) ? 1 : 0))
 
 const struct es_kind_info es_kind_table[ES_KIND_MAX] = {
 #define K(symbol, text, fam, crit, set) [ES_K_##symbol] = {text, ES_FAM_##fam, crit, set, WORDS(set)},
@@ -16,10 +16,18 @@ const struct es_kind_info es_kind_table[ES_KIND_MAX] = {
 };
 
 const char *const es_family_names[ES_FAM_MAX] = {
-    [ES_FAM_PROCESS] = "process",   [ES_FAM_MESSAGE] = "message",       [ES_FAM_CALL] = "call",
-    [ES_FAM_STATE] = "state",       [ES_FAM_SCHEDULING] = "scheduling", [ES_FAM_MEMORY] = "memory",
-    [ES_FAM_NODE] = "node",         [ES_FAM_ERROR] = "error",           [ES_FAM_USER] = "user",
-    [ES_FAM_RECORDER] = "recorder", [ES_FAM_INTERNAL] = "internal",
+    [ES_FAM_PROCESS] = "process",
+    [ES_FAM_MESSAGE] = "message",
+    [ES_FAM_CALL] = "call",
+    [ES_FAM_STATE] = "state",
+    [ES_FAM_SCHEDULING] = "scheduling",
+    [ES_FAM_MEMORY] = "memory",
+    [ES_FAM_NODE] = "node",
+    [ES_FAM_ERROR] = "error",
+    [ES_FAM_USER] = "user",
+    [ES_FAM_RECORDER] = "recorder",
+    [ES_FAM_LINE] = "line",
+    [ES_FAM_INTERNAL] = "internal",
 };
 
 const char *const es_gc_num_names[ES_NUMS] = {
@@ -54,6 +62,7 @@ static inline const uint8_t *read_words(const uint8_t *at, unsigned fields, stru
     view->corr = word_if(fields & ES_F_CORR, &at);
     for (int i = 0; i < ES_NUMS; i++)
         view->num[i] = word_if(fields & ES_F_NUM, &at);
+    view->site = word_if(fields & ES_F_SITE, &at);
     return at;
 }
 

@@ -13,7 +13,7 @@
  *   PID    bits 28..51 serial, bits 0..27 number: <0.number.serial> of the node in bits 52..59
  *   PORT   bits 0..51 number: #Port<0.number> of the node in bits 52..59
  *   ATOM   bits 0..59 the emulator's word for the atom: opaque, its text is in a DEF record before its first use in the ring
- *   OTHER  bits 0..59 a hash; a DEF record holds the term (external pid, {Name, Node}, reference)
+ *   OTHER  bits 0..59 a hash; a DEF record holds the term (external pid, {Name, Node}, reference, site of a probe)
  * 0 is "none". Node 0 is the recorded one; there are others only in recordings that were merged from several. */
 typedef uint64_t es_ref;
 
@@ -57,6 +57,9 @@ enum es_field {
     ES_F_NUM = 1 << 4,     /* ES_NUMS words of numbers, see es_kind_num_name */
     ES_F_PAYLOAD = 1 << 5, /* a term in the term format (wire/term.h) */
     ES_F_CAUSE = 1 << 6,   /* not in rings: the engine pairs this kind with an event on another process */
+    ES_F_SITE =
+        1
+        << 7, /* the place in woven code: an OTHER reference to {es_site, Key, Module, Function, Arity, Line, Clause, Names} */
 };
 #define ES_NUMS 6
 
@@ -71,6 +74,7 @@ enum es_family {
     ES_FAM_ERROR,
     ES_FAM_USER,
     ES_FAM_RECORDER,
+    ES_FAM_LINE,
     ES_FAM_INTERNAL,
     ES_FAM_MAX
 };
@@ -117,6 +121,11 @@ enum es_family {
     K(NOTICE,            "notice",          RECORDER,   true,  ES_F_PAYLOAD)                          /* the recorder speaks of itself: {What, Details} */ \
     K(BUDGET,            "budget",          RECORDER,   true,  ES_F_PAYLOAD)                          /* a step of the overhead budget */ \
     K(GAP,               "gap",             RECORDER,   true,  ES_F_PAYLOAD)                          /* #{from, to, lost => #{kind => n}}, made by the engine */ \
+    K(TAIL,              "tail",            CALL,       false, ES_F_FUN)                              /* a probe before a tail call: the frame ends */ \
+    K(TRY,               "try",             CALL,       false, ES_F_FUN | ES_F_SITE | ES_F_CORR)      /* corr = token */     \
+    K(CAUGHT,            "caught",          CALL,       false, ES_F_FUN | ES_F_SITE | ES_F_CORR | ES_F_PAYLOAD) /* corr = token of the try, payload = {Class, Reason} */ \
+    K(TAKEN,             "taken",           CALL,       false, ES_F_FUN | ES_F_SITE | ES_F_HASH | ES_F_CAUSE) /* a receive took the message with this content hash */ \
+    K(LINE,              "line",            LINE,       false, ES_F_FUN | ES_F_SITE | ES_F_PAYLOAD)   /* payload = list of values, of the site's names */ \
     /* below: never events of a recording, only words between VM and engine */                                              \
     K(DEF,               "def",             INTERNAL,   true,  ES_F_PEER | ES_F_PAYLOAD)              /* peer = the reference, payload = text of an atom (UTF-8) or a term */ \
     K(CLOCK,             "clock",           INTERNAL,   true,  ES_F_NUM)                              /* a calibration, see es_clock_num */ \
@@ -161,6 +170,7 @@ enum es_record_flag {
     ES_R_REDACTED = 16,   /* something in the payload was redacted */
     ES_R_NO_PAYLOAD = 32, /* the payload was left out: budget spent, or (deliver) it is in the send */
     ES_R_CALLBACK = 64,   /* call, return, exception of a behaviour's callback */
+    ES_R_WOVEN = 128,     /* call, return: of a probe in woven code, not of the emulator */
 };
 
 struct es_record {   /* 24 bytes, 8-byte aligned, little endian as all of wire/ on the machines we run on */
@@ -188,7 +198,7 @@ struct es_record_view {
     uint8_t kind, flags;
     uint16_t arity;
     uint32_t size, payload_len;
-    uint64_t stamp, pid, peer, module, function, hash, corr, num[ES_NUMS];
+    uint64_t stamp, pid, peer, module, function, hash, corr, site, num[ES_NUMS];
     const uint8_t *payload;
 };
 

@@ -56,6 +56,15 @@ void es_ring_resume(struct es_ring *ring);
  * After losses a LOST record is written first; where there is no room for both, there is none. */
 struct es_record *es_ring_reserve(struct es_ring *ring, unsigned kind, uint32_t max);
 
+/* The same for kinds that are not critical, in line where there is room without asking how far the reader is. */
+static inline struct es_record *es_ring_reserve_inline(struct es_ring *ring, unsigned kind, uint32_t max)
+{
+    uint64_t used = ring->pos - ring->tail_seen, limit = ring->size - (ring->size >> 3), need = (uint64_t)max + 7;
+    if (__builtin_expect(ring->lost_since == 0 && used <= limit && need <= limit - used, 1))
+        return (struct es_record *)(void *)(ring->data + (ring->pos & (ring->size - 1)));
+    return es_ring_reserve(ring, kind, max);
+}
+
 /* Appends `size` bytes at the reserved place to what will be seen at the next es_ring_end(); size is a multiple of 8. */
 static inline void es_ring_append(struct es_ring *ring, uint32_t size) { ring->pos += size; }
 
