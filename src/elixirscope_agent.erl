@@ -251,8 +251,8 @@ opened(
     ),
     armed(Report, St#st{arm = Arm, budget = budget(Config)}).
 
-weave([], _, _) -> ok;
-weave(Names, Depth, #st{weaver = Weaver}) -> Weaver ! {weave, Names, Depth}, ok.
+weave([], _, #st{weaver = Weaver}) -> Weaver ! loaded, ok;
+weave(Names, Depth, #st{weaver = Weaver}) -> Weaver ! loaded, Weaver ! {weave, Names, Depth}, ok.
 
 budget(Config) ->
     elixirscope_budget:new(maps:get(budget, Config, 0.0), erlang:system_info(schedulers_online)).

@@ -6,13 +6,15 @@
 -define(TRIES, 40).
 -define(PAUSE_MS, 50).
 
-%% All of them; the program that attaches sends these too.
+%% All of them; the program that attaches sends these too. Without elixirscope_probe, which is for woven code: elixirscope_probes
+%% sees to it.
 -spec modules() -> [module()].
 modules() ->
     [
         elixirscope, elixirscope_agent, elixirscope_arm, elixirscope_budget, elixirscope_census,
-        elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_logger, elixirscope_loom, elixirscope_nif,
-        elixirscope_spec, elixirscope_tables, elixirscope_trace, elixirscope_vm, elixirscope_watch, elixirscope_weave, elixirscope_weaver
+        elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_logger, elixirscope_loom,
+        elixirscope_nif, elixirscope_probes, elixirscope_source, elixirscope_spec, elixirscope_tables,
+        elixirscope_trace, elixirscope_vm, elixirscope_watch, elixirscope_weave, elixirscope_weaver
     ].
 
 %% Loads modules that the user named, where the VM would load them at their first call anyway: that call is

@@ -79,11 +79,13 @@ clean(Ledger) ->
     step(fun() -> elixirscope_arm:disarm(Ledger) end),
     step(fun() -> maps:get(logger, Ledger, false) andalso elixirscope_logger:remove() end),
     step(fun() -> lists:foreach(fun end_process/1, maps:get(helpers, Ledger, [])) end),
+    step(fun() -> elixirscope_probes:off() end),
     Woven = step(fun() -> elixirscope_loom:restore_all(maps:get(woven, Ledger, #{})) end),
     step(fun() -> lists:foreach(fun restore/1, maps:get(env, Ledger, [])) end),
     Closed = close_nif(maps:get(nif, Ledger, false), 100),
     Keep = maps:get(keep, Ledger),
     Unloaded = Keep orelse Closed andalso elixirscope_code:unload_nif(),
+    step(fun() -> Woven =:= [] andalso elixirscope_loom:forget(maps:get(woven, Ledger, #{})) end),
     step(fun() -> Keep orelse elixirscope_code:delete(early()) end),
     [<<"the NIF is still in use">> || not Closed] ++ sentences(Woven) ++ left(Trace, Ledger, Unloaded).
 

@@ -3,7 +3,7 @@
 %% code server purges hard, and kills processes that run old code. A module has two versions at most, so that where
 %% the one from before is still in use, the next has to wait.
 -module(elixirscope_loom).
--export([weave/4, weave_code/2, restore/3, restore_all/1, found/1, makes_funs/1, is_current/2, force/2, depth/1, name/1]).
+-export([weave/4, weave_code/2, abstract/2, restore/3, restore_all/1, forget/1, found/1, makes_funs/1, is_current/2, force/2, depth/1, original/1, name/1]).
 -export_type([depth/0, woven/0]).
 
 -type depth() :: calls | lines | values.
@@ -21,7 +21,7 @@
 weave(Module, Depth, Before, Note) ->
     try
         ok = may_be_woven(Module),
-        Original = original(Module, Before),
+        Original = running(Module, Before),
         Code = woven(Module, Original, Depth),
         Woven = #{depth => Depth, original => Original, md5 => code:module_md5(Code), funs => has_funs(Original), force => false},
         Free = is_free(Module, Woven, found([Woven || erlang:check_old_code(Module)])),
@@ -52,8 +52,15 @@ woven(Module, Original, Depth) ->
     {ok, Module, Before} = beam_lib:all_chunks(Original),
     {ok, Module, After} = beam_lib:all_chunks(Code),
     Kept = [Chunk || {Id, _} = Chunk <- Before, not lists:keymember(Id, 1, After) orelse lists:member(Id, ["Dbgi", "CInf", "Attr"])],
-    {ok, Woven} = beam_lib:build_module([Chunk || {Id, _} = Chunk <- After, not lists:keymember(Id, 1, Kept)] ++ Kept),
+    All = [Chunk || {Id, _} = Chunk <- After, not lists:keymember(Id, 1, Kept)] ++ Kept,
+    {ok, Woven} = beam_lib:build_module([marked(Depth, Chunk) || Chunk <- All]),
     Woven.
+
+%% Whoever looks at the loaded module sees that it is woven.
+marked(Depth, {"Attr", Attributes}) ->
+    {"Attr", term_to_binary(lists:keystore(elixirscope_woven, 1, binary_to_term(Attributes), {elixirscope_woven, [Depth]}))};
+marked(_, Chunk) ->
+    Chunk.
 
 failed(Why, Stack) ->
     Where = [{M, F, L} || {M, F, _, L} <- lists:sublist(Stack, 2)],
@@ -72,12 +79,12 @@ may_be_woven(Module) ->
     ok.
 
 %% The object code that runs: what lies on disk may be another by now.
-original(Module, #{original := Original} = Before) ->
+running(Module, #{original := Original} = Before) ->
     case is_current(Module, Before) of
         true -> Original;
-        false -> original(Module, none)
+        false -> running(Module, none)
     end;
-original(Module, none) ->
+running(Module, none) ->
     case code:get_object_code(Module) of
         {Module, Binary, File} ->
             _ = code:module_md5(Binary) =:= module_md5(Module) orelse refuse(["what runs is not what is in ", File]),
@@ -88,17 +95,26 @@ original(Module, none) ->
 
 module_md5(Module) -> erlang:get_module_info(Module, md5).
 
-%% Its abstract code, as Erlang's compiler and Elixir's keep it.
 forms(Module, Binary) ->
+    case abstract(Module, Binary) of
+        {ok, Forms} -> on_load(Forms);
+        error -> refuse("it has no debug_info")
+    end.
+
+%% Its abstract code, as Erlang's compiler and Elixir's keep it.
+-spec abstract(module(), binary()) -> {ok, [tuple()]} | error.
+abstract(Module, Binary) ->
     case beam_lib:chunks(Binary, [debug_info]) of
         {ok, {Module, [{debug_info, {debug_info_v1, Backend, Data}}]}} ->
-            _ = code:ensure_loaded(Backend) =:= {module, Backend} orelse refuse("what made its debug_info is not there"),
-            case Backend:debug_info(erlang_v1, Module, Data, []) of
-                {ok, Forms} -> on_load(Forms);
-                {error, _} -> refuse("it has no debug_info")
+            _ = code:ensure_loaded(Backend),
+            try Backend:debug_info(erlang_v1, Module, Data, []) of
+                {ok, Forms} -> {ok, Forms};
+                {error, _} -> error
+            catch
+                error:undef -> error
             end;
         _ ->
-            refuse("it has no debug_info")
+            error
     end.
 
 on_load(Forms) ->
@@ -137,6 +153,15 @@ is_free(Module, #{force := Force}, Found) ->
         false when Held =:= none -> {held, ["processes still run its code from before: ", pids(Module)]};
         false -> {held, ["a fun of its code from before may be called: ", Held]}
     end.
+
+%% Nobody runs woven code any more, nor will a fun: what it calls goes too, if it is not the node's own.
+-spec forget(#{module() => woven()}) -> boolean().
+forget(All) ->
+    Found = found(maps:values(All)),
+    Gone = [Module || {Module, Woven} <- maps:to_list(All), is_free(Module, Woven, Found) =:= ok],
+    length(Gone) =:= map_size(All) andalso code:is_loaded(elixirscope_probe) =:= false andalso
+        code:soft_purge(elixirscope_probe) andalso erlang:module_loaded(elixirscope_probe) andalso
+        erlang:delete_module(elixirscope_probe) =:= true andalso code:soft_purge(elixirscope_probe).
 
 %% What tables hold, where that may matter for these.
 -spec found([woven()]) -> elixirscope_tables:found().
@@ -183,6 +208,9 @@ is_current(Module, #{md5 := Md5}) ->
 
 -spec force(boolean(), woven()) -> woven().
 force(Force, Woven) -> Woven#{force := Force}.
+
+-spec original(woven()) -> binary().
+original(#{original := Original}) -> Original.
 
 -spec depth(woven()) -> depth().
 depth(#{depth := Depth}) -> Depth.

@@ -3,7 +3,7 @@
 %% library that can't be loaded is an answer and not the end of somebody's boot.
 -module(elixirscope_nif).
 
--export([load/1, open/1, close/0, clock/0, emit/3, module/2, exclude/1, enable/1, limits/1, stats/0, beat/0, done/0]).
+-export([load/1, open/1, close/0, clock/0, emit/3, module/2, source/2, exclude/1, enable/1, limits/1, stats/0, beat/0, done/0]).
 -export([enabled/3, trace/5]).
 -export([open_arena/1, close_arena/0]).
 -export([probe_enter/1, probe_enter/2, probe_enter/3, probe_enter/4, probe_enter/5, probe_enter/6, probe_enter/7, probe_enter_list/2]).
@@ -62,6 +62,7 @@ close_arena() -> not_loaded().
 clock() -> not_loaded().
 emit(_Kind, _Pid, _Term) -> not_loaded().
 module(_Module, _Behaviours) -> not_loaded().
+source(_Key, _Source) -> not_loaded().
 exclude(_Pids) -> not_loaded().
 enable(_On) -> not_loaded().
 limits(_Limits) -> not_loaded().

@@ -8,6 +8,7 @@
 -define(LOOK_MS, 1000).
 -define(CROWDED, 20).      % processes that wait to run, for each scheduler: more is a node in distress …
 -define(CROWDED_LOOKS, 3). % … if it lasts so many looks
+-define(SOURCES, 100).     % tried again at one look
 -define(RARELY, 30).       % looks: funs that tables hold stay there for long, and looking for them is dear
 -define(LINES, 8).         % about single modules
 -define(TELL_MS, 100).     % how far it is, while it is at work
@@ -20,6 +21,9 @@
     woven = #{} :: #{module() => elixirscope_loom:woven()},
     leaving = #{} :: #{module() => elixirscope_loom:woven()}, % to be taken back, and in use still
     refused = #{} :: #{module() => binary()},
+    built = #{} :: #{module() => binary()}, % woven when they were compiled: their MD5
+    sources = [] :: [{module(), binary()}], % that found no room yet
+    probes = off :: off | on | {error, term()},
     done = 0 :: non_neg_integer(),     % since the queue was empty
     wishes = 0 :: non_neg_integer(),
     lines = [] :: [binary()],          % about single modules, of the last wish
@@ -47,13 +51,16 @@ loop(#st{ref = Ref, queue = Queue} = St) ->
     receive
         {weave, Names, Depth} -> loop(wanted(Names, Depth, wish(St)));
         {unweave, Which, Force} -> loop(how_far(unweave(Which, Force, wish(St))));
-        loaded -> loop(find(St));
+        loaded -> drop_loaded(), loop(find(built(St)));
         look -> _ = erlang:send_after(?LOOK_MS, self(), look), loop(look(St));
         {'DOWN', Ref, process, _, _} -> ok;
         _ -> loop(St)
     after case Queue of [] -> infinity; _ -> 0 end ->
         loop(next(St))
     end.
+
+drop_loaded() ->
+    receive loaded -> drop_loaded() after 0 -> ok end.
 
 how_far(
     #st{
@@ -85,6 +92,43 @@ wanted(Names, Depth, St0) ->
 stay(Names, #st{leaving = Leaving, woven = Woven} = St) ->
     Stays = maps:filter(fun(Module, _) -> lists:any(fun(Name) -> elixirscope_spec:named(Module, Name) end, Names) end, Leaving),
     St#st{leaving = maps:without(maps:keys(Stays), Leaving), woven = maps:merge(Woven, Stays)}.
+
+%% Modules that were woven when they were compiled.
+built(#st{built = Built, woven = Woven} = St) ->
+    New = [
+        {Module, erlang:get_module_info(Module, md5)}
+     || Module <- erlang:loaded(), not is_map_key(Module, Woven),
+        lists:keymember(elixirscope_woven, 1, erlang:get_module_info(Module, attributes))
+    ] -- maps:to_list(Built),
+    lists:foldl(fun built/2, St#st{built = maps:merge(Built, maps:from_list(New))}, New).
+
+built({Module, Md5}, St) ->
+    case code:get_object_code(Module) of
+        {Module, Code, _} ->
+            case code:module_md5(Code) of
+                Md5 -> with_probes(source(Module, Code, St));
+                _ -> with_probes(St)
+            end;
+        error ->
+            with_probes(St)
+    end.
+
+source(Module, Code, #st{sources = Sources} = St) ->
+    case elixirscope_source:write(Module, Code) of
+        ok -> St;
+        lost -> St#st{sources = [{Module, Code} | Sources]}
+    end.
+
+with_probes(#st{probes = on} = St) ->
+    St;
+with_probes(St) ->
+    case elixirscope_probes:on() of
+        ok -> St#st{probes = on};
+        Error when Error =:= St#st.probes -> St;
+        {error, Why} = Error ->
+            Text = ["woven code is not recorded: ", elixirscope_vm:text(Why)],
+            tell([{weaving, text(Text)}], St#st{probes = Error})
+    end.
 
 %% What is loaded, has one of the names, and was not looked at yet.
 find(#st{names = []} = St) ->
@@ -119,7 +163,9 @@ next(#st{queue = [Module | Queue], woven = Woven} = St0) ->
     St1 = St0#st{queue = Queue},
     St =
         case elixirscope_loom:weave(Module, wants(Module, St0), maps:get(Module, Woven, none), Note) of
-            {ok, W} -> St1#st{woven = Woven#{Module => W}, done = St1#st.done + 1};
+            {ok, W} ->
+                St2 = St1#st{woven = Woven#{Module => W}, done = St1#st.done + 1},
+                with_probes(source(Module, elixirscope_loom:original(W), St2));
             {error, Why} -> refused(Module, Why, St1)
         end,
     Late = elixirscope_vm:now_ns() - St#st.told > ?TELL_MS * 1000000,
@@ -189,7 +235,8 @@ out_one({Module, W}, Found, N, #st{woven = Woven, leaving = Leaving} = St) ->
 
 %% ---- by the clock ----
 
-look(#st{looks = Looks} = St) ->
+look(#st{looks = Looks, sources = Sources} = St0) ->
+    St = lists:foldl(fun({Module, Code}, S) -> source(Module, Code, S) end, St0#st{sources = []}, lists:sublist(Sources, ?SOURCES)),
     crowded(again(reloaded(St#st{looks = Looks + 1}))).
 
 %% Modules that could not be taken back when they should.

@@ -5,11 +5,13 @@
 #include <time.h>
 
 #include "capture/atoms.h"
+#include "capture/put.h"
 #include "capture/refs.h"
 #include "capture/walk.h"
 #include "wire/clock.h"
 
 #define PAYLOAD_MIN 16384
+#define ES_SOURCE_MAX (512u << 10) /* bytes */
 
 /* ---- entering and leaving ------------------------------------------------------------------------------------------ */
 
@@ -146,6 +148,37 @@ ERL_NIF_TERM es_module_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     struct es_draft_plan plan = {.kind = ES_K_MODULE};
     struct es_parts parts = {.peer = argv[0], .payload = argv[1]};
     return emit_as(env, &plan, &parts, 0);
+}
+
+/* ---- source -------------------------------------------------------------------------------------------------------- */
+
+/* Written whole, in external format: it is the project's text, and nothing of what it computes. */
+static bool put_source(struct es_draft *d, uint64_t key, const ErlNifBinary *etf)
+{
+    struct es_draft_plan plan = {.kind = ES_K_SOURCE, .payload = (uint32_t)etf->size};
+    if (etf->size > ES_SOURCE_MAX || !es_draft_begin(d, &plan))
+        return false;
+    es_draft_word(d, es_ref_make(ES_REF_OTHER, key));
+    d->at = es_put_bytes(d->at, etf->data + 1, etf->size - 1);
+    es_draft_end(d);
+    return true;
+}
+
+ERL_NIF_TERM es_source_nif(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct es_draft d;
+    ErlNifBinary etf;
+    ErlNifUInt64 key;
+    if (!enif_get_uint64(env, argv[0], &key) || key == 0 || key >> 56 || !enif_term_to_binary(env, argv[1], &etf))
+        return enif_make_badarg(env);
+    bool written = enter(&d, env);
+    if (written) {
+        written = put_source(&d, key, &etf);
+        es_thread_leave(d.t);
+    }
+    enif_release_binary(&etf);
+    return written ? es_am.ok : es_am.lost;
 }
 
 /* ---- clock --------------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,8 @@ ERL_NIF_TERM es_emit_nif(ErlNifEnv *env, int argc,
                          const ERL_NIF_TERM argv[]); /* emit(Kind, Pid | undefined, Term) -> ok | lost */
 ERL_NIF_TERM es_module_nif(ErlNifEnv *env, int argc,
                            const ERL_NIF_TERM argv[]); /* module(Module, [Behaviour]) -> ok | lost */
+ERL_NIF_TERM es_source_nif(ErlNifEnv *env, int argc,
+                           const ERL_NIF_TERM argv[]); /* source(Key, Source) -> ok | lost; Key has 56 bits */
 ERL_NIF_TERM es_clock_nif(ErlNifEnv *env, int argc,
                           const ERL_NIF_TERM argv[]); /* clock() -> {MonoNs, ErrorNs} | lost */
 

@@ -140,6 +140,7 @@ static ErlNifFunc functions[] = {
     {"clock", 0, es_clock_nif, 0},
     {"emit", 3, es_emit_nif, 0},
     {"module", 2, es_module_nif, 0},
+    {"source", 2, es_source_nif, 0},
     {"exclude", 1, es_exclude_nif, 0},
     {"enable", 1, es_enable_nif, 0},
     {"limits", 1, es_limits_nif, 0},

@@ -74,6 +74,7 @@ static int take_word(struct es_drain *drain, const struct es_record_view *view)
     struct es_core *core = drain->core;
     switch (view->kind) {
     case ES_K_DEF: return es_names_define(&core->names, view->peer, view->payload, view->payload_len);
+    case ES_K_SOURCE: return es_store_define(core->store, view->peer, view->payload, view->payload_len);
     case ES_K_CLOCK: return take_clock(drain, view);
     case ES_K_MODULE:
         return es_states_module(&core->states, &core->names, view->peer, view->payload, view->payload_len);
@@ -84,7 +85,7 @@ static int take_word(struct es_drain *drain, const struct es_record_view *view)
 
 /* A module's behaviours are told by atoms that are defined behind it in the same publication. */
 static bool is_first_pass(unsigned kind) { return kind == ES_K_DEF || kind == ES_K_CLOCK || kind == ES_K_LOST; }
-static bool is_second_pass(unsigned kind) { return kind == ES_K_MODULE || kind == ES_K_VM; }
+static bool is_second_pass(unsigned kind) { return kind == ES_K_MODULE || kind == ES_K_VM || kind == ES_K_SOURCE; }
 
 static int read_word(struct es_drain *drain, struct es_source *source, uint64_t at, uint64_t end)
 {

@@ -131,6 +131,7 @@ enum es_family {
     K(CLOCK,             "clock",           INTERNAL,   true,  ES_F_NUM)                              /* a calibration, see es_clock_num */ \
     K(VM,                "vm",              INTERNAL,   true,  ES_F_PAYLOAD)                          /* a map of facts for the recording's metadata */ \
     K(MODULE,            "module",          INTERNAL,   true,  ES_F_PEER | ES_F_PAYLOAD)              /* peer = module atom, payload = list of its behaviours' names */ \
+    K(SOURCE,            "source",          INTERNAL,   true,  ES_F_PEER | ES_F_PAYLOAD)              /* peer = an OTHER reference, payload = {es_source, Module, Path, Md5, Text} */ \
     K(LOST,              "lost",            INTERNAL,   true,  ES_F_PAYLOAD)                          /* raw: struct es_lost, the writer's losses before this point */ \
     K(PAD,               "pad",             INTERNAL,   true,  0)
 /* clang-format on */
