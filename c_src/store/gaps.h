@@ -65,6 +65,22 @@ static inline int64_t es_gap_get(struct es_gap_reader *r)
     return (int64_t)v;
 }
 
+/* Passes over the first `n` of a column. */
+static inline void es_gap_skip(struct es_gap_reader *r, uint32_t n)
+{
+    uint64_t bits = 0;
+    for (; n > 0 && !r->classes.bad; n--) {
+        unsigned size = r->classes.at < r->classes.end ? *r->classes.at++ : es_reader_u8(&r->classes);
+        if (size == ES_GAP_RARE)
+            es_reader_varint(&r->rare);
+        else
+            bits += size < 8 ? 0 : size / 8 - 1;
+    }
+    es_reader_take(&r->bits, bits / 8);
+    r->n_pending = (8 - bits % 8) % 8;
+    r->pending = r->n_pending ? (uint64_t)es_reader_u8(&r->bits) >> bits % 8 : 0;
+}
+
 /* All gaps of a column at once: several times as fast, as it looks ahead. */
 struct es_gap_columns {
     const uint8_t *classes, *bits;

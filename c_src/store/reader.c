@@ -95,6 +95,8 @@ void es_recording_close(struct es_recording *rec)
     }
     es_decoded_fini(&rec->spare);
     es_reader_states_fini(&rec->states);
+    es_keeping_fini(&rec->keeping);
+    free(rec->run.events);
     es_decoder_free(rec->decoder);
     for (size_t i = 0; i < rec->n_defines; i++)
         free(rec->defines[i].bytes);

@@ -3,6 +3,7 @@
 #ifndef ES_STORE_READER_INNER_H
 #define ES_STORE_READER_INNER_H
 
+#include "store/kept.h"
 #include "store/map.h"
 #include "store/rows.h"
 #include "store/stored_states.h"
@@ -50,6 +51,14 @@ struct es_reader_states {
     uint64_t clock;
 };
 
+struct es_reader_run {
+    struct es_run_event *events;
+    size_t n, room;
+    es_ref pid;             /* ES_REF_NONE: none */
+    uint64_t id, first_seq; /* of the stored block, */
+    uint32_t block_events;  /* all that says that it is the same */
+};
+
 struct es_define {
     uint8_t *bytes;
     size_t len;
@@ -85,6 +94,8 @@ struct es_recording {
     struct es_buf process_bytes, loss_bytes;
     bool processes_loaded, names_loaded, losses_loaded;
 
+    struct es_keeping keeping;
+    struct es_reader_run run; /* decoded last */
     struct es_reader_states states;
     uint8_t *keyframe;
     struct {
