@@ -163,14 +163,13 @@ static uint64_t message_of(struct es_query *query, const struct es_run_event *ev
 static void find_sender(struct es_query *query, es_ref pid, struct es_version_cause *cause)
 {
     struct es_run_event deliver;
-    es_ref sender;
-    uint8_t kind;
+    struct es_run_origin origin;
     if (es_recording_run_event(query->recording, cause->deliver, pid, &deliver) < 0 ||
-        es_recording_run_peer(query->recording, cause->deliver, pid, &cause->from) < 0)
+        es_recording_run_origin(query->recording, cause->deliver, pid, &origin) < 0)
         return;
-    uint64_t send = deliver.kind == ES_K_DELIVER ? deliver.cause : 0;
-    if (send && es_recording_owner(query->recording, send, &sender, &kind) == 0 && kind == ES_K_SEND)
-        cause->send = send;
+    cause->from = origin.peer;
+    if (deliver.kind == ES_K_DELIVER && origin.kind == ES_K_SEND)
+        cause->send = deliver.cause;
 }
 
 int es_query_version_cause(struct es_query *query, const struct es_version_info *version,

@@ -199,7 +199,7 @@ int es_query_version_bytes(struct es_query *query, const struct es_version_info 
     if (version->flags & ES_E_STATE_MISSED)
         return es_fail(-ENODATA, "this version was not captured");
     query->state.len = 0;
-    int rc = es_recording_state_read(query->recording, version->seq, &query->state);
+    int rc = es_recording_state_read_of(query->recording, version->pid, version->seq, &query->state);
     if (rc < 0)
         return rc;
     if (query->state.len == 0)

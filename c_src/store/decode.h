@@ -77,8 +77,15 @@ static inline unsigned es_decode_fields(const struct es_decoder *d, uint32_t k)
 /* The reader's functions with their frequent case in line. */
 static inline uint64_t es_decode_varint(struct es_reader *r)
 {
-    return r->at < r->end && *r->at < 0x80 ? *r->at++ : es_reader_varint(r);
+    if (r->at < r->end && *r->at < 0x80)
+        return *r->at++;
+    if (r->end - r->at >= 2 && r->at[1] < 0x80) {
+        r->at += 2;
+        return (r->at[-2] & 0x7fu) | (uint64_t)r->at[-1] << 7;
+    }
+    return es_reader_varint(r);
 }
+/* Passes over the first `n`. */
 static inline void es_decode_skip(struct es_reader *r, uint32_t n)
 {
     const uint8_t *at = r->at;

@@ -24,8 +24,9 @@ struct es_run_place es_run_find(const struct es_decoder *d, es_ref pid)
         else
             to = middle;
     }
-    return from < d->n_refs && d->refs[from] == pid ? (struct es_run_place){d->places[from], d->counts[from]}
-                                                    : (struct es_run_place){0};
+    return from < d->n_refs && d->refs[from] == pid
+               ? (struct es_run_place){.first = d->places[from], .n = d->counts[from]}
+               : (struct es_run_place){0};
 }
 
 /* ---- what lies before a run ---------------------------------------------------------------------------------------- */
@@ -123,15 +124,18 @@ static int read_causes(const struct es_decoder *d, uint32_t before, struct es_ru
     return states.bad || gaps.classes.bad || gaps.bits.bad || gaps.rare.bad ? wrong() : 0;
 }
 
-int es_run_decode(const struct es_decoder *d, struct es_run_place place, struct es_run_event *events)
+int es_run_decode(const struct es_decoder *d, struct es_run_place *place, struct es_run_event *events)
 {
     struct counts before;
-    int r = is_whole(d) ? count_before(d, place.first, &before) : wrong();
+    int r = is_whole(d) ? count_before(d, place->first, &before) : wrong();
     if (r == 0)
-        r = read_heads(d, place, events);
+        r = read_heads(d, *place, events);
     if (r == 0)
-        r = read_funs(d, before.funs, events, place.n);
-    return r == 0 ? read_causes(d, before.causes, events, place.n) : r;
+        r = read_funs(d, before.funs, events, place->n);
+    if (r == 0)
+        r = read_causes(d, before.causes, events, place->n);
+    place->peers = r == 0 ? before.peers : 0;
+    return r;
 }
 
 /* ---- peers --------------------------------------------------------------------------------------------------------- */
@@ -140,8 +144,8 @@ int es_run_owner(const struct es_decoder *d, uint32_t event, es_ref *ret_pid, ui
 {
     const uint8_t *low = d->column[ES_C_STEPS].bytes, *high = d->column[ES_C_STEPS_HIGH].bytes;
     for (uint32_t i = 0, k = 0; is_whole(d) && i < d->n_refs; i++) {
-        uint32_t at = 0;
-        for (uint32_t end = k + d->counts[i]; k < end; k++) {
+        uint32_t at = 0, end = k + d->counts[i];
+        for (; k < end && at <= event; k++) {
             at += es_decode_step(low[k], high[k]);
             if (at != event)
                 continue;
@@ -149,6 +153,7 @@ int es_run_owner(const struct es_decoder *d, uint32_t event, es_ref *ret_pid, ui
             *ret_kind = d->column[ES_C_KINDS].bytes[k];
             return *ret_kind < ES_KIND_MAX ? 0 : wrong();
         }
+        k = end;
     }
     return wrong();
 }
@@ -162,18 +167,13 @@ static uint32_t causer_of(const struct es_decoder *d, const struct es_run_event 
 }
 
 int es_run_peer(const struct es_decoder *d, struct es_run_place place, const struct es_run_event *events, uint32_t i,
-                es_ref *ret_peer)
+                struct es_run_peer *ret_peer)
 {
     struct es_reader peers = es_decode_reader(d, ES_C_PEERS);
-    struct counts before;
     struct es_predict p;
-    uint8_t kind;
     uint64_t peer = ES_NOTHING;
-    int r = is_whole(d) ? count_before(d, place.first, &before) : wrong();
-    if (r < 0)
-        return r;
     es_predict_start(&p);
-    es_decode_skip(&peers, before.peers);
+    es_decode_skip(&peers, place.peers);
     for (uint32_t k = 0; k <= i; k++) {
         if (!(es_kind_table[events[k].kind].fields & ES_F_PEER))
             continue;
@@ -185,11 +185,12 @@ int es_run_peer(const struct es_decoder *d, struct es_run_place place, const str
             return wrong();
         es_predict_saw_peer(&p, events[k].kind, (uint32_t)peer);
     }
-    *ret_peer = ES_REF_NONE;
+    *ret_peer = (struct es_run_peer){0};
     if (!(es_kind_table[events[i].kind].fields & ES_F_PEER))
         return 0;
     if (peer & BY_PLACE)
-        return es_run_owner(d, (uint32_t)peer & ~BY_PLACE, ret_peer, &kind);
-    *ret_peer = d->refs[peer];
+        ret_peer->event = d->info->first_seq + (peer & ~(uint64_t)BY_PLACE);
+    else
+        ret_peer->ref = d->refs[peer];
     return 0;
 }

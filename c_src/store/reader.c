@@ -97,6 +97,7 @@ void es_recording_close(struct es_recording *rec)
     es_reader_states_fini(&rec->states);
     es_keeping_fini(&rec->keeping);
     free(rec->run.events);
+    free(rec->own.states);
     es_decoder_free(rec->decoder);
     for (size_t i = 0; i < rec->n_defines; i++)
         free(rec->defines[i].bytes);

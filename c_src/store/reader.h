@@ -144,7 +144,10 @@ int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct
 /* ---- single events ----------------------------------------------------------------------------------------------------
  * Some of them, without decoding the others of their block. The columns that takes are kept decompressed, of the blocks asked for last: ES_KEPT_BYTES
  * at most (some hundred blocks). All: -EBADMSG: damaged; -ENOENT: there is no such event, or it was dropped. */
-#define ES_KEPT_BYTES ((size_t)64 << 20)
+#define ES_KEPT_BYTES ((size_t)96 << 20)
+
+/* As es_recording_state_read(), of a process known to have made it: quicker where no other version of that block is asked for. */
+int es_recording_state_read_of(struct es_recording *recording, es_ref pid, uint64_t seq, struct es_buf *bytes);
 
 /* The last event that is not later than `time`: only times are read. -ENOENT: all are later. */
 int es_recording_seq_at(struct es_recording *recording, int64_t time, uint64_t *ret_seq);
@@ -163,9 +166,14 @@ struct es_block_run {
 };
 /* Valid until the next question of this part. */
 int es_recording_run(struct es_recording *recording, size_t block, es_ref pid, struct es_block_run *ret_run);
-/* An event of a process, and its peer; -ENOENT also where it is another process's. */
+/* An event of a process; and its peer, with the kind of the event that caused it, ES_K_NONE where that is not known. -ENOENT also where it is
+ * another process's. */
 int es_recording_run_event(struct es_recording *recording, uint64_t seq, es_ref pid, struct es_run_event *ret_event);
-int es_recording_run_peer(struct es_recording *recording, uint64_t seq, es_ref pid, es_ref *ret_peer);
+struct es_run_origin {
+    es_ref peer;
+    uint8_t kind;
+};
+int es_recording_run_origin(struct es_recording *recording, uint64_t seq, es_ref pid, struct es_run_origin *ret_origin);
 /* Whose event it is, and its kind. */
 int es_recording_owner(struct es_recording *recording, uint64_t seq, es_ref *ret_pid, uint8_t *ret_kind);
 

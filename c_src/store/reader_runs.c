@@ -6,21 +6,21 @@
 #include "store/reader_inner.h"
 #include "store/runs.h"
 
-static int kept_of(struct es_recording *rec, size_t block, uint64_t set, const struct es_kept **ret_kept)
+static int kept_of(struct es_recording *rec, size_t block, enum es_kept_what what, const struct es_kept **ret_kept)
 {
     const struct es_block_info *blocks;
     if (block >= es_recording_blocks(rec, &blocks))
         return es_fail(-EINVAL, "there is no block %zu", block);
-    return es_kept_get(rec, &blocks[block], set, ret_kept);
+    return es_kept_get(rec, &blocks[block], what, ret_kept);
 }
 
-static int kept_around(struct es_recording *rec, uint64_t seq, uint64_t set, const struct es_kept **ret_kept)
+static int kept_around(struct es_recording *rec, uint64_t seq, enum es_kept_what what, const struct es_kept **ret_kept)
 {
     const struct es_block_info *blocks;
     size_t n = es_recording_blocks(rec, &blocks), i = es_reader_block_before(rec, seq);
     if (i == n || blocks[i].last_seq < seq)
         return es_fail(-ENOENT, "event %llu is not in the recording", (unsigned long long)seq);
-    return es_kept_get(rec, &blocks[i], set, ret_kept);
+    return es_kept_get(rec, &blocks[i], what, ret_kept);
 }
 
 static int damaged(struct es_recording *rec, const struct es_kept *kept, int code)
@@ -32,19 +32,12 @@ static int damaged(struct es_recording *rec, const struct es_kept *kept, int cod
 
 /* ---- times --------------------------------------------------------------------------------------------------------- */
 
-static int64_t time_at(const struct es_kept *kept, uint32_t event)
-{
-    const uint64_t *wide = kept->decoder.time;
-    const uint32_t *narrow = (const uint32_t *)(const void *)kept->decoder.time;
-    return (int64_t)((uint64_t)kept->stored.first_time + (kept->wide ? wide[event] : narrow[event]));
-}
-
 int es_recording_time_of(struct es_recording *rec, uint64_t seq, int64_t *ret_time)
 {
     const struct es_kept *kept;
-    int r = kept_around(rec, seq, ES_TIME_COLUMNS, &kept);
+    int r = kept_around(rec, seq, ES_KEPT_TIMES, &kept);
     if (r == 0)
-        *ret_time = time_at(kept, (uint32_t)(seq - kept->stored.first_seq));
+        *ret_time = es_kept_time(kept, (uint32_t)(seq - kept->stored.first_seq));
     return r;
 }
 
@@ -66,13 +59,13 @@ int es_recording_seq_at(struct es_recording *rec, int64_t time, uint64_t *ret_se
         *ret_seq = blocks[from - 1].last_seq;
         return 0;
     }
-    int r = es_kept_get(rec, &blocks[from - 1], ES_TIME_COLUMNS, &kept);
+    int r = es_kept_get(rec, &blocks[from - 1], ES_KEPT_TIMES, &kept);
     if (r < 0)
         return r;
     uint32_t low = 0, high = kept->decoder.n;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (time_at(kept, middle) <= time)
+        if (es_kept_time(kept, middle) <= time)
             low = middle + 1;
         else
             high = middle;
@@ -100,7 +93,7 @@ static int decode_run(struct es_recording *rec, const struct es_kept *kept, es_r
         if (!run->events)
             return es_fail(-ENOMEM, "no memory for the events of a process");
     }
-    int r = place.n ? es_run_decode(&kept->decoder, place, run->events) : 0;
+    int r = place.n ? es_run_decode(&kept->decoder, &place, run->events) : 0;
     if (r < 0)
         return damaged(rec, kept, r);
     run->pid = pid;
@@ -108,13 +101,14 @@ static int decode_run(struct es_recording *rec, const struct es_kept *kept, es_r
     run->first_seq = stored->first_seq;
     run->block_events = stored->events;
     run->n = place.n;
+    run->place = place;
     return 0;
 }
 
 int es_recording_run(struct es_recording *rec, size_t block, es_ref pid, struct es_block_run *ret_run)
 {
     const struct es_kept *kept;
-    int r = kept_of(rec, block, ES_RUN_COLUMNS, &kept);
+    int r = kept_of(rec, block, ES_KEPT_RUNS, &kept);
     if (r == 0)
         r = decode_run(rec, kept, pid);
     if (r < 0)
@@ -133,7 +127,7 @@ int es_recording_run(struct es_recording *rec, size_t block, es_ref pid, struct 
 static int find_event(struct es_recording *rec, uint64_t seq, es_ref pid, const struct es_kept **ret_kept,
                       uint32_t *ret_i)
 {
-    int r = kept_around(rec, seq, ES_RUN_COLUMNS, ret_kept);
+    int r = kept_around(rec, seq, ES_KEPT_RUNS, ret_kept);
     if (r == 0)
         r = decode_run(rec, *ret_kept, pid);
     if (r < 0)
@@ -162,21 +156,35 @@ int es_recording_run_event(struct es_recording *rec, uint64_t seq, es_ref pid, s
     return r;
 }
 
-int es_recording_run_peer(struct es_recording *rec, uint64_t seq, es_ref pid, es_ref *ret_peer)
+int es_recording_run_origin(struct es_recording *rec, uint64_t seq, es_ref pid, struct es_run_origin *ret_origin)
 {
     const struct es_kept *kept;
+    struct es_run_origin origin = {0};
+    struct es_run_peer peer;
+    es_ref causer = ES_REF_NONE;
     uint32_t i;
     int r = find_event(rec, seq, pid, &kept, &i);
+    if (r == 0)
+        r = damaged(rec, kept, es_run_peer(&kept->decoder, rec->run.place, rec->run.events, i, &peer));
     if (r < 0)
         return r;
-    r = es_run_peer(&kept->decoder, es_run_find(&kept->decoder, pid), rec->run.events, i, ret_peer);
-    return damaged(rec, kept, r);
+    uint64_t cause = rec->run.events[i].cause;
+    origin.peer = peer.ref;
+    if (peer.event && peer.event != cause)
+        r = es_recording_owner(rec, peer.event, &origin.peer, &origin.kind);
+    origin.kind = ES_K_NONE;
+    if (r == 0 && cause && es_recording_owner(rec, cause, &causer, &origin.kind) < 0)
+        es_error_clear();
+    if (peer.event && peer.event == cause)
+        origin.peer = causer;
+    *ret_origin = origin;
+    return r;
 }
 
 int es_recording_owner(struct es_recording *rec, uint64_t seq, es_ref *ret_pid, uint8_t *ret_kind)
 {
     const struct es_kept *kept;
-    int r = kept_around(rec, seq, ES_RUN_COLUMNS, &kept);
+    int r = kept_around(rec, seq, ES_KEPT_RUNS, &kept);
     if (r == 0)
         r = damaged(rec, kept,
                     es_run_owner(&kept->decoder, (uint32_t)(seq - kept->stored.first_seq), ret_pid, ret_kind));

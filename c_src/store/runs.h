@@ -15,14 +15,19 @@
  * reference's events begin. */
 struct es_run_place {
     uint32_t first, n;
+    uint32_t peers; /* of events before it, once it was decoded */
 };
 struct es_run_place es_run_find(const struct es_decoder *d, es_ref pid);
 
 /* Its events; room for all of them. -EBADMSG. */
-int es_run_decode(const struct es_decoder *d, struct es_run_place place, struct es_run_event *events);
-/* The peer of event `i` of those that were decoded. -EBADMSG. */
+int es_run_decode(const struct es_decoder *d, struct es_run_place *place, struct es_run_event *events);
+/* The peer of event `i` of those that were decoded: itself, or an event whose process it is. -EBADMSG. */
+struct es_run_peer {
+    es_ref ref;
+    uint64_t event; /* 0: none */
+};
 int es_run_peer(const struct es_decoder *d, struct es_run_place place, const struct es_run_event *events, uint32_t i,
-                es_ref *ret_peer);
+                struct es_run_peer *ret_peer);
 /* Whose event stands at this place of the block, and of what kind it is. -EBADMSG. */
 int es_run_owner(const struct es_decoder *d, uint32_t event, es_ref *ret_pid, uint8_t *ret_kind);
 
