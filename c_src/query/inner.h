@@ -62,6 +62,7 @@ struct es_query {
     size_t next_versions;
     struct es_version_index *version_index; /* where all processes have some */
     struct es_refmap rows;                  /* of processes: pid to index + 1 */
+    struct es_refmap with_calls;            /* processes without states: whether calls of them were recorded */
     int64_t thinned;                        /* since when the overhead budget may leave events out */
     bool thinned_ready;
 

@@ -82,6 +82,7 @@ static void forget(struct es_query *query)
     }
     es_version_index_refresh(query->version_index);
     es_refmap_fini(&query->rows);
+    es_refmap_fini(&query->with_calls);
     query->thinned_ready = false;
     es_index_free(query->index);
     query->index = NULL;

@@ -15,13 +15,13 @@ static void add_time(struct es_query *query, int64_t time, struct es_text *out)
     es_text_printf(out, "%+.6f s", (double)(time - first) / 1e9);
 }
 
-/* Has anything of these kinds been recorded of it, while it lived? */
-static bool has_any(struct es_query *query, es_ref pid, uint64_t kinds)
+/* Has anything of calls been recorded of it, while it lived? */
+static bool find_calls(struct es_query *query, es_ref pid)
 {
     const struct es_process *process = es_query_process(query, pid);
     struct es_filter filter = {.pids = &pid,
                                .n_pids = 1,
-                               .kinds = kinds,
+                               .kinds = UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN,
                                .since = process ? process->spawned : INT64_MIN,
                                .until = process && process->exited < INT64_MAX ? process->exited + 1 : INT64_MAX,
                                .limit = 1,
@@ -35,6 +35,19 @@ static bool has_any(struct es_query *query, es_ref pid, uint64_t kinds)
     return found;
 }
 
+/* It is remembered: of a process that lives long all blocks are looked at. */
+static bool has_calls(struct es_query *query, es_ref pid)
+{
+    enum { NO = 1, YES };
+    uint64_t *known = pid ? es_refmap_place(&query->with_calls, pid) : NULL;
+    if (known && *known)
+        return *known == YES;
+    bool found = find_calls(query, pid);
+    if (known)
+        *known = found ? YES : NO;
+    return found;
+}
+
 static bool level_has_states(const char *level)
 {
     return strcmp(level, "minimal") != 0 && strcmp(level, "messages_only") != 0;
@@ -44,11 +57,10 @@ static void say_why_never(struct es_query *query, es_ref pid, struct es_text *ou
 {
     const char *level = es_recording_meta(query->recording, "level");
     const struct es_process *process = es_query_process(query, pid);
-    uint64_t calls = UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN;
     if (level && !level_has_states(level)) {
         es_text_printf(out, "level %s records states only where --trace states:MODULE asks for them", level);
         es_hint("Record with --level balanced, or --trace states:MODULE.");
-    } else if (has_any(query, pid, calls)) {
+    } else if (has_calls(query, pid)) {
         es_text_puts(out, "calls of it were recorded, but no callback that returned a state");
     } else if (process && process->module) {
         struct es_event call = {

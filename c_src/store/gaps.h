@@ -112,31 +112,28 @@ struct es_gap_place {
     uint64_t sum, bit;
     size_t rare;
 };
-/* Over the gaps from number `from` up to `to`. False where they are incomplete. */
-static inline bool es_gap_advance(const struct es_gap_columns *c, struct es_gap_place *place, uint32_t from,
-                                  uint32_t to)
+/* Over the gaps from number `from` up to `to`; `classes` as es_gap_classes() says. False where they are incomplete. */
+static inline bool es_gap_advance(const struct es_gap_columns *c, const struct es_gap_class *classes, uint32_t from,
+                                  uint32_t to, struct es_gap_place *place)
 {
     struct es_reader rare = c->rare;
+    uint64_t sum = place->sum, bit = place->bit, whole = c->n_bits < 8 ? 0 : (c->n_bits - 7) * 8; /* up to here */
     if (to > c->n_classes)
         return false;
     es_reader_take(&rare, place->rare);
     for (uint32_t i = from; i < to; i++) {
-        unsigned size = c->classes[i];
-        if (size == ES_GAP_RARE) {
-            place->sum += (uint64_t)es_unzigzag(es_reader_varint(&rare));
-        } else if (size < 8) {
-            place->sum += size;
-        } else {
-            unsigned low = size / 8 - 1;
-            uint64_t byte = place->bit / 8;
-            uint64_t window = byte + sizeof(uint64_t) <= c->n_bits ? es_get_le64(c->bits + byte) >> (place->bit & 7)
-                                                                   : es_gap_last_bits(c->bits, c->n_bits, place->bit);
-            place->sum += ((uint64_t)(8 | (size & 7)) << low) + (window & (((uint64_t)1 << low) - 1));
-            place->bit += low;
+        if (c->classes[i] == ES_GAP_RARE) {
+            sum += (uint64_t)es_unzigzag(es_reader_varint(&rare));
+            continue;
         }
+        const struct es_gap_class *class = &classes[c->classes[i]];
+        uint64_t window =
+            bit < whole ? es_get_le64(c->bits + bit / 8) >> (bit & 7) : es_gap_last_bits(c->bits, c->n_bits, bit);
+        sum += class->base + (window & class->mask);
+        bit += class->low;
     }
-    place->rare = (size_t)(rare.at - c->rare.at);
-    return !rare.bad && place->bit <= (uint64_t)c->n_bits * 8;
+    *place = (struct es_gap_place){sum, bit, (size_t)(rare.at - c->rare.at)};
+    return !rare.bad && bit <= (uint64_t)c->n_bits * 8;
 }
 
 /* The sum of the gaps up to each, as 32 or (`wide`) 64 bits, of the first `n`. False where they are incomplete. `wide` is to be a constant. */

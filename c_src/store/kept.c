@@ -44,19 +44,51 @@ static struct es_gap_columns gaps_of(const struct es_decoder *d)
 int64_t es_kept_time(const struct es_kept *kept, uint32_t event)
 {
     struct es_gap_columns gaps = gaps_of(&kept->decoder);
+    struct es_gap_class classes[ES_GAP_RARE];
     struct es_gap_place place = kept->places[event / ES_KEPT_STEP];
-    es_gap_advance(&gaps, &place, event / ES_KEPT_STEP * ES_KEPT_STEP, event + 1);
+    es_gap_classes(classes);
+    es_gap_advance(&gaps, classes, event / ES_KEPT_STEP * ES_KEPT_STEP, event + 1, &place);
     return (int64_t)((uint64_t)kept->stored.first_time + place.sum);
+}
+
+static uint32_t last_place(const struct es_kept *kept, int64_t time)
+{
+    uint32_t low = 0, high = (kept->decoder.n - 1) / ES_KEPT_STEP;
+    while (low < high) {
+        uint32_t middle = low + (high - low + 1) / 2;
+        if ((int64_t)((uint64_t)kept->stored.first_time + kept->places[middle].sum) <= time)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+uint32_t es_kept_until(const struct es_kept *kept, int64_t time)
+{
+    struct es_gap_columns gaps = gaps_of(&kept->decoder);
+    struct es_gap_class classes[ES_GAP_RARE];
+    uint32_t at = last_place(kept, time), event = at * ES_KEPT_STEP, n = kept->decoder.n, until = event;
+    struct es_gap_place place = kept->places[at];
+    es_gap_classes(classes);
+    for (; event < n && event < (at + 1) * ES_KEPT_STEP; event++) {
+        es_gap_advance(&gaps, classes, event, event + 1, &place);
+        if ((int64_t)((uint64_t)kept->stored.first_time + place.sum) <= time)
+            until = event + 1;
+    }
+    return until;
 }
 
 static int find_places(struct es_kept *kept)
 {
     struct es_gap_columns gaps = gaps_of(&kept->decoder);
+    struct es_gap_class classes[ES_GAP_RARE];
     struct es_gap_place place = {0};
+    es_gap_classes(classes);
     uint32_t n = kept->decoder.n;
     for (uint32_t i = 0; i < n; i += ES_KEPT_STEP) {
         kept->places[i / ES_KEPT_STEP] = place;
-        if (!es_gap_advance(&gaps, &place, i, i + ES_KEPT_STEP < n ? i + ES_KEPT_STEP : n))
+        if (!es_gap_advance(&gaps, classes, i, i + ES_KEPT_STEP < n ? i + ES_KEPT_STEP : n, &place))
             return es_fail(-EBADMSG, "the times are wrong");
     }
     bool right = (uint64_t)kept->stored.first_time + place.sum == (uint64_t)kept->stored.last_time;

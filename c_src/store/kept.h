@@ -39,5 +39,7 @@ void es_keeping_fini(struct es_keeping *keeping);
 
 /* The time of an event of the stored block, by its place. */
 int64_t es_kept_time(const struct es_kept *kept, uint32_t event);
+/* How many events are not later than `time`. */
+uint32_t es_kept_until(const struct es_kept *kept, int64_t time);
 
 #endif

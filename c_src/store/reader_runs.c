@@ -62,16 +62,9 @@ int es_recording_seq_at(struct es_recording *rec, int64_t time, uint64_t *ret_se
     int r = es_kept_get(rec, &blocks[from - 1], ES_KEPT_TIMES, &kept);
     if (r < 0)
         return r;
-    uint32_t low = 0, high = kept->decoder.n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (es_kept_time(kept, middle) <= time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *ret_seq = kept->stored.first_seq + low - 1;
-    return low > 0 ? 0 : -ENOENT;
+    uint32_t until = es_kept_until(kept, time);
+    *ret_seq = kept->stored.first_seq + until - 1;
+    return until > 0 ? 0 : -ENOENT;
 }
 
 /* ---- runs ---------------------------------------------------------------------------------------------------------- */
