@@ -57,7 +57,8 @@ static int walk_back(struct search *s, uint64_t last, struct es_run_event *ret_c
         for (size_t i = run.n; i-- > 0;) {
             if (run.events[i].seq > last)
                 continue;
-            if (run.events[i].seq < first || (s->n == 0 && !es_is_call_end(run.events[i].kind)))
+            if (run.events[i].seq < first ||
+                (s->n == 0 && (run.events[i].seq != last || !es_is_call_end(run.events[i].kind))))
                 return -EAGAIN;
             rc = look(s, &run.events[i]);
             *ret_call = run.events[i];

@@ -17,7 +17,7 @@ struct es_version_block {
 int es_version_block_before(struct es_query *query, es_ref pid, size_t block, struct es_version_block *ret);
 int es_version_block_of(struct es_query *query, es_ref pid, uint64_t number, struct es_version_block *ret);
 
-/* Bytes of entries, for tests; and the bound, ES_VERSION_INDEX_BYTES where 0. */
+/* For tests: bytes of entries, and another bound than ES_VERSION_INDEX_BYTES. */
 size_t es_version_index_bytes(const struct es_query *query);
 void es_version_index_bound(struct es_query *query, size_t bytes);
 

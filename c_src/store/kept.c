@@ -172,7 +172,7 @@ static void drop_oldest(struct es_keeping *keeping)
 
 static int add(struct es_keeping *keeping, struct es_kept *kept)
 {
-    while (keeping->n > 0 && keeping->bytes + bytes_of(kept) > ES_KEPT_BYTES)
+    while (keeping->n > 0 && keeping->bytes + bytes_of(kept) > keeping->bound)
         drop_oldest(keeping);
     if (keeping->n == keeping->room) {
         size_t room = keeping->room ? keeping->room * 2 : 64;

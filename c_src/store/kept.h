@@ -29,6 +29,7 @@ struct es_kept {
 struct es_keeping {
     struct es_kept **list;
     size_t n, room, bytes;
+    size_t bound; /* ES_KEPT_BYTES; tests choose less */
     uint64_t clock;
 };
 

@@ -50,6 +50,7 @@ int es_recording_open(const char *path, struct es_recording **ret_recording)
         return -ENOMEM;
     bool had_log = snprintf(log, sizeof log, "%s-wal", path) < (int)sizeof log && stat(log, &st) == 0;
     rec->path = strdup(path);
+    rec->keeping.bound = ES_KEPT_BYTES;
     rec->decoder = es_decoder_new();
     int r = rec->path && rec->decoder ? es_sql_open_reader(path, &rec->db, &warning) : -ENOMEM;
     if (r == 0)
