@@ -87,6 +87,8 @@ static void random_events(const struct scope_stream *stream)
     assert_ok(es_store_close(store, NULL));
     assert_ok(es_recording_open(scope_path, &rec));
     check_all(rec, stream, n, 1000);
+    es_recording_close(rec);
+    assert_ok(es_recording_open(scope_path, &rec));
     rec->keeping.bound = 2 << 20; /* not all of them fit */
     check_all(rec, stream, n, 200);
     check_all(rec, stream, n, 200);
