@@ -143,8 +143,8 @@ int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct
 
 /* ---- single events ----------------------------------------------------------------------------------------------------
  * Some of them, without decoding the others of their block. The columns that takes are kept decompressed, of the blocks asked for last: ES_KEPT_BYTES
- * at most (some hundred blocks). All: -EBADMSG: damaged; -ENOENT: there is no such event, or it was dropped. */
-#define ES_KEPT_BYTES ((size_t)96 << 20)
+ * at most (about 150 blocks, of 10 million events nearly all). All: -EBADMSG: damaged; -ENOENT: there is no such event, or it was dropped. */
+#define ES_KEPT_BYTES ((size_t)128 << 20)
 
 /* As es_recording_state_read(), of a process known to have made it: quicker where no other version of that block is asked for. */
 int es_recording_state_read_of(struct es_recording *recording, es_ref pid, uint64_t seq, struct es_buf *bytes);
