@@ -309,6 +309,7 @@ struct es_version_info {
     uint64_t seq; /* of its event */
     int64_t time;
     uint64_t hash;
+    es_ref pid;
     es_ref module, function; /* the callback */
     uint8_t arity, flags;    /* set of es_event_flag: cut, redacted, missed: it changed, but was not captured */
 };

@@ -130,10 +130,6 @@ int es_block_decode_kinds(struct es_decoder *decoder, const struct es_stored_blo
 int es_block_count_strange(struct es_decoder *decoder, const struct es_stored_block *stored, uint32_t *ret_n);
 uint64_t es_block_strange_columns(void);
 
-/* The last event of a block, by its place, that is not later than `time`, from the columns of times alone; -ENOENT. */
-int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
-                       uint32_t *ret_event);
-
 /* Events `first` to `first + n` of a block by process, see es_lane_reader_decode(). */
 struct es_block_part {
     uint32_t first, n;

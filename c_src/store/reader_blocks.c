@@ -278,31 +278,3 @@ void es_block_unref(struct es_recording *rec, struct es_block *block)
     if (cached && --cached->refs == 0 && !cached->kept)
         free_cached(rec, cached);
 }
-
-int es_recording_seq_at(struct es_recording *rec, int64_t time, uint64_t *ret_seq)
-{
-    const struct es_block_info *blocks;
-    size_t n = es_recording_blocks(rec, &blocks), from = 0, to = n; /* the first that begins later */
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (blocks[middle].first_time <= time)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    if (from == 0)
-        return -ENOENT;
-    const struct es_block_info *info = &blocks[from - 1];
-    uint32_t event;
-    if (info->last_time <= time) {
-        *ret_seq = info->last_seq;
-        return 0;
-    }
-    int r = es_reader_load(rec, info, ES_TIME_COLUMNS);
-    if (r == 0)
-        r = es_block_find_time(rec->decoder, &rec->stored, time, &event);
-    if (r < 0)
-        return damaged(rec, info, r);
-    *ret_seq = rec->stored.info.first_seq + event;
-    return 0;
-}
