@@ -15,8 +15,12 @@ void es_index_free(struct es_index *index)
         return;
     for (size_t i = 0; i < index->n_blocks; i++)
         es_index_part_free(index->parts[i]);
-    for (size_t i = 0; index->lates && i < index->n_blocks; i++)
+    for (size_t i = 0; i < index->n_blocks; i++)
         free(index->lates[i].list);
+    for (size_t i = 0; i < ES_INDEX_THREADS; i++) {
+        es_lane_reader_free(index->sources[i].reader);
+        es_slabs_fini(&index->sources[i].slabs);
+    }
     es_refmap_fini(&index->numbers);
     free(index->parts);
     free(index->strange);
@@ -46,6 +50,15 @@ void es_index_part_count(struct es_query *query, struct es_index_part *part, siz
     query->index->bytes += bytes;
 }
 
+void es_index_part_keep(struct es_index *index, struct es_index_part *part)
+{
+    while (index->bytes > 0 && index->bytes + part->bytes > ES_INDEX_BYTES)
+        drop_oldest(index);
+    index->parts[part->block] = part;
+    index->bytes += part->bytes;
+    part->used = ++index->clock;
+}
+
 static int load_part(struct es_query *query, size_t block)
 {
     const struct es_block_info *blocks = NULL;
@@ -54,17 +67,18 @@ static int load_part(struct es_query *query, size_t block)
     int rc = es_recording_block_causes(query->recording, block, &causes);
     if (rc < 0)
         return rc;
-    struct es_index_part *part = es_index_part_make(&causes);
+    struct es_index_part *part = es_index_part_make(&causes, &index->sources[0].slabs);
     if (!part)
         return es_fail(-ENOMEM, "no memory for an index of events");
     es_recording_blocks(query->recording, &blocks);
     part->first = blocks[block].first_seq;
     part->block = block;
-    while (index->bytes > 0 && index->bytes + part->bytes > ES_INDEX_BYTES)
-        drop_oldest(index);
-    index->parts[block] = part;
-    index->bytes += part->bytes;
-    return 0;
+    rc = es_index_lates_note(index, block, &causes, part->first);
+    if (rc < 0)
+        es_index_part_free(part);
+    else
+        es_index_part_keep(index, part);
+    return rc;
 }
 
 static int make_index(struct es_query *query, size_t n_blocks)
@@ -72,7 +86,11 @@ static int make_index(struct es_query *query, size_t n_blocks)
     struct es_index *index = calloc(1, sizeof *index);
     if (index)
         index->parts = calloc(n_blocks + 1, sizeof(struct es_index_part *));
-    if (!index || !index->parts) {
+    if (index)
+        index->lates = calloc(n_blocks + 1, sizeof *index->lates);
+    if (!index || !index->parts || !index->lates) {
+        if (index)
+            free(index->parts);
         free(index);
         return es_fail(-ENOMEM, "no memory for an index of events");
     }
@@ -94,6 +112,17 @@ int es_index_part_get(struct es_query *query, size_t block, struct es_index_part
         return rc;
     *ret_part = query->index->parts[block];
     (*ret_part)->used = ++query->index->clock;
+    return 0;
+}
+
+int es_index_part_places(struct es_query *query, struct es_index_part *part)
+{
+    if (part->places)
+        return 0;
+    uint64_t before = part->bytes;
+    if (!es_index_part_make_places(part))
+        return es_fail(-ENOMEM, "no memory for an index of events");
+    query->index->bytes += part->bytes - before;
     return 0;
 }
 
@@ -190,6 +219,9 @@ static int look_here(struct es_query *query, size_t block, const struct wanted *
     const struct es_index_part_list *list = find_list(part, what->pid);
     if (!list)
         return 0;
+    rc = es_index_part_places(query, part);
+    if (rc < 0)
+        return rc;
     const uint16_t *places = part->places + list->at + (what->row == ES_ROW_DELIVERIES ? list->n[ES_ROW_ACTS] : 0);
     uint64_t i = what->seq < part->first ? 0 : what->seq - part->first + what->back;
     uint32_t before = count_before(places, list->n[what->row], i);
@@ -245,9 +277,10 @@ int es_index_effects(struct es_query *query, size_t block, const struct es_effec
     if (rc < 0)
         return rc;
     if (!part->effects) {
+        uint64_t before = part->bytes;
         if (!es_index_part_make_effects(part))
             return es_fail(-ENOMEM, "no memory for an index of events");
-        es_index_part_count(query, part, part->n_effects * sizeof *part->effects);
+        query->index->bytes += part->bytes - before;
     }
     *ret_effects = part->effects;
     *ret_n = part->n_effects;

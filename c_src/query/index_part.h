@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A block's events as causality sees them: arrays by event, lists of events by process, and, made when they are first asked
- * for, the effects of each event and the edges between processes. Shared by index.c, index_part.c, edges.c, search.c
- * and order.c. */
+/* A block's events as causality sees them: arrays by event and, made when they are first asked for, lists of events by process,
+ * the effects of each event and the edges between processes. Shared by index.c, index_part.c, edges.c, search.c and order.c. */
 #ifndef ES_QUERY_INDEX_PART_H
 #define ES_QUERY_INDEX_PART_H
 
 #include "query/index.h"
+#include "query/slab.h"
 
 /* Events of one process: a part of `places`, first its acts, then its deliveries. */
 struct es_index_part_list {
@@ -14,6 +14,8 @@ struct es_index_part_list {
 };
 
 struct es_index_part {
+    struct es_slabs *slabs; /* where its memory is from */
+    void *memory;
     uint64_t first, used, bytes;
     size_t block;
     uint32_t n;
@@ -22,9 +24,9 @@ struct es_index_part {
     uint32_t *back;                   /* its cause is so many events before it, 0: none */
     struct es_index_part_list *lists; /* by pid */
     uint32_t n_lists;
-    uint16_t *places;  /* of events, by list and row, ascending */
     uint16_t *strange; /* deliveries whose origin is not known, though it should be */
     uint32_t n_strange;
+    uint16_t *places; /* of events, by list and row, ascending; NULL: not made yet, as `at` and `n` of the lists */
     struct es_effect *effects; /* NULL: not made yet */
     size_t n_effects;
     struct es_edges *edges; /* edges.h; NULL: not made yet */
@@ -40,9 +42,17 @@ struct es_lates {
     size_t n;
 };
 
+/* What each thread that reads blocks has of its own. */
+#define ES_INDEX_THREADS 8u
+struct es_index_source {
+    struct es_lane_reader *reader; /* NULL: not made yet */
+    struct es_slabs slabs;
+};
+
 /* Kept parts, and what is known of the whole recording. */
 struct es_index {
-    struct es_index_part **parts; /* by block; NULL: not kept */
+    struct es_index_source sources[ES_INDEX_THREADS]; /* the first is the asking thread's */
+    struct es_index_part **parts;                     /* by block; NULL: not kept */
     size_t n_blocks;
     uint64_t bytes, clock;
     struct es_refmap numbers; /* of processes in edges: number + 1 */
@@ -52,16 +62,34 @@ struct es_index {
     struct es_search *search; /* kept from question to question */
 };
 
+/* Makes parts of blocks `first` to `first + n` that are not kept, by several threads (index_read.c), or notes their late acts alone.
+ * What fails is not made, and nothing said of it. */
+struct es_index_wish {
+    size_t first, n;
+    bool lates, edges, effects; /* lates: nothing else */
+};
+void es_index_read(struct es_query *query, const struct es_index_wish *wish);
+/* Keeps a part that was made. */
+void es_index_part_keep(struct es_index *index, struct es_index_part *part);
+
 /* The part of a block. It is kept while the next ones are asked for, as long as ES_INDEX_BYTES hold them: the last hundred
  * at least. -ENOENT, -EBADMSG. */
 int es_index_part_get(struct es_query *query, size_t block, struct es_index_part **ret_part);
 /* A part has grown. */
 void es_index_part_count(struct es_query *query, struct es_index_part *part, size_t bytes);
 
+/* Makes the lists of events by process, as long as they are not. */
+int es_index_part_places(struct es_query *query, struct es_index_part *part);
+
 /* The late acts of a block, without making a part of it. -ENOENT, -EBADMSG. Valid as long as the index is. */
 int es_index_lates(struct es_query *query, size_t block, const struct es_lates **ret_lates);
 
-struct es_index_part *es_index_part_make(const struct es_block_causes *causes);
+/* Notes those of a block that was read for other reasons. */
+int es_index_lates_note(struct es_index *index, size_t block, const struct es_block_causes *causes, uint64_t first);
+
+/* What several threads may do at once, each with its own slabs. NULL, false: no memory. */
+struct es_index_part *es_index_part_make(const struct es_block_causes *causes, struct es_slabs *slabs);
+bool es_index_part_make_places(struct es_index_part *part);
 bool es_index_part_make_effects(struct es_index_part *part);
 void es_index_part_free(struct es_index_part *part);
 

@@ -26,10 +26,6 @@ struct es_waiting { /* a process whose edges in this block are to be looked at, 
     uint32_t at;    /* the next one: of the part's `out`; back the one before it, of its `in` */
     uint32_t process;
 };
-struct es_near { /* an edge, and the process it stands with */
-    const struct es_edge *edge;
-    uint32_t process;
-};
 
 struct es_side {
     struct es_mark *marks; /* by process */
@@ -47,11 +43,13 @@ struct es_side {
 
 struct es_search {
     struct es_query *query;
+    uint64_t question;
     bool maybe;     /* edges count that may be none */
     bool saw_maybe; /* there were such */
     uint64_t from, to;
     uint32_t from_process, to_process;
-    size_t last_known; /* block up to which handlings are looked for */
+    size_t last_known;         /* block up to which handlings are looked for */
+    size_t first, end, n_read; /* blocks that no side has taken yet; how many were read for this question */
     struct es_side ahead, behind;
     uint32_t meeting; /* process */
 };
