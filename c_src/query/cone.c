@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "query/replies.h"
 
 const char *const es_edge_names[] = {"none", "program", "message", "handling", "spawn",
                                      "exit", "timer",   "reply",   "call",     "waiting"};
@@ -154,6 +155,64 @@ static int push_handled(struct es_cone *cone, const struct es_indexed *event, co
     return push_event(cone, handled, caused, ES_EDGE_HANDLING, maybe);
 }
 
+/* The reply of a process may have come in a block before: that is found out when its turn comes. */
+static int push_reply_of(struct es_cone *cone, es_ref pid, uint64_t seq, const struct es_caused *from)
+{
+    struct es_pending pending = {.caused = {seq, from->seq, ES_EDGE_HANDLING, false, from->depth + 1}, .pid = pid};
+    return es_cone_push(cone, &pending);
+}
+
+static int get_replies(struct es_cone *cone, size_t block, struct es_index_part **ret_part,
+                       const struct es_replies **ret_replies)
+{
+    int rc = es_index_part_get(cone->query, block, ret_part);
+    return rc < 0 ? rc : es_replies_get(cone->query, *ret_part, ret_replies);
+}
+
+/* Replies that this act shows to be taken. */
+static int push_replies(struct es_cone *cone, const struct es_indexed *event, const struct es_caused *caused)
+{
+    struct es_index_part *part;
+    const struct es_replies *replies;
+    size_t block = es_query_block_of(cone->query, event->seq);
+    int rc = es_goes_on(event->kind) ? get_replies(cone, block, &part, &replies) : -ENOENT;
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    uint32_t at = (uint32_t)(event->seq - part->first);
+    const struct es_reply *reply = es_replies_by_act(replies, at), *end = replies->by_act + replies->n_taken;
+    for (; rc == 0 && reply && reply < end && reply->act == at; reply++)
+        rc = push_event(cone, part->first + reply->delivery, caused, ES_EDGE_HANDLING, false);
+    bool first = replies->firsts[part->list[at]] == at;
+    return rc == 0 && first && block > 0 ? push_reply_of(cone, event->pid, part->first - 1, caused) : rc;
+}
+
+/* Replies that no act behind them in this block shows to be taken; or, where there is no such act, those before. */
+static int find_reply_before(struct es_cone *cone, struct es_pending *pending)
+{
+    const struct es_block_info *blocks = NULL;
+    struct es_index_part *part;
+    const struct es_replies *replies;
+    const struct es_caused caused = pending->caused;
+    struct es_caused act = {.seq = caused.from, .depth = caused.depth - 1};
+    size_t block = es_query_block_of(cone->query, caused.seq);
+    uint64_t seq = 0;
+    bool goes_on;
+    int rc = es_replies_first(cone->query, block, pending->pid, &seq, &goes_on);
+    if (rc == 0 && es_index_may_have(cone->query, block, pending->pid))
+        rc = get_replies(cone, block, &part, &replies);
+    else
+        part = NULL;
+    const struct es_reply *reply;
+    uint32_t at = 0;
+    while (rc == 0 && part && (reply = es_replies_open(part, pending->pid, &at)))
+        rc = push_event(cone, part->first + reply->delivery, &act, ES_EDGE_HANDLING, false);
+    bool over = seq || block == 0 || block + ES_REPLY_BEHIND <= es_query_block_of(cone->query, caused.from);
+    es_recording_blocks(cone->query->recording, &blocks);
+    if (rc == -EBADMSG || rc == -ENOENT)
+        rc = 0;
+    return rc < 0 || over ? rc : push_reply_of(cone, pending->pid, blocks[block - 1].last_seq, &act);
+}
+
 static int look_back(struct es_cone *cone, const struct es_caused *caused)
 {
     struct es_indexed event, cause;
@@ -164,6 +223,8 @@ static int look_back(struct es_cone *cone, const struct es_caused *caused)
         rc = push_event(cone, event.cause, caused, es_edge_of(cause.kind, event.kind), false);
     if (rc == 0)
         rc = push_handled(cone, &event, caused);
+    if (rc == 0)
+        rc = push_replies(cone, &event, caused);
     bool first = event.kind == ES_K_SPAWNED || event.kind == ES_K_DELIVER || event.pid == ES_REF_NONE;
     return rc < 0 || first ? rc : push_act(cone, event.pid, event.seq - 1, caused);
 }
@@ -236,6 +297,38 @@ static int push_effects(struct es_cone *cone, const struct es_caused *caused, si
     return rc;
 }
 
+/* What shows that a reply was taken; where that is not in this block, those behind are looked at when their turn comes. */
+static int push_taken(struct es_cone *cone, const struct es_indexed *event, const struct es_caused *caused)
+{
+    struct es_index_part *part;
+    const struct es_replies *replies;
+    size_t block = es_query_block_of(cone->query, event->seq);
+    bool may_be = event->kind == ES_K_DELIVER && event->flags & ES_E_REPLY;
+    int rc = may_be ? get_replies(cone, block, &part, &replies) : -ENOENT;
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    const struct es_reply *reply = es_replies_of(replies, (uint32_t)(event->seq - part->first));
+    if (reply && reply->act != ES_REPLY_OPEN)
+        return push_event(cone, part->first + reply->act, caused, ES_EDGE_HANDLING, false);
+    bool behind = block + 1 < cone->query->index->n_blocks;
+    return reply && behind ? push_reply_of(cone, event->pid, part->first + part->n, caused) : 0;
+}
+
+static int find_reply_taken(struct es_cone *cone, struct es_pending *pending)
+{
+    const struct es_block_info *blocks = NULL;
+    const struct es_caused caused = pending->caused;
+    struct es_caused delivery = {.seq = caused.from, .depth = caused.depth - 1};
+    size_t n = es_recording_blocks(cone->query->recording, &blocks), block = es_query_block_of(cone->query, caused.seq);
+    uint64_t seq;
+    bool goes_on;
+    int rc = es_replies_first(cone->query, block, pending->pid, &seq, &goes_on);
+    if (rc < 0 || seq)
+        return rc < 0 || !goes_on ? rc : push_event(cone, seq, &delivery, ES_EDGE_HANDLING, false);
+    bool over = block + 1 >= n || block >= es_query_block_of(cone->query, caused.from) + ES_REPLY_BEHIND;
+    return over ? 0 : push_reply_of(cone, pending->pid, blocks[block + 1].first_seq, &delivery);
+}
+
 static int look_ahead(struct es_cone *cone, const struct es_caused *caused)
 {
     struct es_indexed event;
@@ -244,6 +337,8 @@ static int look_ahead(struct es_cone *cone, const struct es_caused *caused)
         return rc == -EBADMSG ? 0 : rc;
     if (can_cause(event.kind))
         rc = push_effects(cone, caused, es_query_block_of(cone->query, caused->seq));
+    if (rc == 0)
+        rc = push_taken(cone, &event, caused);
     if (rc < 0 || event.kind == ES_K_DELIVER || event.pid == ES_REF_NONE || event.kind == ES_K_EXIT)
         return rc;
     return push_act(cone, event.pid, event.seq + 1, caused);
@@ -303,12 +398,15 @@ static bool is_full(struct es_cone *cone)
 
 static int take(struct es_cone *cone, struct es_pending *pending)
 {
+    bool forward = cone->request->forward;
+    if (pending->pid && pending->caused.edge == ES_EDGE_HANDLING)
+        return forward ? find_reply_taken(cone, pending) : find_reply_before(cone, pending);
     if (pending->pid)
-        return cone->request->forward ? find_act_behind(cone, pending) : find_act_before(cone, pending);
+        return forward ? find_act_behind(cone, pending) : find_act_before(cone, pending);
     int rc = es_cone_add(cone, &pending->caused);
     if (rc <= 0)
         return rc;
-    return cone->request->forward ? look_ahead(cone, &pending->caused) : look_back(cone, &pending->caused);
+    return forward ? look_ahead(cone, &pending->caused) : look_back(cone, &pending->caused);
 }
 
 static int walk(struct es_cone *cone)

@@ -8,21 +8,22 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "query/replies.h"
 
 struct making {
     struct es_index_part *part;
     struct es_edges *edges;
-    uint16_t *caused;           /* events that have a cause */
-    size_t n_caused, n_outside; /* outside: before the block */
-    uint16_t *handler;          /* of each delivery: the act that handles it, 0: none here */
+    uint16_t *caused;                      /* events that have a cause */
+    size_t n_caused, n_outside, n_handled; /* outside: before the block */
+    uint16_t *handler;                     /* of each delivery: the act that handles it, 0: none here */
+    uint32_t at_reply, at_taken;           /* in `list` and `by_act` of the replies */
 };
 
-void es_edges_free(struct es_edges *edges, struct es_slabs *slabs)
+void es_edges_free(struct es_edges *edges)
 {
     if (!edges)
         return;
-    if (edges->incoming)
-        es_slabs_give(slabs, edges->incoming);
+    free(edges->incoming);
     free(edges->numbers);
     free(edges->later);
     free(edges->out);
@@ -57,8 +58,10 @@ static void find_handlers(struct making *m)
     for (size_t k = 0; k < m->n_caused; k++) {
         uint32_t i = m->caused[k], back = part->back[i];
         if (back <= i && !is_delivery(part, i) && is_delivery(part, i - back) &&
-            part->list[i] == part->list[i - back] && !m->handler[i - back])
+            part->list[i] == part->list[i - back] && !m->handler[i - back]) {
             m->handler[i - back] = (uint16_t)i;
+            m->n_handled++;
+        }
     }
 }
 
@@ -88,20 +91,69 @@ static void add_way(struct making *m, uint32_t last, uint32_t to, unsigned flags
                                               .flags = (uint8_t)(flags | late_flag(part->flags[from]))};
 }
 
-static void add_event(struct making *m, uint32_t i)
+/* Of a reply: nothing in this block says whether it was taken. */
+static void add_open(struct making *m, uint32_t i)
 {
     struct es_index_part *part = m->part;
-    uint32_t back = part->back[i];
-    if (is_delivery(part, i)) {
-        if (!m->handler[i])
-            add_way(m, i, i, ES_EDGE_UNHANDLED);
+    if (!part->back[i])
         return;
-    }
+    m->edges->open[m->edges->n_open++] =
+        (struct es_open_edge){.origin = {.from = part->first + i - part->back[i],
+                                         .number = ES_INCOMING_OPEN,
+                                         .to_at = (uint16_t)i,
+                                         .flags = (uint8_t)(ES_EDGE_UNHANDLED | late_flag(part->flags[i]))}};
+}
+
+/* Those before an event that are no replies are passed over. */
+static const struct es_reply *next_reply(const struct es_reply *list, uint32_t n, uint32_t *at, uint32_t i, bool by_act)
+{
+    while (*at < n && (by_act ? list[*at].act : list[*at].delivery) < i)
+        ++*at;
+    return *at < n && (by_act ? list[*at].act : list[*at].delivery) == i ? &list[(*at)++] : NULL;
+}
+
+static void add_delivery(struct making *m, uint32_t i)
+{
+    const struct es_replies *replies = m->part->replies;
+    const struct es_reply *reply = next_reply(replies->list, replies->n, &m->at_reply, i, false);
+    if (reply && reply->act == ES_REPLY_OPEN)
+        add_open(m, i);
+    else if (!reply && !m->handler[i])
+        add_way(m, i, i, ES_EDGE_UNHANDLED);
+}
+
+static void add_act(struct making *m, uint32_t i)
+{
+    struct es_index_part *part = m->part;
+    const struct es_replies *replies = part->replies;
+    const struct es_reply *reply;
+    uint32_t back = part->back[i];
+    while ((reply = next_reply(replies->by_act, replies->n_taken, &m->at_taken, i, true)))
+        if (part->back[reply->delivery])
+            add_way(m, reply->delivery, i, 0);
     bool handles = back <= i && is_delivery(part, i - back);
-    if (!handles)
+    if (back && !handles)
         add_way(m, i, i, 0);
-    else if (m->handler[i - back] == i && part->back[i - back])
+    else if (back && m->handler[i - back] == i && part->back[i - back])
         add_way(m, i - back, i, 0);
+}
+
+/* Events that end edges: those with a cause, and those that show that a reply was taken. */
+static void add_all(struct making *m)
+{
+    const struct es_index_part *part = m->part;
+    const struct es_replies *replies = part->replies;
+    for (size_t k = 0; k <= m->n_caused; k++) {
+        uint32_t i = k < m->n_caused ? m->caused[k] : part->n;
+        while (m->at_taken < replies->n_taken && replies->by_act[m->at_taken].act < i)
+            add_act(m, replies->by_act[m->at_taken].act);
+        if (i == part->n || !es_index_part_is_own(part, i))
+            continue;
+        if (is_delivery(part, i))
+            add_delivery(m, i);
+        else
+            add_act(m, i);
+    }
 }
 
 /* Events that have a cause: without branches, for nothing says which will be next. */
@@ -119,28 +171,31 @@ static bool find_caused(struct making *m)
     return true;
 }
 
-/* Each event that has a cause ends one edge at most. */
+/* Each event that has a cause ends one edge at most; where it is a delivery that is handled, its edge ends in what handles it. */
 static bool allocate(struct making *m)
 {
     struct es_edges *edges = m->edges;
-    size_t bytes = m->n_outside * sizeof *edges->incoming + m->n_caused * sizeof *edges->ways;
-    m->handler = calloc(m->part->n, sizeof *m->handler);
-    edges->incoming = es_slabs_take(m->part->slabs, bytes);
-    if (!m->handler || !edges->incoming)
+    const struct es_replies *replies = m->part->replies;
+    size_t n_open = replies->n - replies->n_taken, n_ways = m->n_caused - m->n_handled;
+    size_t bytes = m->n_outside * sizeof *edges->incoming + n_open * sizeof *edges->open + n_ways * sizeof *edges->ways;
+    edges->incoming = malloc(bytes + 1);
+    if (!edges->incoming)
         return false;
-    edges->ways = (struct es_way *)(void *)(edges->incoming + m->n_outside);
+    edges->open = (struct es_open_edge *)(void *)(edges->incoming + m->n_outside);
+    edges->ways = (struct es_way *)(void *)(edges->open + n_open);
     m->part->bytes += sizeof *edges + bytes;
     return true;
 }
 
 static bool make_edges(struct making *m)
 {
-    if (!m->edges || !find_caused(m) || !allocate(m))
+    m->handler = calloc(m->part->n, sizeof *m->handler);
+    if (!m->edges || !m->handler || !find_caused(m) || !(m->part->replies || es_replies_make(m->part)))
         return false;
     find_handlers(m);
-    for (size_t k = 0; k < m->n_caused; k++)
-        if (es_index_part_is_own(m->part, m->caused[k]))
-            add_event(m, m->caused[k]);
+    if (!allocate(m))
+        return false;
+    add_all(m);
     return true;
 }
 
@@ -153,7 +208,7 @@ bool es_edges_make(struct es_index_part *part)
     if (made)
         part->edges = m.edges;
     else
-        es_edges_free(m.edges, part->slabs);
+        es_edges_free(m.edges);
     return made;
 }
 
@@ -246,6 +301,24 @@ bool es_incoming_resolve(struct es_query *query, const struct es_index_part *par
     return x->number != ES_INCOMING_NOTHING && x->from >= since;
 }
 
+int es_open_edge_resolve(struct es_query *query, const struct es_index_part *part, struct es_open_edge *open)
+{
+    struct es_indexed act;
+    if (open->looked)
+        return 0;
+    int rc = es_replies_taken(query, part->first + open->origin.to_at, &open->act);
+    if (rc == 0 && open->act)
+        rc = es_index_event(query, open->act, &act);
+    if (rc < 0)
+        return rc;
+    open->looked = true;
+    if (open->act) {
+        open->origin.flags &= (uint8_t)~ES_EDGE_UNHANDLED;
+        open->origin.flags |= late_flag(act.flags);
+    }
+    return 0;
+}
+
 static size_t first_late(const struct es_lates *lates, uint64_t cause)
 {
     size_t low = 0, high = lates->n;
@@ -305,17 +378,12 @@ int es_edges_look_later(struct es_query *query, struct es_index_part *part, size
     return 0;
 }
 
-static int handler_here(struct es_query *query, struct es_index_part *part, uint32_t at, uint64_t *ret_seq)
+static uint64_t handler_here(const struct es_index_part *part, uint32_t at)
 {
-    const struct es_index_part_list *list = &part->lists[part->list[at]];
-    int rc = es_index_part_places(query, part);
-    *ret_seq = 0;
-    for (uint32_t k = 0; rc == 0 && k < list->n[ES_ROW_ACTS] && *ret_seq == 0; k++) {
-        uint32_t i = part->places[list->at + k];
-        if (i > at && part->back[i] == i - at)
-            *ret_seq = part->first + i;
-    }
-    return rc;
+    for (uint32_t i = at + 1; i < part->n; i++)
+        if (part->back[i] == i - at && part->list[i] == part->list[at] && part->kinds[i] != ES_K_DELIVER)
+            return part->first + i;
+    return 0;
 }
 
 int es_edges_handler(struct es_query *query, const struct es_indexed *delivery, size_t last, uint64_t *ret_seq)
@@ -326,9 +394,12 @@ int es_edges_handler(struct es_query *query, const struct es_indexed *delivery, 
     int rc = es_index_part_get(query, block, &part);
     if (rc < 0)
         return rc;
-    rc = handler_here(query, part, (uint32_t)(delivery->seq - part->first), ret_seq);
-    if (rc < 0)
-        return rc;
+    *ret_seq = handler_here(part, (uint32_t)(delivery->seq - part->first));
+    if (*ret_seq == 0) {
+        rc = es_replies_taken(query, delivery->seq, ret_seq);
+        if (rc < 0)
+            return rc;
+    }
     es_recording_blocks(query->recording, &blocks);
     while (*ret_seq == 0 && block++ < last) {
         const struct es_lates *lates;

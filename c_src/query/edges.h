@@ -32,6 +32,14 @@ struct es_incoming {
     uint8_t flags;
 };
 
+/* Of a reply whose delivery is in the block: it ends where that was taken, in a block behind this one, or, where nothing shows that, in the
+ * delivery, and is unhandled. */
+struct es_open_edge {
+    struct es_incoming origin; /* to_at: the delivery */
+    uint64_t act;              /* 0: nothing shows that it was taken */
+    bool looked;
+};
+
 /* Of a list of the part. */
 struct es_ends {
     uint32_t number;  /* of its process */
@@ -51,6 +59,8 @@ struct es_edges {
     size_t n;
     struct es_incoming *incoming; /* by to_at; one memory with `ways` */
     size_t n_incoming;
+    struct es_open_edge *open;
+    size_t n_open;
     uint32_t
         *numbers; /* of the processes of the part's lists; UINT32_MAX: what no process did; NULL: not looked up yet */
     uint16_t
@@ -70,7 +80,7 @@ int es_edges_get(struct es_query *query, size_t block, struct es_index_part **re
 int es_edges_sort(struct es_query *query, struct es_index_part *part);
 /* The part's edges, but for the numbers of processes: what several threads may do at once. False: no memory. */
 bool es_edges_make(struct es_index_part *part);
-void es_edges_free(struct es_edges *edges, struct es_slabs *slabs);
+void es_edges_free(struct es_edges *edges);
 
 /* The number of a process; UINT32_MAX without memory. */
 uint32_t es_edges_number(struct es_index *index, es_ref pid);
@@ -91,6 +101,9 @@ static inline uint32_t es_edges_list(const struct es_edges *edges, uint32_t numb
 /* Finds where an edge of the part begins, unless that is before `since`. False: there, or nowhere. Other parts may be asked for. */
 bool es_incoming_resolve(struct es_query *query, const struct es_index_part *part, struct es_incoming *incoming,
                          uint64_t since);
+
+/* Finds where the edge of a reply ends. */
+int es_open_edge_resolve(struct es_query *query, const struct es_index_part *part, struct es_open_edge *open);
 
 /* Notes which of the part's unhandled deliveries are handled in the blocks up to `last`. */
 int es_edges_look_later(struct es_query *query, struct es_index_part *part, size_t last);

@@ -17,10 +17,8 @@ void es_index_free(struct es_index *index)
         es_index_part_free(index->parts[i]);
     for (size_t i = 0; i < index->n_blocks; i++)
         free(index->lates[i].list);
-    for (size_t i = 0; i < ES_INDEX_THREADS; i++) {
-        es_lane_reader_free(index->sources[i].reader);
-        es_slabs_fini(&index->sources[i].slabs);
-    }
+    for (size_t i = 0; i < ES_INDEX_THREADS; i++)
+        es_lane_reader_free(index->readers[i]);
     es_refmap_fini(&index->numbers);
     free(index->parts);
     free(index->strange);
@@ -67,7 +65,7 @@ static int load_part(struct es_query *query, size_t block)
     int rc = es_recording_block_causes(query->recording, block, &causes);
     if (rc < 0)
         return rc;
-    struct es_index_part *part = es_index_part_make(&causes, &index->sources[0].slabs);
+    struct es_index_part *part = es_index_part_make(&causes);
     if (!part)
         return es_fail(-ENOMEM, "no memory for an index of events");
     es_recording_blocks(query->recording, &blocks);
@@ -145,7 +143,7 @@ int es_index_event(struct es_query *query, uint64_t seq, struct es_indexed *ret)
     return 0;
 }
 
-static const struct es_index_part_list *find_list(const struct es_index_part *part, es_ref pid)
+const struct es_index_part_list *es_index_part_find(const struct es_index_part *part, es_ref pid)
 {
     size_t low = 0, high = part->n_lists;
     while (low < high) {
@@ -159,7 +157,7 @@ static const struct es_index_part_list *find_list(const struct es_index_part *pa
 }
 
 /* Is the process in the block? The index answers where it is kept, else the block's table of processes. */
-static bool may_have(struct es_query *query, size_t block, es_ref pid)
+bool es_index_may_have(struct es_query *query, size_t block, es_ref pid)
 {
     struct es_pid_count *counts = NULL;
     size_t n = 0, low = 0;
@@ -209,14 +207,14 @@ static int look_here(struct es_query *query, size_t block, const struct wanted *
     *ret_seq = 0;
     if (what->pid == ES_REF_NONE || block >= es_recording_blocks(query->recording, &blocks))
         return 0;
-    int rc = may_have(query, block, what->pid) ? es_index_part_get(query, block, &part) : -ENOENT;
+    int rc = es_index_may_have(query, block, what->pid) ? es_index_part_get(query, block, &part) : -ENOENT;
     if (rc == -ENOENT || rc == -EBADMSG) {
         es_error_clear();
         return 0;
     }
     if (rc < 0)
         return rc;
-    const struct es_index_part_list *list = find_list(part, what->pid);
+    const struct es_index_part_list *list = es_index_part_find(part, what->pid);
     if (!list)
         return 0;
     rc = es_index_part_places(query, part);

@@ -7,16 +7,17 @@
 
 #include "base/error.h"
 #include "query/edges.h"
+#include "query/replies.h"
 
 void es_index_part_free(struct es_index_part *part)
 {
     if (!part)
         return;
-    if (part->memory)
-        es_slabs_give(part->slabs, part->memory);
+    free(part->lists);
     free(part->places);
     free(part->effects);
-    es_edges_free(part->edges, part->slabs);
+    es_replies_free(part->replies);
+    es_edges_free(part->edges);
     free(part);
 }
 
@@ -33,10 +34,9 @@ static bool allocate(struct es_index_part *part, const struct es_block_causes *c
     size_t bytes = part->n_lists * sizeof *part->lists + n * (sizeof *part->back + sizeof *part->list + 2) +
                    part->n_strange * sizeof *part->strange;
     part->bytes = sizeof *part + bytes;
-    part->memory = es_slabs_take(part->slabs, bytes);
-    if (!part->memory)
+    part->lists = malloc(bytes);
+    if (!part->lists)
         return false;
-    part->lists = part->memory;
     part->back = (uint32_t *)(void *)(part->lists + part->n_lists);
     part->list = (uint16_t *)(void *)(part->back + n);
     part->strange = part->list + n;
@@ -63,14 +63,12 @@ static void fill_events(struct es_index_part *part, const struct es_block_causes
             part->strange[strange++] = (uint16_t)i;
 }
 
-struct es_index_part *es_index_part_make(const struct es_block_causes *causes, struct es_slabs *slabs)
+struct es_index_part *es_index_part_make(const struct es_block_causes *causes)
 {
     struct es_index_part *part = calloc(1, sizeof *part);
     uint16_t *list_of = malloc((causes->n_refs + 1) * sizeof *list_of);
-    if (part) {
-        part->slabs = slabs;
+    if (part)
         part->n = causes->n;
-    }
     if (!part || !list_of || !allocate(part, causes)) {
         free(list_of);
         es_index_part_free(part);

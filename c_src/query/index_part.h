@@ -5,7 +5,6 @@
 #define ES_QUERY_INDEX_PART_H
 
 #include "query/index.h"
-#include "query/slab.h"
 
 /* Events of one process: a part of `places`, first its acts, then its deliveries. */
 struct es_index_part_list {
@@ -14,22 +13,21 @@ struct es_index_part_list {
 };
 
 struct es_index_part {
-    struct es_slabs *slabs; /* where its memory is from */
-    void *memory;
     uint64_t first, used, bytes;
     size_t block;
     uint32_t n;
     uint16_t *list; /* of each event: index in `lists` */
     uint8_t *kinds, *flags;
     uint32_t *back;                   /* its cause is so many events before it, 0: none */
-    struct es_index_part_list *lists; /* by pid */
+    struct es_index_part_list *lists; /* by pid; one memory with all of these arrays */
     uint32_t n_lists;
     uint16_t *strange; /* deliveries whose origin is not known, though it should be */
     uint32_t n_strange;
     uint16_t *places; /* of events, by list and row, ascending; NULL: not made yet, as `at` and `n` of the lists */
     struct es_effect *effects; /* NULL: not made yet */
     size_t n_effects;
-    struct es_edges *edges; /* edges.h; NULL: not made yet */
+    struct es_replies *replies; /* replies.h; NULL: not made yet, as the edges (edges.h) */
+    struct es_edges *edges;
 };
 
 /* An act whose cause, perhaps a delivery, is in a block before. */
@@ -42,16 +40,11 @@ struct es_lates {
     size_t n;
 };
 
-/* What each thread that reads blocks has of its own. */
 #define ES_INDEX_THREADS 8u
-struct es_index_source {
-    struct es_lane_reader *reader; /* NULL: not made yet */
-    struct es_slabs slabs;
-};
 
 /* Kept parts, and what is known of the whole recording. */
 struct es_index {
-    struct es_index_source sources[ES_INDEX_THREADS]; /* the first is the asking thread's */
+    struct es_lane_reader *readers[ES_INDEX_THREADS]; /* of each thread that reads blocks; NULL: not made yet */
     struct es_index_part **parts;                     /* by block; NULL: not kept */
     size_t n_blocks;
     uint64_t bytes, clock;
@@ -78,6 +71,10 @@ int es_index_part_get(struct es_query *query, size_t block, struct es_index_part
 /* A part has grown. */
 void es_index_part_count(struct es_query *query, struct es_index_part *part, size_t bytes);
 
+/* Is the process in the block? Where it was not read, its table of processes is. */
+bool es_index_may_have(struct es_query *query, size_t block, es_ref pid);
+/* The list of a process; NULL: it has none. */
+const struct es_index_part_list *es_index_part_find(const struct es_index_part *part, es_ref pid);
 /* Makes the lists of events by process, as long as they are not. */
 int es_index_part_places(struct es_query *query, struct es_index_part *part);
 
@@ -87,8 +84,8 @@ int es_index_lates(struct es_query *query, size_t block, const struct es_lates *
 /* Notes those of a block that was read for other reasons. */
 int es_index_lates_note(struct es_index *index, size_t block, const struct es_block_causes *causes, uint64_t first);
 
-/* What several threads may do at once, each with its own slabs. NULL, false: no memory. */
-struct es_index_part *es_index_part_make(const struct es_block_causes *causes, struct es_slabs *slabs);
+/* What several threads may do at once. NULL, false: no memory. */
+struct es_index_part *es_index_part_make(const struct es_block_causes *causes);
 bool es_index_part_make_places(struct es_index_part *part);
 bool es_index_part_make_effects(struct es_index_part *part);
 void es_index_part_free(struct es_index_part *part);

@@ -31,21 +31,20 @@ static bool is_missing(const struct es_index *index, const struct es_index_wish 
 }
 
 /* With the lock, as what follows it; which is given away meanwhile. */
-static void read_block(struct reading *r, struct es_index_source *source, size_t block)
+static void read_block(struct reading *r, struct es_lane_reader **reader, size_t block)
 {
     const struct es_index_wish *wish = r->wish;
     struct es_index *index = r->query->index;
     struct es_block_causes causes;
     struct es_index_part *part = NULL;
-    if (!source->reader)
-        source->reader = es_lane_reader_new();
-    if (!source->reader || es_lane_reader_load_causes(source->reader, r->query->recording, block) < 0)
+    if (!*reader)
+        *reader = es_lane_reader_new();
+    if (!*reader || es_lane_reader_load_causes(*reader, r->query->recording, block) < 0)
         return;
     pthread_mutex_unlock(&r->lock);
     uint64_t first = r->infos[block].first_seq;
-    bool made =
-        es_lane_reader_causes(source->reader, &causes) == 0 && es_index_lates_note(index, block, &causes, first) == 0;
-    if (made && !wish->lates && (part = es_index_part_make(&causes, &source->slabs))) {
+    bool made = es_lane_reader_causes(*reader, &causes) == 0 && es_index_lates_note(index, block, &causes, first) == 0;
+    if (made && !wish->lates && (part = es_index_part_make(&causes))) {
         part->first = first;
         part->block = block;
         made = (!wish->edges || es_edges_make(part)) && (!wish->effects || es_index_part_make_effects(part));
@@ -62,7 +61,7 @@ static void read_all(struct task *t)
     while (r->next < wish->first + wish->n) {
         size_t block = r->next++;
         if (is_missing(r->query->index, wish, block))
-            read_block(r, &r->query->index->sources[t->number], block);
+            read_block(r, &r->query->index->readers[t->number], block);
     }
     pthread_mutex_unlock(&r->lock);
     es_error_clear();

@@ -13,8 +13,7 @@
 #define STEPS 8u /* processes looked at in a row */
 #define AT_ONCE 16u
 #define READ_AT_ONCE 16u /* blocks */
-#define QUESTIONS 16u
-#define DENSE 24u /* edges a process that was reached: fewer, and all are looked at in order */
+#define DENSE 24u        /* edges a process that was reached: fewer, and all are looked at in order */
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
 
@@ -197,6 +196,36 @@ static int take_incoming(struct es_search *s, struct es_side *side, struct es_in
     return 0;
 }
 
+/* Edges of replies that were taken in blocks behind this one, which ahead are left for it last, back come from it first; and of those of which
+ * that is not known. */
+static int take_open_edge(struct es_search *s, struct es_side *side, struct es_index_part *part, struct es_open_edge *o)
+{
+    struct es_incoming *x = &o->origin;
+    uint32_t process = part->edges->numbers[part->list[x->to_at]];
+    uint64_t delivery = part->first + x->to_at;
+    if (side->back ? !is_marked(side, process) : x->number < ES_INCOMING_NOTHING && !is_marked(side, x->number))
+        return REACHED_BEFORE;
+    if (!es_incoming_resolve(s->query, part, x, s->from) || (!side->back && !is_in(side, x->number, x->from)))
+        return REACHED_BEFORE;
+    int rc = es_open_edge_resolve(s->query, part, o);
+    uint64_t to = o->act ? o->act : delivery, via = o->act ? delivery : 0;
+    if (rc < 0 || (side->back && !is_in(side, process, to)))
+        return rc < 0 ? rc : REACHED_BEFORE;
+    struct looked e = side->back ? (struct looked){{to, via, process}, x->number, x->from, x->to_at, x->flags}
+                                 : (struct looked){{x->from, via, x->number}, process, to, x->to_at, x->flags};
+    return take_edge(s, side, part, &e);
+}
+
+static int take_open(struct es_search *s, struct es_side *side, struct es_index_part *part)
+{
+    for (size_t i = 0; i < part->edges->n_open; i++) {
+        int rc = take_open_edge(s, side, part, &part->edges->open[i]);
+        if (rc < 0 || rc == REACHED_BOTH)
+            return rc;
+    }
+    return 0;
+}
+
 /* ---- a block, all its edges in order ------------------------------------------------------------------------------- */
 
 static int take_all(struct es_search *s, struct es_side *side, struct es_index_part *part)
@@ -313,25 +342,17 @@ static int take_nearest(struct es_search *s, struct es_side *side, struct es_ind
 
 /* ---- the walk ------------------------------------------------------------------------------------------------------ */
 
-/* Sorting the edges of a block takes longer than looking at each of them. So it is for blocks that are asked for again: those that another
- * question came to, and, once there were some questions, new ones too, unless it is many that this one goes through. */
-static bool is_worth_sorting(const struct es_search *s, const struct es_edges *edges)
-{
-    if (edges->out)
-        return true;
-    return edges->asked ? edges->asked != s->question : s->question > QUESTIONS && s->n_read < READ_AT_ONCE;
-}
-
+/* Sorting the edges of a block takes longer than looking at each of them once: it is for blocks that questions come back to. */
 static int begin_block(struct es_search *s, struct es_side *side, struct es_index_part *part)
 {
     struct es_edges *edges = part->edges;
-    bool sorted = is_worth_sorting(s, edges);
-    int rc = side->back ? 0 : take_incoming(s, side, part);
+    bool again = edges->asked && edges->asked != s->question;
+    int rc = side->back ? take_open(s, side, part) : take_incoming(s, side, part);
     if (rc != 0)
         return rc;
     edges->asked = s->question;
     side->work += side->n + edges->n_incoming / 16;
-    if (!sorted || side->n * DENSE > edges->n)
+    if (side->n * DENSE > edges->n || !(edges->out || again))
         return take_all(s, side, part);
     rc = es_edges_sort(s->query, part);
     return rc < 0 ? rc : wait_for_reached(side, part);
@@ -377,7 +398,7 @@ static int step(struct es_search *s, struct es_side *side)
     if (side->n_heap > 0)
         return 0;
     side->busy = false;
-    return side->back ? take_incoming(s, side, part) : 0;
+    return side->back ? take_incoming(s, side, part) : take_open(s, side, part);
 }
 
 /* Each block is looked at by one of the sides. Where none is left, the one the other side is in may be what this side needs. */
