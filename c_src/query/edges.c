@@ -319,27 +319,12 @@ int es_open_edge_resolve(struct es_query *query, const struct es_index_part *par
     return 0;
 }
 
-static size_t first_late(const struct es_lates *lates, uint64_t cause)
-{
-    size_t low = 0, high = lates->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (lates->list[middle].cause < cause)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Handlings in another block of this one's deliveries. */
 static void note_later(struct es_index_part *part, const struct es_lates *lates, uint16_t later)
 {
-    for (size_t i = first_late(lates, part->first); i < lates->n; i++) {
+    for (size_t i = 0; i < lates->n; i++) {
         uint64_t at = lates->list[i].cause - part->first;
-        if (at >= part->n)
-            break;
-        if (!part->edges->later[at])
+        if (at < part->n && !lates->list[i].delivery && !part->edges->later[at])
             part->edges->later[at] = later;
     }
 }
@@ -406,9 +391,11 @@ int es_edges_handler(struct es_query *query, const struct es_indexed *delivery, 
         rc = lates_of(query, block, &lates);
         if (rc < 0)
             return rc;
-        size_t i = first_late(lates, delivery->seq);
-        if (i < lates->n && lates->list[i].cause == delivery->seq)
-            *ret_seq = blocks[block].first_seq + lates->list[i].at;
+        for (size_t i = 0; i < lates->n; i++) { /* not in order of their numbers */
+            uint64_t seq = blocks[block].first_seq + lates->list[i].at;
+            if (lates->list[i].cause == delivery->seq && !lates->list[i].delivery && (!*ret_seq || seq < *ret_seq))
+                *ret_seq = seq;
+        }
     }
     return 0;
 }

@@ -22,6 +22,7 @@ void es_index_free(struct es_index *index)
     es_refmap_fini(&index->numbers);
     free(index->parts);
     free(index->strange);
+    free(index->pids);
     free(index->lates);
     es_search_free(index->search);
     free(index);
@@ -71,12 +72,12 @@ static int load_part(struct es_query *query, size_t block)
     es_recording_blocks(query->recording, &blocks);
     part->first = blocks[block].first_seq;
     part->block = block;
-    rc = es_index_lates_note(index, block, &causes, part->first);
-    if (rc < 0)
+    if (!es_index_lates_note(index, block, &causes, part->first)) {
         es_index_part_free(part);
-    else
-        es_index_part_keep(index, part);
-    return rc;
+        return es_fail(-ENOMEM, "no memory for an index of events");
+    }
+    es_index_part_keep(index, part);
+    return 0;
 }
 
 static int make_index(struct es_query *query, size_t n_blocks)
@@ -156,27 +157,36 @@ const struct es_index_part_list *es_index_part_find(const struct es_index_part *
     return low < part->n_lists && part->lists[low].pid == pid ? &part->lists[low] : NULL;
 }
 
-/* Is the process in the block? The index answers where it is kept, else the block's table of processes. */
+/* Several are asked for in the same block, one after the other. */
+static bool read_pids(struct es_query *query, size_t block)
+{
+    struct es_index *index = query->index;
+    if (index->pids && index->pids_block == block)
+        return true;
+    free(index->pids);
+    index->pids = NULL;
+    if (es_recording_block_pids(query->recording, block, &index->pids, &index->n_pids) < 0) {
+        es_error_clear();
+        return false;
+    }
+    index->pids_block = block;
+    return true;
+}
+
 bool es_index_may_have(struct es_query *query, size_t block, es_ref pid)
 {
-    struct es_pid_count *counts = NULL;
-    size_t n = 0, low = 0;
-    if (query->index && query->index->parts[block])
-        return true;
-    if (es_recording_block_pids(query->recording, block, &counts, &n) < 0) {
-        es_error_clear();
+    const struct es_index *index = query->index;
+    size_t low = 0;
+    if (index->parts[block] || !read_pids(query, block))
         return true; /* what is wrong with it shows when it is read */
-    }
-    for (size_t high = n; low < high;) {
+    for (size_t high = index->n_pids; low < high;) {
         size_t middle = low + (high - low) / 2;
-        if (counts[middle].pid < pid)
+        if (index->pids[middle].pid < pid)
             low = middle + 1;
         else
             high = middle;
     }
-    bool found = low < n && counts[low].pid == pid;
-    free(counts);
-    return found;
+    return low < index->n_pids && index->pids[low].pid == pid;
 }
 
 /* How many events of a row lie before event `i`. */
@@ -205,9 +215,13 @@ static int look_here(struct es_query *query, size_t block, const struct wanted *
     const struct es_block_info *blocks = NULL;
     struct es_index_part *part;
     *ret_seq = 0;
-    if (what->pid == ES_REF_NONE || block >= es_recording_blocks(query->recording, &blocks))
+    size_t n = es_recording_blocks(query->recording, &blocks);
+    if (what->pid == ES_REF_NONE || block >= n)
         return 0;
-    int rc = es_index_may_have(query, block, what->pid) ? es_index_part_get(query, block, &part) : -ENOENT;
+    int rc = query->index ? 0 : make_index(query, n);
+    if (rc < 0)
+        return rc;
+    rc = es_index_may_have(query, block, what->pid) ? es_index_part_get(query, block, &part) : -ENOENT;
     if (rc == -ENOENT || rc == -EBADMSG) {
         es_error_clear();
         return 0;

@@ -156,55 +156,67 @@ bool es_index_part_make_effects(struct es_index_part *part)
     return true;
 }
 
-/* ---- late acts ----------------------------------------------------------------------------------------------------- */
+/* ---- causes in blocks before --------------------------------------------------------------------------------------- */
 
-static int by_late_cause(const void *a, const void *b)
+static bool allocate_lates(struct es_lates *lates, size_t n)
 {
-    const struct es_late *x = a, *y = b;
-    if (x->cause != y->cause)
-        return x->cause < y->cause ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
+    lates->list = malloc((n + 1) * sizeof *lates->list);
+    return lates->list != NULL;
 }
 
-static bool is_late(const struct es_block_causes *causes, uint32_t i)
-{
-    return causes->back[causes->first + i] > i && causes->kinds[causes->first + i] != ES_K_DELIVER;
-}
-
-int es_index_lates_note(struct es_index *index, size_t block, const struct es_block_causes *causes, uint64_t first)
+bool es_index_lates_note(struct es_index *index, size_t block, const struct es_block_causes *causes, uint64_t first)
 {
     struct es_lates *lates = &index->lates[block];
     const uint64_t *back = causes->back + causes->first;
+    const uint8_t *kinds = causes->kinds + causes->first;
     size_t n = 0;
     if (lates->list)
-        return 0;
+        return true;
     for (uint32_t i = 0; i < causes->n; i++)
-        n += back[i] > i && is_late(causes, i);
-    lates->list = malloc((n + 1) * sizeof *lates->list);
-    if (!lates->list)
-        return es_fail(-ENOMEM, "no memory for an index of events");
+        n += back[i] > i;
+    if (!allocate_lates(lates, n))
+        return false;
     for (uint32_t i = 0; lates->n < n; i++)
-        if (back[i] > i && is_late(causes, i))
-            lates->list[lates->n++] = (struct es_late){first + i - causes->back[causes->first + i], i};
-    if (n > 1)
-        qsort(lates->list, n, sizeof *lates->list, by_late_cause);
-    return 0;
+        if (back[i] > i)
+            lates->list[lates->n++] = (struct es_late){first + i - back[i], i, kinds[i] == ES_K_DELIVER};
+    return true;
+}
+
+bool es_index_lates_take(struct es_index *index, size_t block, const struct es_block_crossing *crossing, uint64_t first)
+{
+    struct es_lates *lates = &index->lates[block];
+    if (lates->list)
+        return true;
+    if (!allocate_lates(lates, crossing->n))
+        return false;
+    for (uint32_t k = 0; k < crossing->n; k++) {
+        uint32_t at = crossing->at[k] - crossing->first;
+        lates->list[lates->n++] =
+            (struct es_late){first + at - crossing->back[k], at, crossing->kinds[k] == ES_K_DELIVER};
+    }
+    return true;
 }
 
 int es_index_lates(struct es_query *query, size_t block, const struct es_lates **ret_lates)
 {
     const struct es_block_info *blocks = NULL;
     struct es_index *index = query->index;
-    struct es_block_causes causes;
+    struct es_block_crossing crossing;
     if (block >= index->n_blocks)
         return -ENOENT;
     es_recording_blocks(query->recording, &blocks);
     if (!index->lates[block].list) {
-        int rc = es_recording_block_causes(query->recording, block, &causes);
+        if (!index->readers[0] && !(index->readers[0] = es_lane_reader_new()))
+            return es_fail(-ENOMEM, "no memory for an index of events");
+        int rc = es_lane_reader_load_crossing(index->readers[0], query->recording, block);
         if (rc == 0)
-            rc = es_index_lates_note(index, block, &causes, blocks[block].first_seq);
+            rc = es_lane_reader_crossing(index->readers[0], &crossing);
+        if (rc == -EBADMSG)
+            es_recording_block_damaged(query->recording, block);
         if (rc < 0)
             return rc;
+        if (!es_index_lates_take(index, block, &crossing, blocks[block].first_seq))
+            return es_fail(-ENOMEM, "no memory for an index of events");
     }
     *ret_lates = &index->lates[block];
     return 0;

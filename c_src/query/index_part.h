@@ -30,13 +30,14 @@ struct es_index_part {
     struct es_edges *edges;
 };
 
-/* An act whose cause, perhaps a delivery, is in a block before. */
+/* An event whose cause is in a block before. */
 struct es_late {
     uint64_t cause;
     uint32_t at; /* its place */
+    bool delivery;
 };
 struct es_lates {
-    struct es_late *list; /* by cause; NULL: not looked for yet */
+    struct es_late *list; /* NULL: not looked for yet */
     size_t n;
 };
 
@@ -50,16 +51,18 @@ struct es_index {
     uint64_t bytes, clock;
     struct es_refmap numbers; /* of processes in edges: number + 1 */
     uint32_t n_numbers;
+    struct es_pid_count *pids; /* of the block whose table of processes was asked for last */
+    size_t n_pids, pids_block;
     uint32_t *strange;        /* by block: deliveries of unknown origin + 1, 0: not counted yet */
     struct es_lates *lates;   /* by block: these are few, and kept */
     struct es_search *search; /* kept from question to question */
 };
 
-/* Makes parts of blocks `first` to `first + n` that are not kept, by several threads (index_read.c), or notes their late acts alone.
+/* Makes parts of blocks `first` to `first + n` that are not kept, by several threads (index_read.c), or notes their late events alone.
  * What fails is not made, and nothing said of it. */
 struct es_index_wish {
     size_t first, n;
-    bool lates, edges, effects; /* lates: nothing else */
+    bool lates, edges; /* lates: nothing else */
 };
 void es_index_read(struct es_query *query, const struct es_index_wish *wish);
 /* Keeps a part that was made. */
@@ -78,11 +81,12 @@ const struct es_index_part_list *es_index_part_find(const struct es_index_part *
 /* Makes the lists of events by process, as long as they are not. */
 int es_index_part_places(struct es_query *query, struct es_index_part *part);
 
-/* The late acts of a block, without making a part of it. -ENOENT, -EBADMSG. Valid as long as the index is. */
+/* The late events of a block, without making a part of it. -ENOENT, -EBADMSG. Valid as long as the index is. */
 int es_index_lates(struct es_query *query, size_t block, const struct es_lates **ret_lates);
-
-/* Notes those of a block that was read for other reasons. */
-int es_index_lates_note(struct es_index *index, size_t block, const struct es_block_causes *causes, uint64_t first);
+/* Notes those of a block that was read. False: no memory. */
+bool es_index_lates_note(struct es_index *index, size_t block, const struct es_block_causes *causes, uint64_t first);
+bool es_index_lates_take(struct es_index *index, size_t block, const struct es_block_crossing *crossing,
+                         uint64_t first);
 
 /* What several threads may do at once. NULL, false: no memory. */
 struct es_index_part *es_index_part_make(const struct es_block_causes *causes);

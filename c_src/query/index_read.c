@@ -31,25 +31,35 @@ static bool is_missing(const struct es_index *index, const struct es_index_wish 
 }
 
 /* With the lock, as what follows it; which is given away meanwhile. */
-static void read_block(struct reading *r, struct es_lane_reader **reader, size_t block)
+static void read_block(struct reading *r, struct es_lane_reader *reader, size_t block)
 {
     const struct es_index_wish *wish = r->wish;
     struct es_index *index = r->query->index;
     struct es_block_causes causes;
     struct es_index_part *part = NULL;
-    if (!*reader)
-        *reader = es_lane_reader_new();
-    if (!*reader || es_lane_reader_load_causes(*reader, r->query->recording, block) < 0)
+    if (es_lane_reader_load_causes(reader, r->query->recording, block) < 0)
         return;
     pthread_mutex_unlock(&r->lock);
     uint64_t first = r->infos[block].first_seq;
-    bool made = es_lane_reader_causes(*reader, &causes) == 0 && es_index_lates_note(index, block, &causes, first) == 0;
-    if (made && !wish->lates && (part = es_index_part_make(&causes))) {
+    bool read = es_lane_reader_causes(reader, &causes) == 0 && es_index_lates_note(index, block, &causes, first);
+    if (read && (part = es_index_part_make(&causes))) {
         part->first = first;
         part->block = block;
-        made = (!wish->edges || es_edges_make(part)) && (!wish->effects || es_index_part_make_effects(part));
+        if (wish->edges)
+            es_edges_make(part); /* where there is no memory for them now, they are made later */
     }
-    r->made[block - wish->first] = part; /* without edges, where there is no memory for them */
+    r->made[block - wish->first] = part;
+    pthread_mutex_lock(&r->lock);
+}
+
+static void read_lates(struct reading *r, struct es_lane_reader *reader, size_t block)
+{
+    struct es_block_crossing crossing;
+    if (es_lane_reader_load_crossing(reader, r->query->recording, block) < 0)
+        return;
+    pthread_mutex_unlock(&r->lock);
+    if (es_lane_reader_crossing(reader, &crossing) == 0)
+        es_index_lates_take(r->query->index, block, &crossing, r->infos[block].first_seq);
     pthread_mutex_lock(&r->lock);
 }
 
@@ -57,11 +67,18 @@ static void read_all(struct task *t)
 {
     struct reading *r = t->reading;
     const struct es_index_wish *wish = r->wish;
+    struct es_lane_reader **reader = &r->query->index->readers[t->number];
+    if (!*reader)
+        *reader = es_lane_reader_new();
     pthread_mutex_lock(&r->lock);
-    while (r->next < wish->first + wish->n) {
+    while (*reader && r->next < wish->first + wish->n) {
         size_t block = r->next++;
-        if (is_missing(r->query->index, wish, block))
-            read_block(r, &r->query->index->readers[t->number], block);
+        if (!is_missing(r->query->index, wish, block))
+            continue;
+        if (wish->lates)
+            read_lates(r, *reader, block);
+        else
+            read_block(r, *reader, block);
     }
     pthread_mutex_unlock(&r->lock);
     es_error_clear();

@@ -145,6 +145,16 @@ int es_lane_reader_decode(struct es_lane_reader *reader, const struct es_lanes_r
     return es_block_decode_lanes(reader->decoder, &reader->stored, request, reader->part, ret_lanes);
 }
 
+int es_lane_reader_load_crossing(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+{
+    return load_for(reader, rec, block, es_block_crossing_columns());
+}
+
+int es_lane_reader_crossing(struct es_lane_reader *reader, struct es_block_crossing *ret_crossing)
+{
+    return es_block_decode_crossing(reader->decoder, &reader->stored, reader->part, ret_crossing);
+}
+
 void es_recording_block_damaged(struct es_recording *rec, size_t block)
 {
     const struct es_block_info *info = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cones on random recordings of several blocks against a walk along every edge, and the index they are made from. */
-#include "query/index.h"
+#include "query/index_part.h"
 #include "shop.h"
 
 #define EVENTS 150000
@@ -87,6 +87,30 @@ static void check_index(struct es_query *query)
     assert_in_range(es_index_bytes(query), 1, ES_INDEX_BYTES);
 }
 
+/* Events whose causes are in blocks before: read alone, and with all of the block. */
+static void check_lates(struct es_query *query, bool alone)
+{
+    const struct es_block_info *blocks = NULL;
+    size_t n_blocks = es_recording_blocks(es_query_recording(query), &blocks);
+    for (size_t k = 0; k < n_blocks; k++) {
+        struct es_index_part *part;
+        const struct es_lates *lates;
+        if (!alone || k == 0)
+            assert_ok(es_index_part_get(query, k, &part));
+        assert_ok(es_index_lates(query, k, &lates));
+        size_t n = 0;
+        for (uint64_t seq = blocks[k].first_seq; seq <= blocks[k].last_seq; seq++)
+            n += truth[seq].cause && truth[seq].cause < blocks[k].first_seq;
+        assert_int_equal(lates->n, n);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t seq = blocks[k].first_seq + lates->list[i].at;
+            assert_in_range(seq, blocks[k].first_seq, blocks[k].last_seq);
+            assert_int_equal(lates->list[i].cause, truth[seq].cause);
+            assert_int_equal(lates->list[i].delivery, truth[seq].kind == ES_K_DELIVER);
+        }
+    }
+}
+
 /* Marks what led to (or came of) an event, as all walks do that have no limit. */
 static void mark(uint8_t *in, uint32_t seq, bool forward)
 {
@@ -144,6 +168,10 @@ static void random_cones(void **state)
     print_message("seed %u\n", seed);
     make_recording();
     struct es_query *query = shop_open();
+    check_lates(query, true);
+    es_query_close(query);
+    query = shop_open();
+    check_lates(query, false);
     check_index(query);
     for (int i = 0; i < (few ? 20 : 200); i++)
         check_cone(query, in, i % 2);
