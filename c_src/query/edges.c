@@ -40,8 +40,18 @@ uint32_t es_edges_number(struct es_index *index, es_ref pid)
     uint64_t *place = es_refmap_place(&index->numbers, pid);
     if (!place)
         return UINT32_MAX;
-    if (*place == 0)
+    if (*place == 0) {
+        if (index->n_numbers == index->room_pids) {
+            size_t room = index->room_pids ? index->room_pids * 2 : 1024;
+            es_ref *pids = realloc(index->pids_by_number, room * sizeof *pids);
+            if (!pids)
+                return UINT32_MAX;
+            index->pids_by_number = pids;
+            index->room_pids = room;
+        }
+        index->pids_by_number[index->n_numbers] = pid;
         *place = ++index->n_numbers;
+    }
     return (uint32_t)(*place - 1);
 }
 

@@ -23,6 +23,7 @@ void es_index_free(struct es_index *index)
     free(index->parts);
     free(index->strange);
     free(index->pids);
+    free(index->pids_by_number);
     free(index->lates);
     es_search_free(index->search);
     free(index);

@@ -51,6 +51,8 @@ struct es_index {
     uint64_t bytes, clock;
     struct es_refmap numbers; /* of processes in edges: number + 1 */
     uint32_t n_numbers;
+    es_ref *pids_by_number;
+    size_t room_pids;
     struct es_pid_count *pids; /* of the block whose table of processes was asked for last */
     size_t n_pids, pids_block;
     uint32_t *strange;        /* by block: deliveries of unknown origin + 1, 0: not counted yet */

@@ -23,6 +23,7 @@ static void free_side(struct es_side *side)
     free(side->reached);
     free(side->set);
     free(side->heap);
+    free(side->passed);
 }
 
 void es_search_free(struct es_search *s)
@@ -44,7 +45,7 @@ int es_search_take(struct es_query *query, uint64_t last, struct es_search **ret
     struct es_search *s = index->search;
     s->query = query;
     s->question++;
-    s->n_read = 0;
+    s->n_read = s->n_passed = 0;
     s->behind.back = true;
     s->last_known = es_query_block_of(query, last) + ES_SEARCH_BEHIND;
     if (s->last_known >= index->n_blocks)
@@ -111,32 +112,20 @@ static struct es_waiting pop(struct es_side *side)
 
 enum reached { REACHED_BEFORE, REACHED_NOW, REACHED_BOTH };
 
-static bool is_marked(const struct es_side *side, uint32_t process)
-{
-    return process < side->room && side->reached[process / 64] >> (process % 64) & 1;
-}
-
-/* Ahead: does the process know of the first event when it does this? Back: does the second know of it? */
-static bool is_in(const struct es_side *side, uint32_t process, uint64_t event)
-{
-    return is_marked(side, process) &&
-           (side->back ? side->marks[process].event >= event : side->marks[process].event <= event);
-}
-
 static int reach(struct es_search *s, struct es_side *side, uint32_t process, uint64_t event,
                  struct es_search_step step)
 {
     const struct es_side *other = side->back ? &s->ahead : &s->behind;
-    if (is_in(side, process, event))
+    if (es_side_is_in(side, process, event))
         return REACHED_BEFORE;
     if (process >= side->room && !grow(side, process))
         return es_fail(-ENOMEM, "no memory to compare events");
-    if (!is_marked(side, process))
+    if (!es_side_is_marked(side, process))
         side->set[side->n++] = process;
     side->reached[process / 64] |= UINT64_C(1) << (process % 64);
     side->marks[process] = (struct es_mark){event, step};
     s->meeting = process;
-    return is_in(other, process, event) ? REACHED_BOTH : REACHED_NOW;
+    return es_side_is_in(other, process, event) ? REACHED_BOTH : REACHED_NOW;
 }
 
 /* ---- edges --------------------------------------------------------------------------------------------------------- */
@@ -183,9 +172,11 @@ static int take_incoming(struct es_search *s, struct es_side *side, struct es_in
         uint32_t process = edges->numbers[part->list[x->to_at]];
         if (to > s->to)
             break;
-        if (side->back ? !is_in(side, process, to) : x->number < ES_INCOMING_NOTHING && !is_marked(side, x->number))
+        if (side->back ? !es_side_is_in(side, process, to)
+                       : x->number < ES_INCOMING_NOTHING && !es_side_is_marked(side, x->number))
             continue;
-        if (!es_incoming_resolve(s->query, part, x, s->from) || (!side->back && !is_in(side, x->number, x->from)))
+        if (!es_incoming_resolve(s->query, part, x, s->from) ||
+            (!side->back && !es_side_is_in(side, x->number, x->from)))
             continue;
         struct looked e = side->back ? (struct looked){{to, x->via, process}, x->number, x->from, x->to_at, x->flags}
                                      : (struct looked){{x->from, x->via, x->number}, process, to, x->to_at, x->flags};
@@ -203,13 +194,14 @@ static int take_open_edge(struct es_search *s, struct es_side *side, struct es_i
     struct es_incoming *x = &o->origin;
     uint32_t process = part->edges->numbers[part->list[x->to_at]];
     uint64_t delivery = part->first + x->to_at;
-    if (side->back ? !is_marked(side, process) : x->number < ES_INCOMING_NOTHING && !is_marked(side, x->number))
+    if (side->back ? !es_side_is_marked(side, process)
+                   : x->number < ES_INCOMING_NOTHING && !es_side_is_marked(side, x->number))
         return REACHED_BEFORE;
-    if (!es_incoming_resolve(s->query, part, x, s->from) || (!side->back && !is_in(side, x->number, x->from)))
+    if (!es_incoming_resolve(s->query, part, x, s->from) || (!side->back && !es_side_is_in(side, x->number, x->from)))
         return REACHED_BEFORE;
     int rc = es_open_edge_resolve(s->query, part, o);
     uint64_t to = o->act ? o->act : delivery, via = o->act ? delivery : 0;
-    if (rc < 0 || (side->back && !is_in(side, process, to)))
+    if (rc < 0 || (side->back && !es_side_is_in(side, process, to)))
         return rc < 0 ? rc : REACHED_BEFORE;
     struct looked e = side->back ? (struct looked){{to, via, process}, x->number, x->from, x->to_at, x->flags}
                                  : (struct looked){{x->from, via, x->number}, process, to, x->to_at, x->flags};
@@ -236,7 +228,7 @@ static int take_all(struct es_search *s, struct es_side *side, struct es_index_p
         uint64_t from = part->first + way->from, to = part->first + way->to,
                  via = way->via == way->to ? 0 : part->first + way->via;
         uint32_t process = edges->numbers[side->back ? way->to_list : way->from_list];
-        if (!is_in(side, process, side->back ? to : from))
+        if (!es_side_is_in(side, process, side->back ? to : from))
             continue;
         uint32_t other = edges->numbers[side->back ? way->from_list : way->to_list];
         struct looked e = side->back ? (struct looked){{to, via, process}, other, from, way->to, way->flags}
@@ -328,7 +320,7 @@ static int take_nearest(struct es_search *s, struct es_side *side, struct es_ind
     const struct es_edge *edge = next_edge(side, part, &w);
     struct es_waiting other = {.process = edge->other,
                                .at = edge->next,
-                               .seen = is_marked(side, edge->other) ? side->marks[edge->other].event : 0};
+                               .seen = es_side_is_marked(side, edge->other) ? side->marks[edge->other].event : 0};
     if (edge->has_next)
         __builtin_prefetch(next_edge(side, part, &other));
     w.at = side->back ? w.at - 1 : w.at + 1;
@@ -378,9 +370,12 @@ static int step(struct es_search *s, struct es_side *side)
 {
     struct es_index_part *part; /* asked for each time: the other side may have pushed it out */
     bool first = !side->busy;
+    int rc = first ? es_search_pass(s, side) : 0;
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
     if (first)
         read_ahead(s, side);
-    int rc = es_edges_get(s->query, side->block, &part);
+    rc = es_edges_get(s->query, side->block, &part);
     side->busy = rc == 0;
     if (rc == -EBADMSG || rc == -ENOENT) { /* what is in it did nothing, as far as is known */
         es_error_clear();
@@ -434,6 +429,7 @@ static void begin_side(struct es_side *side)
     for (size_t i = 0; i < side->n; i++)
         side->reached[side->set[i] / 64] = 0;
     side->n = side->n_heap = 0;
+    side->passing++;
     side->busy = side->over = false;
     side->work = 0;
 }

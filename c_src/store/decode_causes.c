@@ -149,8 +149,15 @@ int es_block_count_strange(struct es_decoder *d, const struct es_stored_block *s
     if (r < 0)
         return r;
     struct es_reader states = es_decode_reader(d, ES_C_CAUSE_STATES);
-    struct es_raw kinds = d->column[ES_C_KINDS];
+    struct es_raw kinds = d->column[ES_C_KINDS], all = d->column[ES_C_CAUSE_STATES];
     uint32_t n = 0;
+    unsigned strangest = 0;
+    for (size_t k = 0; k < all.len; k++)
+        strangest = all.bytes[k] > strangest ? all.bytes[k] : strangest;
+    if (strangest <= ES_CAUSE_EXTERNAL) { /* as in most blocks */
+        *ret_n = 0;
+        return 0;
+    }
     for (size_t k = 0; k < kinds.len; k++) {
         if (kinds.bytes[k] >= ES_KIND_MAX)
             return es_fail(-EBADMSG, "an event has kind %u", kinds.bytes[k]);

@@ -159,9 +159,13 @@ static void check_recording(struct es_query *query, unsigned counts[6])
         int a = all ? i / n_events : (int)pick((unsigned)n_events),
             b = all ? i % n_events : (int)pick((unsigned)n_events);
         struct es_order_answer answer;
-        if (a < b && truth[a].own && truth[b].own)
+        if (a < b && truth[a].own && truth[b].own && i % 701 == 0) { /* the first question reads less than others */
+            struct es_query *fresh = shop_open();
+            check_order(fresh, a, b, counts);
+            es_query_close(fresh);
+        } else if (a < b && truth[a].own && truth[b].own) {
             check_order(query, a, b, counts);
-        else if (a != b && !(truth[a].own && truth[b].own))
+        } else if (a != b && !(truth[a].own && truth[b].own))
             assert_int_equal(es_query_before(query, (uint64_t)a + 1, (uint64_t)b + 1, &answer), -EINVAL);
     }
 }
