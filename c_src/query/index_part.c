@@ -34,7 +34,7 @@ static bool allocate(struct es_index_part *part, const struct es_block_causes *c
     size_t bytes = part->n_lists * sizeof *part->lists + n * (sizeof *part->back + sizeof *part->list + 2) +
                    part->n_strange * sizeof *part->strange;
     part->bytes = sizeof *part + bytes;
-    part->lists = malloc(bytes);
+    part->lists = malloc(bytes + 1);
     if (!part->lists)
         return false;
     part->back = (uint32_t *)(void *)(part->lists + part->n_lists);
@@ -201,7 +201,7 @@ int es_index_lates(struct es_query *query, size_t block, const struct es_lates *
 {
     const struct es_block_info *blocks = NULL;
     struct es_index *index = query->index;
-    struct es_block_crossing crossing;
+    struct es_block_crossing crossing = {0};
     if (block >= index->n_blocks)
         return -ENOENT;
     es_recording_blocks(query->recording, &blocks);

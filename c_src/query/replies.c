@@ -77,8 +77,8 @@ bool es_replies_make(struct es_index_part *part)
     struct finding f = {.part = part, .replies = calloc(1, sizeof *f.replies)};
     for (uint32_t i = 0; i < part->n; i++)
         f.room += is_reply(part, i);
-    f.handled = calloc(part->n, 1);
-    f.taken = calloc(part->n, sizeof *f.taken);
+    f.handled = calloc(part->n + 1, 1);
+    f.taken = calloc(part->n + 1, sizeof *f.taken);
     f.more = calloc(f.room + 1, sizeof *f.more);
     if (f.replies) {
         f.replies->list = malloc((f.room + 1) * sizeof *f.replies->list);
@@ -104,10 +104,11 @@ bool es_replies_make(struct es_index_part *part)
 int es_replies_get(struct es_query *query, struct es_index_part *part, const struct es_replies **ret_replies)
 {
     uint64_t before = part->bytes;
-    bool made = part->replies || es_replies_make(part);
+    if (!part->replies)
+        es_replies_make(part);
     query->index->bytes += part->bytes - before;
     *ret_replies = part->replies;
-    return made ? 0 : es_fail(-ENOMEM, "no memory for replies");
+    return part->replies ? 0 : es_fail(-ENOMEM, "no memory for replies");
 }
 
 /* ---- questions ----------------------------------------------------------------------------------------------------- */
@@ -127,6 +128,7 @@ static const struct es_reply *look_up(const struct es_reply *list, uint32_t n, u
 
 const struct es_reply *es_replies_of(const struct es_replies *replies, uint32_t delivery)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): they were got */
     return look_up(replies->list, replies->n, delivery, false);
 }
 
@@ -149,7 +151,7 @@ const struct es_reply *es_replies_open(const struct es_index_part *part, es_ref 
 
 int es_replies_first(struct es_query *query, size_t block, es_ref pid, uint64_t *ret_seq, bool *ret_goes_on)
 {
-    struct es_index_part *part;
+    struct es_index_part *part = NULL;
     const struct es_replies *replies = NULL;
     *ret_seq = 0;
     *ret_goes_on = false;
@@ -163,6 +165,7 @@ int es_replies_first(struct es_query *query, size_t block, es_ref pid, uint64_t 
     if (rc < 0)
         return rc;
     const struct es_index_part_list *list = es_index_part_find(part, pid);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): they were got */
     uint32_t first = list ? replies->firsts[list - part->lists] : part->n;
     if (first < part->n) {
         *ret_seq = part->first + first;
@@ -173,8 +176,8 @@ int es_replies_first(struct es_query *query, size_t block, es_ref pid, uint64_t 
 
 int es_replies_taken(struct es_query *query, uint64_t delivery, uint64_t *ret_act)
 {
-    struct es_index_part *part;
-    const struct es_replies *replies;
+    struct es_index_part *part = NULL;
+    const struct es_replies *replies = NULL;
     size_t block = es_query_block_of(query, delivery);
     *ret_act = 0;
     int rc = es_index_part_get(query, block, &part);
