@@ -86,6 +86,20 @@ struct es_block_causes {
 };
 /* -EBADMSG: damaged, skip it. */
 int es_recording_block_causes(struct es_recording *recording, size_t block, struct es_block_causes *ret_causes);
+/* The same for several threads, each with a reader of its own: loading uses the recording and is for one at a time, the second does not.
+ * Valid until the reader is used again. */
+int es_lane_reader_load_causes(struct es_lane_reader *reader, struct es_recording *recording, size_t block);
+int es_lane_reader_causes(struct es_lane_reader *reader, struct es_block_causes *ret_causes);
+
+/* The events of a block whose causes are in blocks before it, in order of process; a third of the work of all causes. They are few. */
+struct es_block_crossing {
+    uint32_t n, first;  /* first: of the block that was asked for, as above */
+    const uint32_t *at; /* places */
+    const uint64_t *back;
+    const uint8_t *kinds;
+};
+int es_lane_reader_load_crossing(struct es_lane_reader *reader, struct es_recording *recording, size_t block);
+int es_lane_reader_crossing(struct es_lane_reader *reader, struct es_block_crossing *ret_crossing);
 
 /* How many deliveries of a block have an origin that is not known, though it should be; from two columns alone. */
 int es_recording_block_strange(struct es_recording *recording, size_t block, uint32_t *ret_n);

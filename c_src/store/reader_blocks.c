@@ -107,22 +107,52 @@ void es_lane_reader_free(struct es_lane_reader *reader)
 }
 
 /* A mini-block that is known from the index may be a part of a larger one by now. */
-int es_lane_reader_load(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+static int load_for(struct es_lane_reader *reader, struct es_recording *rec, size_t block, uint64_t set)
 {
     const struct es_block_info *info = NULL;
     int r = check_place(rec, block, &info);
     if (r == 0)
-        r = load(rec, info, ES_LANE_COLUMNS, &reader->stored);
+        r = load(rec, info, set, &reader->stored);
     if (r == 0)
         reader->part =
             (struct es_block_part){(uint32_t)(info->first_seq - reader->stored.info.first_seq), info->events};
     return r;
 }
 
+int es_lane_reader_load(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+{
+    return load_for(reader, rec, block, ES_LANE_COLUMNS);
+}
+
+int es_lane_reader_load_causes(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+{
+    return load_for(reader, rec, block, es_block_cause_columns());
+}
+
+int es_lane_reader_causes(struct es_lane_reader *reader, struct es_block_causes *ret_causes)
+{
+    int r = es_block_decode_causes(reader->decoder, &reader->stored, ret_causes);
+    if (r < 0)
+        return r;
+    ret_causes->first = reader->part.first;
+    ret_causes->n = reader->part.n;
+    return 0;
+}
+
 int es_lane_reader_decode(struct es_lane_reader *reader, const struct es_lanes_request *request,
                           struct es_block_lanes *ret_lanes)
 {
     return es_block_decode_lanes(reader->decoder, &reader->stored, request, reader->part, ret_lanes);
+}
+
+int es_lane_reader_load_crossing(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+{
+    return load_for(reader, rec, block, es_block_crossing_columns());
+}
+
+int es_lane_reader_crossing(struct es_lane_reader *reader, struct es_block_crossing *ret_crossing)
+{
+    return es_block_decode_crossing(reader->decoder, &reader->stored, reader->part, ret_crossing);
 }
 
 void es_recording_block_damaged(struct es_recording *rec, size_t block)
