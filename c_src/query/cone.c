@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "query/index_part.h"
+
+#define READ_AT_ONCE 32u /* blocks */
 
 const char *const es_edge_names[] = {"none", "program", "message", "handling", "spawn",
                                      "exit", "timer",   "reply",   "call",     "waiting"};
@@ -66,6 +69,13 @@ bool es_cone_pop(struct es_cone *cone, struct es_pending *ret)
     if (cone->n_heap > 0)
         cone->heap[i] = last;
     return true;
+}
+
+int es_cone_push_event(struct es_cone *cone, uint64_t seq, const struct es_caused *from, enum es_edge_kind edge,
+                       bool maybe)
+{
+    struct es_pending pending = {.caused = {seq, from->seq, (uint8_t)edge, maybe, from->depth + 1}};
+    return es_cone_push(cone, &pending);
 }
 
 /* ---- the events found ---------------------------------------------------------------------------------------------- */
@@ -129,13 +139,6 @@ int es_cone_finish(struct es_cone *cone, int rc, struct es_caused **ret_events, 
 
 /* ---- backwards ----------------------------------------------------------------------------------------------------- */
 
-static int push_event(struct es_cone *cone, uint64_t seq, const struct es_caused *from, enum es_edge_kind edge,
-                      bool maybe)
-{
-    struct es_pending pending = {.caused = {seq, from->seq, (uint8_t)edge, maybe, from->depth + 1}};
-    return es_cone_push(cone, &pending);
-}
-
 static int push_act(struct es_cone *cone, es_ref pid, uint64_t seq, const struct es_caused *from)
 {
     struct es_pending pending = {.caused = {seq, from->seq, ES_EDGE_PROGRAM, false, from->depth + 1}, .pid = pid};
@@ -151,7 +154,7 @@ static int push_handled(struct es_cone *cone, const struct es_indexed *event, co
     int rc = es_query_handled(cone->query, event->seq, &handled, &maybe);
     if (rc < 0 || handled == 0)
         return rc == -EBADMSG ? 0 : rc;
-    return push_event(cone, handled, caused, ES_EDGE_HANDLING, maybe);
+    return es_cone_push_event(cone, handled, caused, ES_EDGE_HANDLING, maybe);
 }
 
 static int look_back(struct es_cone *cone, const struct es_caused *caused)
@@ -161,9 +164,11 @@ static int look_back(struct es_cone *cone, const struct es_caused *caused)
     if (rc < 0 || (cone->request->depth && caused->depth >= cone->request->depth))
         return rc == -EBADMSG ? 0 : rc;
     if (event.cause && es_index_event(cone->query, event.cause, &cause) == 0)
-        rc = push_event(cone, event.cause, caused, es_edge_of(cause.kind, event.kind), false);
+        rc = es_cone_push_event(cone, event.cause, caused, es_edge_of(cause.kind, event.kind), false);
     if (rc == 0)
         rc = push_handled(cone, &event, caused);
+    if (rc == 0)
+        rc = es_cone_push_replies(cone, &event, caused);
     bool first = event.kind == ES_K_SPAWNED || event.kind == ES_K_DELIVER || event.pid == ES_REF_NONE;
     return rc < 0 || first ? rc : push_act(cone, event.pid, event.seq - 1, caused);
 }
@@ -191,10 +196,12 @@ static int find_act_before(struct es_cone *cone, struct es_pending *pending)
 
 /* ---- forwards ------------------------------------------------------------------------------------------------------ */
 
-static bool can_cause(unsigned kind)
+/* Of calls, those that set a timer: no callback does. */
+static bool can_cause(const struct es_indexed *event)
 {
+    unsigned kind = event->kind;
     return kind == ES_K_SEND || kind == ES_K_SEND_DEAD || kind == ES_K_SPAWN || kind == ES_K_EXIT ||
-           kind == ES_K_DELIVER || kind == ES_K_CALL || kind == ES_K_TIMEOUT;
+           kind == ES_K_DELIVER || (kind == ES_K_CALL && !(event->flags & ES_E_CALLBACK)) || kind == ES_K_TIMEOUT;
 }
 
 static size_t first_effect(const struct es_effect *effects, size_t n, uint64_t cause)
@@ -217,7 +224,7 @@ static int push_effect(struct es_cone *cone, const struct es_caused *caused, uin
     if (rc == 0)
         rc = es_index_event(cone->query, effect, &to);
     /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): rc is 0: both were found */
-    return rc < 0 ? rc : push_event(cone, effect, caused, es_edge_of(cause.kind, to.kind), false);
+    return rc < 0 ? rc : es_cone_push_event(cone, effect, caused, es_edge_of(cause.kind, to.kind), false);
 }
 
 static int push_effects(struct es_cone *cone, const struct es_caused *caused, size_t block)
@@ -242,8 +249,11 @@ static int look_ahead(struct es_cone *cone, const struct es_caused *caused)
     int rc = es_index_event(cone->query, caused->seq, &event);
     if (rc < 0 || (cone->request->depth && caused->depth >= cone->request->depth))
         return rc == -EBADMSG ? 0 : rc;
-    if (can_cause(event.kind))
+    cone->may_lead = cone->may_lead || can_cause(&event);
+    if (can_cause(&event))
         rc = push_effects(cone, caused, es_query_block_of(cone->query, caused->seq));
+    if (rc == 0)
+        rc = es_cone_push_taken(cone, &event, caused);
     if (rc < 0 || event.kind == ES_K_DELIVER || event.pid == ES_REF_NONE || event.kind == ES_K_EXIT)
         return rc;
     return push_act(cone, event.pid, event.seq + 1, caused);
@@ -269,24 +279,41 @@ static int find_act_behind(struct es_cone *cone, struct es_pending *pending)
     return es_cone_push(cone, pending);
 }
 
+/* Of a block into which nothing is known to lead no more is read than which of its events have their causes before it; and a walk that came
+ * through many of these mostly goes on: the next ones are read together. */
+static void read_ahead(struct es_cone *cone, size_t block)
+{
+    struct es_index *index = cone->query->index;
+    size_t n = cone->n_read < READ_AT_ONCE ? cone->n_read : READ_AT_ONCE, left = index->n_blocks - block;
+    struct es_index_part *part;
+    if (index->lates[block].list)
+        return;
+    if (cone->n_heap > 0 && cone->heap[0].pid && es_index_may_have(cone->query, block, cone->heap[0].pid)) {
+        if (es_index_part_get(cone->query, block, &part) < 0)
+            es_error_clear(); /* which is said when something in it is looked at */
+        return;
+    }
+    n = n < left ? n : left;
+    cone->n_read += n + 1;
+    es_index_read(cone->query, &(struct es_index_wish){.first = block, .n = n, .lates = true});
+}
+
 /* Effects in block `block` of events found in blocks before it. */
 static int enter_block(struct es_cone *cone, size_t block)
 {
     const struct es_block_info *blocks = NULL;
-    const struct es_effect *effects;
-    size_t n;
+    const struct es_lates *lates = NULL;
     es_recording_blocks(cone->query->recording, &blocks);
-    int rc = es_index_effects(cone->query, block, &effects, &n);
-    for (size_t i = 0; rc == 0 && i < n && effects[i].cause < blocks[block].first_seq; i++) {
-        const uint64_t *found = es_refmap_find(&cone->seen, effects[i].cause);
+    read_ahead(cone, block);
+    int rc = es_index_lates(cone->query, block, &lates);
+    for (size_t i = 0; rc == 0 && i < lates->n; i++) {
+        const uint64_t *found = es_refmap_find(&cone->seen, lates->list[i].cause);
         if (!found || *found == 0)
             continue;
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what was found was put there */
         struct es_caused cause = cone->events[*found - 1];
         if (!cone->request->depth || cause.depth < cone->request->depth)
-            rc = push_effect(cone, &cause, effects[i].effect);
-        if (rc == 0)
-            rc = es_index_effects(cone->query, block, &effects, &n);
+            rc = push_effect(cone, &cause, blocks[block].first_seq + lates->list[i].at);
     }
     return rc == -EBADMSG || rc == -ENOENT ? 0 : rc;
 }
@@ -303,12 +330,15 @@ static bool is_full(struct es_cone *cone)
 
 static int take(struct es_cone *cone, struct es_pending *pending)
 {
+    bool forward = cone->request->forward;
+    if (pending->pid && pending->caused.edge == ES_EDGE_HANDLING)
+        return forward ? es_cone_find_taken(cone, pending) : es_cone_find_reply(cone, pending);
     if (pending->pid)
-        return cone->request->forward ? find_act_behind(cone, pending) : find_act_before(cone, pending);
+        return forward ? find_act_behind(cone, pending) : find_act_before(cone, pending);
     int rc = es_cone_add(cone, &pending->caused);
     if (rc <= 0)
         return rc;
-    return cone->request->forward ? look_ahead(cone, &pending->caused) : look_back(cone, &pending->caused);
+    return forward ? look_ahead(cone, &pending->caused) : look_back(cone, &pending->caused);
 }
 
 static int walk(struct es_cone *cone)
@@ -319,7 +349,7 @@ static int walk(struct es_cone *cone)
     struct es_pending pending = {.caused = {.seq = cone->request->seq}};
     int rc = es_cone_push(cone, &pending);
     while (rc == 0 && !is_full(cone)) {
-        bool behind = cone->n_heap == 0 || cone->heap[0].caused.seq > blocks[block].last_seq;
+        bool behind = cone->n_heap == 0 ? cone->may_lead : cone->heap[0].caused.seq > blocks[block].last_seq;
         if (cone->request->forward && behind && block + 1 < n && blocks[block + 1].first_time < cone->request->bound) {
             rc = enter_block(cone, ++block);
             continue;

@@ -19,16 +19,27 @@ struct es_cone {
     struct es_refmap seen; /* sequence number to index + 1 in `events`, 0: not there */
     struct es_caused *events;
     size_t n, room;
-    bool cut;
+    size_t n_read;      /* blocks of which nothing was known and that were read for it */
+    bool cut, may_lead; /* may_lead: something in it may have effects in blocks to come */
 };
 
 int es_cone_push(struct es_cone *cone, const struct es_pending *pending);
+int es_cone_push_event(struct es_cone *cone, uint64_t seq, const struct es_caused *from, enum es_edge_kind edge,
+                       bool maybe);
 /* The nearest one. False: there is none. */
 bool es_cone_pop(struct es_cone *cone, struct es_pending *ret);
 /* Notes an event. 1: it is new and within bounds; 0: it is not; -ENOMEM. */
 int es_cone_add(struct es_cone *cone, const struct es_caused *caused);
 /* Gives the events away, or frees them where `rc` is negative; then frees the rest. */
 int es_cone_finish(struct es_cone *cone, int rc, struct es_caused **ret_events, size_t *ret_n, bool *ret_cut);
+
+/* ---- replies (cone_replies.c) ------------------------------------------------------------------------------------- */
+/* Back: the replies that an act shows to be taken; and those of blocks before. */
+int es_cone_push_replies(struct es_cone *cone, const struct es_indexed *event, const struct es_caused *caused);
+int es_cone_find_reply(struct es_cone *cone, struct es_pending *pending);
+/* Ahead: the act that shows that a delivery was taken; and in blocks behind. */
+int es_cone_push_taken(struct es_cone *cone, const struct es_indexed *event, const struct es_caused *caused);
+int es_cone_find_taken(struct es_cone *cone, struct es_pending *pending);
 
 /* ---- doings (doing.c): what a process was doing ------------------------------------------------------------------ */
 /* The last act of a process before `seq` that is neither a garbage collection nor scheduling nor a report; 0: none. */

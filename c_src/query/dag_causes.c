@@ -8,6 +8,7 @@
 #include "query/cone.h"
 #include "query/dag.h"
 #include "query/lane.h"
+#include "query/replies.h"
 #include "wire/term.h"
 
 #define BLOCKS_BEHIND 4u /* looked at for the handling of a message, behind its own */
@@ -104,19 +105,38 @@ static int add_delivery(struct causes *c, uint32_t self)
     return 0;
 }
 
-/* Messages that came before this act, and of whose handling nothing is known. */
+/* What a message that is not seen to be handled leads to: the first act that shows that it, a reply, was taken; else possibly this one. */
+static int add_waiting(struct causes *c, uint32_t delivery, uint32_t self, bool *ret_added)
+{
+    const struct es_event *event = &c->events.list[delivery];
+    uint64_t taken = 0;
+    int rc = event->flags & ES_E_REPLY ? es_replies_taken(c->b->query, event->seq, &taken) : 0;
+    *ret_added = rc == 0 && taken <= c->events.list[self].seq;
+    if (!*ret_added)
+        return rc;
+    struct es_dag_edge *edge = add_edge(c, delivery, self, ES_DAG_E_HANDLING);
+    if (!edge)
+        return -ENOMEM;
+    edge->maybe = taken == 0;
+    return 0;
+}
+
+/* Messages that came before this act, and of which no callback that handles them is known. */
 static int add_possible(struct causes *c, uint32_t self)
 {
     uint64_t *waiting = es_refmap_find(&c->waiting, c->events.list[self].pid);
-    while (waiting && *waiting) {
-        uint32_t delivery = (uint32_t)*waiting - 1;
-        struct es_dag_edge *edge = add_edge(c, delivery, self, ES_DAG_E_HANDLING);
-        if (!edge)
-            return -ENOMEM;
-        edge->maybe = true;
-        *waiting = c->b->dag.nodes[delivery].level;
-        c->b->dag.nodes[delivery].level = 0;
+    uint32_t kept = 0, next;
+    for (uint32_t i = waiting ? (uint32_t)*waiting : 0; i; i = next) {
+        bool added;
+        int rc = add_waiting(c, i - 1, self, &added);
+        if (rc < 0)
+            return rc;
+        next = c->b->dag.nodes[i - 1].level;
+        c->b->dag.nodes[i - 1].level = added ? 0 : kept;
+        kept = added ? kept : i;
     }
+    if (waiting)
+        *waiting = kept;
     return 0;
 }
 

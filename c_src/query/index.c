@@ -15,11 +15,15 @@ void es_index_free(struct es_index *index)
         return;
     for (size_t i = 0; i < index->n_blocks; i++)
         es_index_part_free(index->parts[i]);
-    for (size_t i = 0; index->lates && i < index->n_blocks; i++)
+    for (size_t i = 0; i < index->n_blocks; i++)
         free(index->lates[i].list);
+    for (size_t i = 0; i < ES_INDEX_THREADS; i++)
+        es_lane_reader_free(index->readers[i]);
     es_refmap_fini(&index->numbers);
     free(index->parts);
     free(index->strange);
+    free(index->pids);
+    free(index->pids_by_number);
     free(index->lates);
     es_search_free(index->search);
     free(index);
@@ -46,6 +50,15 @@ void es_index_part_count(struct es_query *query, struct es_index_part *part, siz
     query->index->bytes += bytes;
 }
 
+void es_index_part_keep(struct es_index *index, struct es_index_part *part)
+{
+    while (index->bytes > 0 && index->bytes + part->bytes > ES_INDEX_BYTES)
+        drop_oldest(index);
+    index->parts[part->block] = part;
+    index->bytes += part->bytes;
+    part->used = ++index->clock;
+}
+
 static int load_part(struct es_query *query, size_t block)
 {
     const struct es_block_info *blocks = NULL;
@@ -60,10 +73,11 @@ static int load_part(struct es_query *query, size_t block)
     es_recording_blocks(query->recording, &blocks);
     part->first = blocks[block].first_seq;
     part->block = block;
-    while (index->bytes > 0 && index->bytes + part->bytes > ES_INDEX_BYTES)
-        drop_oldest(index);
-    index->parts[block] = part;
-    index->bytes += part->bytes;
+    if (!es_index_lates_note(index, block, &causes, part->first)) {
+        es_index_part_free(part);
+        return es_fail(-ENOMEM, "no memory for an index of events");
+    }
+    es_index_part_keep(index, part);
     return 0;
 }
 
@@ -72,7 +86,11 @@ static int make_index(struct es_query *query, size_t n_blocks)
     struct es_index *index = calloc(1, sizeof *index);
     if (index)
         index->parts = calloc(n_blocks + 1, sizeof(struct es_index_part *));
-    if (!index || !index->parts) {
+    if (index)
+        index->lates = calloc(n_blocks + 1, sizeof *index->lates);
+    if (!index || !index->parts || !index->lates) {
+        if (index)
+            free(index->parts);
         free(index);
         return es_fail(-ENOMEM, "no memory for an index of events");
     }
@@ -97,6 +115,17 @@ int es_index_part_get(struct es_query *query, size_t block, struct es_index_part
     return 0;
 }
 
+int es_index_part_places(struct es_query *query, struct es_index_part *part)
+{
+    if (part->places)
+        return 0;
+    uint64_t before = part->bytes;
+    if (!es_index_part_make_places(part))
+        return es_fail(-ENOMEM, "no memory for an index of events");
+    query->index->bytes += part->bytes - before;
+    return 0;
+}
+
 /* ---- questions ----------------------------------------------------------------------------------------------------- */
 
 int es_index_event(struct es_query *query, uint64_t seq, struct es_indexed *ret)
@@ -116,7 +145,7 @@ int es_index_event(struct es_query *query, uint64_t seq, struct es_indexed *ret)
     return 0;
 }
 
-static const struct es_index_part_list *find_list(const struct es_index_part *part, es_ref pid)
+const struct es_index_part_list *es_index_part_find(const struct es_index_part *part, es_ref pid)
 {
     size_t low = 0, high = part->n_lists;
     while (low < high) {
@@ -129,27 +158,36 @@ static const struct es_index_part_list *find_list(const struct es_index_part *pa
     return low < part->n_lists && part->lists[low].pid == pid ? &part->lists[low] : NULL;
 }
 
-/* Is the process in the block? The index answers where it is kept, else the block's table of processes. */
-static bool may_have(struct es_query *query, size_t block, es_ref pid)
+/* Several are asked for in the same block, one after the other. */
+static bool read_pids(struct es_query *query, size_t block)
 {
-    struct es_pid_count *counts = NULL;
-    size_t n = 0, low = 0;
-    if (query->index && query->index->parts[block])
+    struct es_index *index = query->index;
+    if (index->pids && index->pids_block == block)
         return true;
-    if (es_recording_block_pids(query->recording, block, &counts, &n) < 0) {
+    free(index->pids);
+    index->pids = NULL;
+    if (es_recording_block_pids(query->recording, block, &index->pids, &index->n_pids) < 0) {
         es_error_clear();
-        return true; /* what is wrong with it shows when it is read */
+        return false;
     }
-    for (size_t high = n; low < high;) {
+    index->pids_block = block;
+    return true;
+}
+
+bool es_index_may_have(struct es_query *query, size_t block, es_ref pid)
+{
+    const struct es_index *index = query->index;
+    size_t low = 0;
+    if (index->parts[block] || !read_pids(query, block))
+        return true; /* what is wrong with it shows when it is read */
+    for (size_t high = index->n_pids; low < high;) {
         size_t middle = low + (high - low) / 2;
-        if (counts[middle].pid < pid)
+        if (index->pids[middle].pid < pid)
             low = middle + 1;
         else
             high = middle;
     }
-    bool found = low < n && counts[low].pid == pid;
-    free(counts);
-    return found;
+    return low < index->n_pids && index->pids[low].pid == pid;
 }
 
 /* How many events of a row lie before event `i`. */
@@ -178,18 +216,25 @@ static int look_here(struct es_query *query, size_t block, const struct wanted *
     const struct es_block_info *blocks = NULL;
     struct es_index_part *part;
     *ret_seq = 0;
-    if (what->pid == ES_REF_NONE || block >= es_recording_blocks(query->recording, &blocks))
+    size_t n = es_recording_blocks(query->recording, &blocks);
+    if (what->pid == ES_REF_NONE || block >= n)
         return 0;
-    int rc = may_have(query, block, what->pid) ? es_index_part_get(query, block, &part) : -ENOENT;
+    int rc = query->index ? 0 : make_index(query, n);
+    if (rc < 0)
+        return rc;
+    rc = es_index_may_have(query, block, what->pid) ? es_index_part_get(query, block, &part) : -ENOENT;
     if (rc == -ENOENT || rc == -EBADMSG) {
         es_error_clear();
         return 0;
     }
     if (rc < 0)
         return rc;
-    const struct es_index_part_list *list = find_list(part, what->pid);
+    const struct es_index_part_list *list = es_index_part_find(part, what->pid);
     if (!list)
         return 0;
+    rc = es_index_part_places(query, part);
+    if (rc < 0)
+        return rc;
     const uint16_t *places = part->places + list->at + (what->row == ES_ROW_DELIVERIES ? list->n[ES_ROW_ACTS] : 0);
     uint64_t i = what->seq < part->first ? 0 : what->seq - part->first + what->back;
     uint32_t before = count_before(places, list->n[what->row], i);
@@ -245,9 +290,10 @@ int es_index_effects(struct es_query *query, size_t block, const struct es_effec
     if (rc < 0)
         return rc;
     if (!part->effects) {
+        uint64_t before = part->bytes;
         if (!es_index_part_make_effects(part))
             return es_fail(-ENOMEM, "no memory for an index of events");
-        es_index_part_count(query, part, part->n_effects * sizeof *part->effects);
+        query->index->bytes += part->bytes - before;
     }
     *ret_effects = part->effects;
     *ret_n = part->n_effects;

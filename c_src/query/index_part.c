@@ -7,110 +7,110 @@
 
 #include "base/error.h"
 #include "query/edges.h"
+#include "query/replies.h"
 
 void es_index_part_free(struct es_index_part *part)
 {
     if (!part)
         return;
-    free(part->list);
-    free(part->kinds);
-    free(part->flags);
-    free(part->back);
     free(part->lists);
     free(part->places);
-    free(part->strange);
     free(part->effects);
+    es_replies_free(part->replies);
     es_edges_free(part->edges);
     free(part);
 }
 
 static bool allocate(struct es_index_part *part, const struct es_block_causes *causes)
 {
+    const uint8_t *kinds = causes->kinds + causes->first, *states = causes->states + causes->first;
     size_t n = causes->n;
+    uint32_t strange = 0;
     for (size_t i = 0; i < causes->n_refs; i++)
         part->n_lists += causes->counts[i] > 0;
     for (size_t i = 0; i < n; i++)
-        part->n_strange +=
-            causes->kinds[causes->first + i] == ES_K_DELIVER && causes->states[causes->first + i] > ES_CAUSE_EXTERNAL;
-    part->list = malloc(n * sizeof *part->list);
-    part->kinds = malloc(n);
-    part->flags = malloc(n);
-    part->back = malloc(n * sizeof *part->back);
-    part->places = malloc((n + 1) * sizeof *part->places); /* one more: it is written before it is known to count */
-    part->lists = calloc(part->n_lists, sizeof *part->lists);
-    part->strange = malloc((part->n_strange + 1) * sizeof *part->strange);
-    part->bytes = sizeof *part + n * (sizeof *part->list + sizeof *part->back + sizeof *part->places + 2) +
-                  part->n_lists * sizeof *part->lists + part->n_strange * sizeof *part->strange;
-    return part->list && part->kinds && part->flags && part->back && part->places && part->lists && part->strange;
+        strange += kinds[i] == ES_K_DELIVER && states[i] > ES_CAUSE_EXTERNAL;
+    part->n_strange = strange;
+    size_t bytes = part->n_lists * sizeof *part->lists + n * (sizeof *part->back + sizeof *part->list + 2) +
+                   part->n_strange * sizeof *part->strange;
+    part->bytes = sizeof *part + bytes;
+    part->lists = malloc(bytes + 1);
+    if (!part->lists)
+        return false;
+    part->back = (uint32_t *)(void *)(part->lists + part->n_lists);
+    part->list = (uint16_t *)(void *)(part->back + n);
+    part->strange = part->list + n;
+    part->kinds = (uint8_t *)(part->strange + part->n_strange);
+    part->flags = part->kinds + n;
+    return true;
 }
 
-static void fill_events(struct es_index_part *part, const struct es_block_causes *causes)
+static void fill_events(struct es_index_part *part, const struct es_block_causes *causes, const uint16_t *list_of)
 {
-    uint32_t strange = 0;
-    memcpy(part->kinds, causes->kinds + causes->first, part->n);
-    memcpy(part->flags, causes->flags + causes->first, part->n);
-    for (uint32_t i = 0; i < part->n; i++) {
-        uint64_t back = causes->back[causes->first + i];
-        part->back[i] = back <= UINT32_MAX ? (uint32_t)back : 0;
-        if (part->kinds[i] == ES_K_DELIVER && causes->states[causes->first + i] > ES_CAUSE_EXTERNAL)
+    const uint64_t *far = causes->back + causes->first;
+    const uint32_t *owners = causes->owners + causes->first;
+    const uint8_t *states = causes->states + causes->first;
+    uint32_t n = part->n, *back = part->back;
+    uint16_t *list = part->list;
+    memcpy(part->kinds, causes->kinds + causes->first, n);
+    memcpy(part->flags, causes->flags + causes->first, n);
+    for (uint32_t i = 0; i < n; i++)
+        back[i] = far[i] <= UINT32_MAX ? (uint32_t)far[i] : 0;
+    for (uint32_t i = 0; i < n; i++)
+        list[i] = list_of[owners[i]];
+    for (uint32_t i = 0, strange = 0; strange < part->n_strange; i++)
+        if (part->kinds[i] == ES_K_DELIVER && states[i] > ES_CAUSE_EXTERNAL)
             part->strange[strange++] = (uint16_t)i;
-    }
-}
-
-struct filling {
-    uint16_t *deliveries; /* of the process; room for one more than there can be */
-    uint32_t list, at, count;
-};
-
-/* Events of one process in order: acts to the front, deliveries behind them. */
-static void fill_list(struct es_index_part *part, const struct es_block_causes *causes, const uint32_t *order,
-                      struct filling *filling)
-{
-    struct es_index_part_list *list = &part->lists[filling->list];
-    uint16_t *rows[2] = {part->places + filling->at, filling->deliveries};
-    bool somebody = list->pid != ES_REF_NONE;
-    for (uint32_t k = 0; k < filling->count; k++) {
-        uint32_t i = order[k] - causes->first;
-        if (i >= part->n) /* also those before the first one */
-            continue;
-        part->list[i] = (uint16_t)filling->list;
-        unsigned kind = part->kinds[i], row = kind == ES_K_DELIVER;
-        rows[row][list->n[row]] = (uint16_t)i;
-        list->n[row] += somebody && es_kind_is_own(kind);
-    }
-    memcpy(rows[0] + list->n[0], filling->deliveries, list->n[1] * sizeof *rows[0]);
-    list->at = filling->at;
-    filling->at += list->n[0] + list->n[1];
 }
 
 struct es_index_part *es_index_part_make(const struct es_block_causes *causes)
 {
     struct es_index_part *part = calloc(1, sizeof *part);
-    if (!part)
-        return NULL;
-    part->n = causes->n;
-    if (!allocate(part, causes)) {
+    uint16_t *list_of = malloc((causes->n_refs + 1) * sizeof *list_of);
+    if (part)
+        part->n = causes->n;
+    if (!part || !list_of || !allocate(part, causes)) {
+        free(list_of);
         es_index_part_free(part);
         return NULL;
     }
-    struct filling filling = {.deliveries = malloc((part->n + 1) * sizeof *filling.deliveries)};
-    if (!filling.deliveries) {
-        es_index_part_free(part);
-        return NULL;
+    for (size_t i = 0, list = 0; i < causes->n_refs; i++) {
+        list_of[i] = (uint16_t)list;
+        if (causes->counts[i] > 0)
+            part->lists[list++] = (struct es_index_part_list){.pid = causes->refs[i]};
     }
-    fill_events(part, causes);
-    const uint32_t *order = causes->order;
-    for (size_t i = 0; i < causes->n_refs; i++) {
-        if (causes->counts[i] == 0)
-            continue;
-        part->lists[filling.list].pid = causes->refs[i];
-        filling.count = causes->counts[i];
-        fill_list(part, causes, order, &filling);
-        order += filling.count;
-        filling.list++;
-    }
-    free(filling.deliveries);
+    fill_events(part, causes, list_of);
+    free(list_of);
     return part;
+}
+
+/* ---- lists --------------------------------------------------------------------------------------------------------- */
+
+/* Events are counted by list and row, and so sorted. What no process did is in no row. */
+bool es_index_part_make_places(struct es_index_part *part)
+{
+    uint32_t(*ends)[2] = malloc((part->n_lists + 1) * sizeof *ends);
+    uint16_t *places = malloc((part->n + 1) * sizeof *places);
+    if (!ends || !places) {
+        free(ends);
+        free(places);
+        return false;
+    }
+    for (uint32_t i = 0; i < part->n; i++)
+        part->lists[part->list[i]].n[part->kinds[i] == ES_K_DELIVER] += es_index_part_is_own(part, i);
+    for (uint32_t k = 0, at = 0; k < part->n_lists; k++) {
+        struct es_index_part_list *list = &part->lists[k];
+        ends[k][ES_ROW_ACTS] = list->at = at;
+        ends[k][ES_ROW_DELIVERIES] = at += list->n[ES_ROW_ACTS];
+        at += list->n[ES_ROW_DELIVERIES];
+    }
+    for (uint32_t i = 0; i < part->n; i++)
+        if (es_index_part_is_own(part, i))
+            places[ends[part->list[i]][part->kinds[i] == ES_K_DELIVER]++] = (uint16_t)i;
+    free(ends);
+    part->places = places;
+    part->bytes += part->n * sizeof *places;
+    return true;
 }
 
 /* ---- effects ------------------------------------------------------------------------------------------------------- */
@@ -133,8 +133,12 @@ bool es_index_part_make_effects(struct es_index_part *part)
     part->effects = malloc((part->n_effects + 1) * sizeof *part->effects);
     if (!ends || !part->effects) {
         free(ends);
+        free(part->effects);
+        part->effects = NULL;
+        part->n_effects = 0;
         return false;
     }
+    part->bytes += part->n_effects * sizeof *part->effects;
     for (uint32_t i = 0; i < part->n; i++)
         if (part->back[i] > i)
             part->effects[outside++] = (struct es_effect){part->first + i - part->back[i], part->first + i};
@@ -152,51 +156,68 @@ bool es_index_part_make_effects(struct es_index_part *part)
     return true;
 }
 
-/* ---- late acts ----------------------------------------------------------------------------------------------------- */
+/* ---- causes in blocks before --------------------------------------------------------------------------------------- */
 
-static int by_late_cause(const void *a, const void *b)
+static bool allocate_lates(struct es_lates *lates, size_t n)
 {
-    const struct es_late *x = a, *y = b;
-    if (x->cause != y->cause)
-        return x->cause < y->cause ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
-}
-
-static bool is_late(const struct es_block_causes *causes, uint32_t i)
-{
-    return causes->back[causes->first + i] > i && causes->kinds[causes->first + i] != ES_K_DELIVER;
-}
-
-static int make_lates(const struct es_block_causes *causes, uint64_t first, struct es_lates *lates)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < causes->n; i++)
-        n += is_late(causes, i);
     lates->list = malloc((n + 1) * sizeof *lates->list);
-    if (!lates->list)
-        return es_fail(-ENOMEM, "no memory for an index of events");
+    return lates->list != NULL;
+}
+
+bool es_index_lates_note(struct es_index *index, size_t block, const struct es_block_causes *causes, uint64_t first)
+{
+    struct es_lates *lates = &index->lates[block];
+    const uint64_t *back = causes->back + causes->first;
+    const uint8_t *kinds = causes->kinds + causes->first;
+    size_t n = 0;
+    if (lates->list)
+        return true;
     for (uint32_t i = 0; i < causes->n; i++)
-        if (is_late(causes, i))
-            lates->list[lates->n++] = (struct es_late){first + i - causes->back[causes->first + i], i};
-    if (lates->n > 1)
-        qsort(lates->list, lates->n, sizeof *lates->list, by_late_cause);
-    return 0;
+        n += back[i] > i;
+    if (!allocate_lates(lates, n))
+        return false;
+    for (uint32_t i = 0; lates->n < n; i++)
+        if (back[i] > i)
+            lates->list[lates->n++] = (struct es_late){first + i - back[i], i, kinds[i] == ES_K_DELIVER};
+    return true;
+}
+
+bool es_index_lates_take(struct es_index *index, size_t block, const struct es_block_crossing *crossing, uint64_t first)
+{
+    struct es_lates *lates = &index->lates[block];
+    if (lates->list)
+        return true;
+    if (!allocate_lates(lates, crossing->n))
+        return false;
+    for (uint32_t k = 0; k < crossing->n; k++) {
+        uint32_t at = crossing->at[k] - crossing->first;
+        lates->list[lates->n++] =
+            (struct es_late){first + at - crossing->back[k], at, crossing->kinds[k] == ES_K_DELIVER};
+    }
+    return true;
 }
 
 int es_index_lates(struct es_query *query, size_t block, const struct es_lates **ret_lates)
 {
     const struct es_block_info *blocks = NULL;
     struct es_index *index = query->index;
-    struct es_block_causes causes;
+    struct es_block_crossing crossing = {0};
     if (block >= index->n_blocks)
         return -ENOENT;
-    if (!index->lates && !(index->lates = calloc(index->n_blocks, sizeof *index->lates)))
-        return es_fail(-ENOMEM, "no memory for an index of events");
     es_recording_blocks(query->recording, &blocks);
-    struct es_lates *lates = &index->lates[block];
-    int rc = lates->list ? 0 : es_recording_block_causes(query->recording, block, &causes);
-    if (rc == 0 && !lates->list)
-        rc = make_lates(&causes, blocks[block].first_seq, lates);
-    *ret_lates = lates;
-    return rc;
+    if (!index->lates[block].list) {
+        if (!index->readers[0] && !(index->readers[0] = es_lane_reader_new()))
+            return es_fail(-ENOMEM, "no memory for an index of events");
+        int rc = es_lane_reader_load_crossing(index->readers[0], query->recording, block);
+        if (rc == 0)
+            rc = es_lane_reader_crossing(index->readers[0], &crossing);
+        if (rc == -EBADMSG)
+            es_recording_block_damaged(query->recording, block);
+        if (rc < 0)
+            return rc;
+        if (!es_index_lates_take(index, block, &crossing, blocks[block].first_seq))
+            return es_fail(-ENOMEM, "no memory for an index of events");
+    }
+    *ret_lates = &index->lates[block];
+    return 0;
 }

@@ -27,7 +27,6 @@ void es_refmap_fini(struct es_refmap *map);
 #define ES_NO_FIELDS (1u << 14) /* none but the common ones */
 #define ES_HELD_BLOCKS 3
 #define ES_VERSIONS_KEPT 64
-#define ES_CHANGED_KEPT 16
 
 struct es_held {
     struct es_block *block;
@@ -39,7 +38,7 @@ struct es_parents;
 struct es_shown;
 struct es_worlds;
 struct es_versions;
-struct es_changed;
+struct es_version_index;
 struct es_index;
 
 struct es_query {
@@ -62,8 +61,11 @@ struct es_query {
 
     struct es_versions *versions[ES_VERSIONS_KEPT]; /* of the processes asked for last */
     size_t next_versions;
-    struct es_changed *changed[ES_CHANGED_KEPT]; /* only where they are */
-    size_t next_changed;
+    struct es_version_index *version_index; /* where all processes have some */
+    struct es_refmap rows;                  /* of processes: pid to index + 1 */
+    struct es_refmap with_calls;            /* processes without states: whether calls of them were recorded */
+    int64_t thinned;                        /* since when the overhead budget may leave events out */
+    bool thinned_ready;
 
     struct es_parents *parents[2]; /* the two parts of the recording asked for last */
     struct es_lane_index *lanes;   /* levels of detail of blocks that timelines touched */
@@ -104,27 +106,33 @@ void es_query_print_who(struct es_query *query, es_ref ref, bool erlang, struct 
 void es_parents_free(struct es_parents *parents);
 void es_worlds_free(struct es_worlds *worlds);
 void es_versions_free(struct es_versions *versions);
-void es_changed_free(struct es_changed *changed);
 
-/* The events that made the versions of a process: from the index of states, quick where es_query_versions() reads every block. Valid until
- * ES_CHANGED_KEPT other processes were asked for. */
-int es_query_version_places(struct es_query *query, es_ref pid, const uint64_t **ret_list, size_t *ret_n);
-/* One version, from its event. */
-int es_query_version_info(struct es_query *query, uint64_t seq, struct es_version_info *ret_info);
+/* One version, from its event. -ENOENT also where that is another process's. */
+int es_query_version_info(struct es_query *query, es_ref pid, const struct es_version_seen *seen,
+                          struct es_version_info *ret_info);
 
 /* The last version of a process at or before an event, without a list of all. Number 0: there is none; it is one of `of`. */
 struct es_version_at {
-    struct es_version_info version;
-    size_t number, of;
+    struct es_version_seen seen;
+    uint64_t number, of;
 };
 int es_version_at(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_at *ret);
 /* The version with this number, from 1 on; -ENOENT. */
-int es_version_number(struct es_query *query, es_ref pid, size_t number, struct es_version_info *ret_version);
+int es_version_number(struct es_query *query, es_ref pid, uint64_t number, struct es_version_seen *ret_seen);
 
 /* The row of a process; NULL where it has none. */
 const struct es_process *es_query_process(struct es_query *query, es_ref pid);
 /* Says why no state of a process is known at a time; -ENODATA, -ENOENT. */
 int es_state_unknown(struct es_query *query, es_ref pid, int64_t at);
+
+/* es_query_parent() of one event of a process, from the events of that process alone: quick where nobody asks for its neighbours. */
+uint64_t es_query_parent_of(struct es_query *query, es_ref pid, uint64_t seq);
+
+/* The first event that is looked at for the parent of this one. */
+uint64_t es_query_parent_from(uint64_t seq);
+/* The callback that made a version, where the few events before it tell it for certain; es_query_parent_of() else. */
+bool es_query_callback_before(struct es_query *query, const struct es_version_info *version,
+                              struct es_run_event *ret_call);
 
 /* What is known of the end of a call. An end's es_query_parent() is the call it ends. */
 enum es_call {

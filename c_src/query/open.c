@@ -9,6 +9,7 @@
 #include "query/index.h"
 #include "query/nodes.h"
 #include "query/timeline_index.h"
+#include "query/version_index.h"
 
 static const uint8_t *look_up_atom(uint64_t word, size_t *ret_len, void *context)
 {
@@ -79,10 +80,10 @@ static void forget(struct es_query *query)
         es_versions_free(query->versions[i]);
         query->versions[i] = NULL;
     }
-    for (size_t i = 0; i < ES_CHANGED_KEPT; i++) {
-        es_changed_free(query->changed[i]);
-        query->changed[i] = NULL;
-    }
+    es_version_index_refresh(query->version_index);
+    es_refmap_fini(&query->rows);
+    es_refmap_fini(&query->with_calls);
+    query->thinned_ready = false;
     es_index_free(query->index);
     query->index = NULL;
     es_refmap_fini(&query->ended);
@@ -99,6 +100,7 @@ void es_query_close(struct es_query *query)
         return;
     forget(query);
     es_lanes_free(query->lanes);
+    es_version_index_free(query->version_index);
     es_recording_close(query->recording);
     es_shown_fini(query->shown);
     free(query->shown);

@@ -134,11 +134,15 @@ static int answer(struct es_query *query, const struct es_indexed *first, const 
     if (nobody || last->pid == ES_REF_NONE)
         return es_fail(-EINVAL, "event %llu is nothing that a process did: it has no place in their order",
                        (unsigned long long)(nobody ? first->seq : last->seq));
-    int rc = count_strange(query, first->seq, last->seq, &ret->unknown);
-    if (rc == 0)
-        rc = es_search_take(query, last->seq, &s);
+    int rc = es_search_take(query, last->seq, &s);
     if (rc == 0)
         rc = decide(s, first, last, ret);
+    if (rc >= 0) /* the search has read what lies between, or most of it is left alone */
+        rc = count_strange(query, first->seq, last->seq, &ret->unknown);
+    if (rc < 0) {
+        free(ret->path);
+        ret->path = NULL;
+    }
     return rc < 0 ? rc : 0;
 }
 

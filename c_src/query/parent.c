@@ -27,6 +27,8 @@ struct fate {
 struct build {
     struct es_query *query;
     uint64_t from, to;     /* the events that are asked for */
+    es_ref pid;            /* only this process is, ES_REF_NONE: all are */
+    bool done;             /* and what follows cannot change the answer */
     struct es_holes holes; /* where calls or their ends were lost */
     int64_t unread;        /* time up to which a block could not be read */
     int64_t now;
@@ -98,8 +100,10 @@ static int add_event(struct build *b, const struct es_event *event)
     } else {
         frame = es_stack_top(&b->stack, event->pid);
     }
-    if (event->seq >= b->from && event->seq <= b->to)
+    if (event->seq >= b->from && event->seq <= b->to) {
         b->frame_of[event->seq - b->from] = frame;
+        b->done = b->pid != ES_REF_NONE && (frame == ES_NO_FRAME || es_is_call_end(event->kind));
+    }
     if (event->kind == ES_K_EXIT)
         es_stack_settle(&b->stack, event->pid, &(struct es_stack_user){settled, b});
     return event->kind == ES_K_CALL ? push(b, event) : 0;
@@ -125,6 +129,26 @@ static int add_block(struct build *b, size_t index, uint64_t from, uint64_t to)
     return rc;
 }
 
+/* The same of one process; where something cannot be read, the way over all events says what that means. */
+static int add_run(struct build *b, size_t index, uint64_t from, uint64_t to)
+{
+    struct es_block_run run;
+    int rc = es_recording_run(b->query->recording, index, b->pid, &run);
+    for (size_t i = 0; rc == 0 && !b->done && i < run.n; i++) {
+        const struct es_run_event *e = &run.events[i];
+        struct es_event event = {.seq = e->seq,
+                                 .kind = e->kind,
+                                 .flags = e->flags,
+                                 .pid = b->pid,
+                                 .module = e->module,
+                                 .function = e->function,
+                                 .arity = e->arity};
+        if (e->seq >= from && e->seq <= to)
+            rc = add_event(b, &event);
+    }
+    return rc;
+}
+
 static bool has_calls(const struct es_block_info *block)
 {
     return block->kinds[ES_K_CALL] + block->kinds[ES_K_RETURN] + block->kinds[ES_K_EXCEPTION] > 0;
@@ -139,8 +163,8 @@ static int walk(struct build *b, uint64_t from, uint64_t to)
     for (size_t i = first; i < n && blocks[i].first_seq <= to && !any; i++)
         any = has_calls(&blocks[i]);
     int rc = 0;
-    for (size_t i = first; any && rc == 0 && i < n && blocks[i].first_seq <= to; i++)
-        rc = add_block(b, i, from, to);
+    for (size_t i = first; any && rc == 0 && !b->done && i < n && blocks[i].first_seq <= to; i++)
+        rc = b->pid == ES_REF_NONE ? add_block(b, i, from, to) : add_run(b, i, from, to);
     return rc;
 }
 
@@ -155,7 +179,7 @@ static void resolve(struct build *b, struct es_parents *parents)
         if (f->seq >= b->from && f->seq <= b->to)
             parents->call[f->seq - b->from] = fate->ended ? ES_CALL_ENDED : fate->open ? ES_CALL_OPEN : ES_CALL_ALONE;
     }
-    for (uint64_t i = 0; i < PART; i++) {
+    for (uint64_t i = 0; i <= b->to - b->from; i++) {
         uint32_t real = b->frame_of[i] == ES_NO_FRAME ? ES_NO_FRAME : b->fates[b->frame_of[i]].real;
         parents->parent[i] = real == ES_NO_FRAME ? 0 : b->stack.frames[real].seq;
     }
@@ -163,44 +187,62 @@ static void resolve(struct build *b, struct es_parents *parents)
 
 static int build_part(struct build *b, struct es_parents *parents)
 {
-    parents->parent = malloc(PART * sizeof *parents->parent);
-    parents->call = calloc(PART, 1);
-    b->frame_of = malloc(PART * sizeof *b->frame_of);
+    size_t n = (size_t)(b->to - b->from + 1);
+    parents->parent = malloc(n * sizeof *parents->parent);
+    parents->call = calloc(n, 1);
+    b->frame_of = malloc(n * sizeof *b->frame_of);
     int rc = parents->parent && parents->call && b->frame_of ? es_holes_find(b->query, ES_KINDS_OF_CALLS, &b->holes)
                                                              : -ENOMEM;
     if (rc < 0)
         return rc;
-    for (uint32_t i = 0; i < PART; i++)
+    for (size_t i = 0; i < n; i++)
         b->frame_of[i] = ES_NO_FRAME;
-    rc = walk(b, b->from > PART ? b->from - PART : 1, b->to + PART);
+    uint64_t first = es_query_parent_from(b->from), last = (parents->part + 2) * PART;
+    const struct es_process *process = b->pid == ES_REF_NONE ? NULL : es_query_process(b->query, b->pid);
+    if (process && process->spawn_seq > first && process->spawn_seq <= b->from)
+        first = process->spawn_seq;
+    rc = walk(b, first, last);
     if (rc == 0)
         resolve(b, parents);
     return rc;
+}
+
+static struct es_parents *make(struct build *b)
+{
+    es_stack_init(&b->stack);
+    struct es_parents *parents = calloc(1, sizeof *parents);
+    if (parents)
+        parents->part = (b->from - 1) / PART;
+    if (parents && build_part(b, parents) < 0) {
+        es_parents_free(parents);
+        parents = NULL;
+    }
+    es_stack_fini(&b->stack);
+    es_holes_fini(&b->holes);
+    free(b->fates);
+    free(b->frame_of);
+    return parents;
 }
 
 static struct es_parents *make_part(struct es_query *query, uint64_t part)
 {
     struct build b = {
         .query = query, .from = part * PART + 1, .to = (part + 1) * PART, .unread = INT64_MIN, .now = INT64_MIN};
-    es_stack_init(&b.stack);
-    struct es_parents *parents = calloc(1, sizeof *parents);
-    if (parents)
-        parents->part = part;
-    if (parents && build_part(&b, parents) < 0) {
-        es_parents_free(parents);
-        parents = NULL;
-    }
-    es_stack_fini(&b.stack);
-    es_holes_fini(&b.holes);
-    free(b.fates);
-    free(b.frame_of);
-    return parents;
+    return make(&b);
+}
+
+static bool can_have_part(uint64_t seq) { return seq > 0 && seq <= UINT64_MAX - 2 * PART; }
+
+uint64_t es_query_parent_from(uint64_t seq)
+{
+    uint64_t part = (seq - 1) / PART;
+    return part > 0 ? (part - 1) * PART + 1 : 1;
 }
 
 /* The part that this event lies in; NULL where it cannot be read. The last two are kept. */
 static const struct es_parents *part_of(struct es_query *query, uint64_t seq)
 {
-    if (seq == 0 || seq > UINT64_MAX - 2 * PART)
+    if (!can_have_part(seq))
         return NULL;
     uint64_t part = (seq - 1) / PART;
     struct es_parents **kept = query->parents;
@@ -222,6 +264,22 @@ uint64_t es_query_parent(struct es_query *query, const struct es_event *event)
 {
     const struct es_parents *parents = part_of(query, event->seq);
     return parents ? parents->parent[(event->seq - 1) % PART] : 0;
+}
+
+/* Times are not read, so that it is not asked whether something was lost meanwhile: where anything was, all events are looked at. */
+uint64_t es_query_parent_of(struct es_query *query, es_ref pid, uint64_t seq)
+{
+    const struct es_loss *losses = NULL;
+    const struct es_parents *kept = query->parents[0];
+    bool is_kept = kept && seq > 0 && kept->part == (seq - 1) / PART;
+    struct build b = {.query = query, .from = seq, .to = seq, .pid = pid, .unread = INT64_MIN, .now = INT64_MIN};
+    struct es_parents *found = NULL;
+    if (can_have_part(seq) && !is_kept && es_recording_losses(query->recording, &losses) == 0)
+        found = make(&b);
+    es_error_clear();
+    uint64_t parent = found ? found->parent[0] : es_query_parent(query, &(struct es_event){.seq = seq});
+    es_parents_free(found);
+    return parent;
 }
 
 enum es_call es_query_call(struct es_query *query, uint64_t seq)

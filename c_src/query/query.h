@@ -309,6 +309,7 @@ struct es_version_info {
     uint64_t seq; /* of its event */
     int64_t time;
     uint64_t hash;
+    es_ref pid;
     es_ref module, function; /* the callback */
     uint8_t arity, flags;    /* set of es_event_flag: cut, redacted, missed: it changed, but was not captured */
 };
@@ -478,7 +479,8 @@ struct es_order_answer {
     size_t unknown; /* messages between them whose sender's event is not known: what these carried is not counted */
 };
 /* The order of two events. What a process does happens in its order, but for deliveries: a message is there for it
- * from its handling on, not from its arrival. Blocks are read as the search comes to them. A message whose handling is not known
+ * from its handling on, not from its arrival. A reply that its process waited for (ES_E_REPLY) is there from the next thing on that the process
+ * does, unless that is a timeout or its exit; what is scheduled, collected or done to it meanwhile says nothing. Blocks are read as the search comes to them. A message whose handling is not known
  * within a million events behind the later event may have been handled before it: then it is only possible. -ENOENT; -EBADMSG where
  * one of them cannot be read; -EINVAL where one is nothing that a process did. */
 int es_query_before(struct es_query *query, uint64_t a, uint64_t b, struct es_order_answer *ret_answer);

@@ -12,7 +12,8 @@
 
 #define STEPS 8u /* processes looked at in a row */
 #define AT_ONCE 16u
-#define DENSE 24u /* edges a process that was reached: fewer, and all are looked at in order */
+#define READ_AT_ONCE 16u /* blocks */
+#define DENSE 24u        /* edges a process that was reached: fewer, and all are looked at in order */
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
 
@@ -22,6 +23,7 @@ static void free_side(struct es_side *side)
     free(side->reached);
     free(side->set);
     free(side->heap);
+    free(side->passed);
 }
 
 void es_search_free(struct es_search *s)
@@ -42,6 +44,8 @@ int es_search_take(struct es_query *query, uint64_t last, struct es_search **ret
         return es_fail(-ENOMEM, "no memory to compare events");
     struct es_search *s = index->search;
     s->query = query;
+    s->question++;
+    s->n_read = s->n_passed = 0;
     s->behind.back = true;
     s->last_known = es_query_block_of(query, last) + ES_SEARCH_BEHIND;
     if (s->last_known >= index->n_blocks)
@@ -108,76 +112,106 @@ static struct es_waiting pop(struct es_side *side)
 
 enum reached { REACHED_BEFORE, REACHED_NOW, REACHED_BOTH };
 
-static bool is_marked(const struct es_side *side, uint32_t process)
-{
-    return process < side->room && side->reached[process / 64] >> (process % 64) & 1;
-}
-
-/* Ahead: does the process know of the first event when it does this? Back: does the second know of it? */
-static bool is_in(const struct es_side *side, uint32_t process, uint64_t event)
-{
-    return is_marked(side, process) &&
-           (side->back ? side->marks[process].event >= event : side->marks[process].event <= event);
-}
-
 static int reach(struct es_search *s, struct es_side *side, uint32_t process, uint64_t event,
                  struct es_search_step step)
 {
     const struct es_side *other = side->back ? &s->ahead : &s->behind;
-    if (is_in(side, process, event))
+    if (es_side_is_in(side, process, event))
         return REACHED_BEFORE;
     if (process >= side->room && !grow(side, process))
         return es_fail(-ENOMEM, "no memory to compare events");
-    if (!is_marked(side, process))
+    if (!es_side_is_marked(side, process))
         side->set[side->n++] = process;
     side->reached[process / 64] |= UINT64_C(1) << (process % 64);
     side->marks[process] = (struct es_mark){event, step};
     s->meeting = process;
-    return is_in(other, process, event) ? REACHED_BOTH : REACHED_NOW;
+    return es_side_is_in(other, process, event) ? REACHED_BOTH : REACHED_NOW;
 }
 
 /* ---- edges --------------------------------------------------------------------------------------------------------- */
 
-/* Does an edge that ends at this place count? */
-static bool counts(struct es_search *s, const struct es_index_part *part, unsigned flags, uint16_t to_at)
+/* Does an edge that ends at this place count? 1, 0, negative errno. */
+static int counts(struct es_search *s, struct es_index_part *part, unsigned flags, uint16_t to_at)
 {
     if (flags == 0)
-        return true;
+        return 1;
     s->saw_maybe = true;
     if (!s->maybe || !(flags & ES_EDGE_UNHANDLED))
         return s->maybe;
+    int rc = es_edges_look_later(s->query, part, s->last_known);
+    if (rc < 0)
+        return rc;
     uint16_t later = part->edges->later[to_at];
     return later == 0 || part->block + later > s->last_known;
 }
 
-/* Looks at an edge of `process`, which was reached. */
-static int take_edge(struct es_search *s, struct es_side *side, const struct es_index_part *part,
-                     const struct es_near *near)
+/* An edge as a side sees it: from `near`, which was reached, to `far`. */
+struct looked {
+    struct es_search_step step; /* `next` is the near event */
+    uint32_t far_process;
+    uint64_t far;
+    uint16_t to_at;
+    uint8_t flags;
+};
+
+static int take_edge(struct es_search *s, struct es_side *side, struct es_index_part *part, const struct looked *e)
 {
-    const struct es_edge *e = near->edge;
-    uint16_t to_at = side->back ? e->at : e->other_at;
-    uint64_t at = part->first + e->at, other = part->first + e->other_at;
-    if ((side->back ? other < s->from : other > s->to) || !counts(s, part, e->flags, to_at))
+    if (side->back ? e->far < s->from : e->far > s->to)
         return REACHED_BEFORE;
-    uint64_t via = e->via == to_at ? 0 : part->first + e->via;
-    return reach(s, side, e->other, other, (struct es_search_step){at, via, near->process});
+    int rc = counts(s, part, e->flags, e->to_at);
+    return rc > 0 ? reach(s, side, e->far_process, e->far, e->step) : rc < 0 ? rc : REACHED_BEFORE;
 }
 
 /* Edges into the block from those before it. */
 static int take_incoming(struct es_search *s, struct es_side *side, struct es_index_part *part)
 {
-    for (size_t i = 0; i < part->edges->n_incoming; i++) {
-        struct es_incoming *x = &part->edges->incoming[i];
+    const struct es_edges *edges = part->edges;
+    for (size_t i = 0; i < edges->n_incoming; i++) {
+        struct es_incoming *x = &edges->incoming[i];
         uint64_t to = part->first + x->to_at;
+        uint32_t process = edges->numbers[part->list[x->to_at]];
         if (to > s->to)
             break;
-        if (side->back ? !is_in(side, x->to, to) : x->number < ES_INCOMING_NOTHING && !is_marked(side, x->number))
+        if (side->back ? !es_side_is_in(side, process, to)
+                       : x->number < ES_INCOMING_NOTHING && !es_side_is_marked(side, x->number))
             continue;
-        if (!es_incoming_resolve(s->query, x, s->from) || (!side->back && !is_in(side, x->number, x->from)) ||
-            !counts(s, part, x->flags, x->to_at))
+        if (!es_incoming_resolve(s->query, part, x, s->from) ||
+            (!side->back && !es_side_is_in(side, x->number, x->from)))
             continue;
-        int rc = side->back ? reach(s, side, x->number, x->from, (struct es_search_step){to, x->via, x->to})
-                            : reach(s, side, x->to, to, (struct es_search_step){x->from, x->via, x->number});
+        struct looked e = side->back ? (struct looked){{to, x->via, process}, x->number, x->from, x->to_at, x->flags}
+                                     : (struct looked){{x->from, x->via, x->number}, process, to, x->to_at, x->flags};
+        int rc = take_edge(s, side, part, &e);
+        if (rc < 0 || rc == REACHED_BOTH)
+            return rc;
+    }
+    return 0;
+}
+
+/* Edges of replies that were taken in blocks behind this one, which ahead are left for it last, back come from it first; and of those of which
+ * that is not known. */
+static int take_open_edge(struct es_search *s, struct es_side *side, struct es_index_part *part, struct es_open_edge *o)
+{
+    struct es_incoming *x = &o->origin;
+    uint32_t process = part->edges->numbers[part->list[x->to_at]];
+    uint64_t delivery = part->first + x->to_at;
+    if (side->back ? !es_side_is_marked(side, process)
+                   : x->number < ES_INCOMING_NOTHING && !es_side_is_marked(side, x->number))
+        return REACHED_BEFORE;
+    if (!es_incoming_resolve(s->query, part, x, s->from) || (!side->back && !es_side_is_in(side, x->number, x->from)))
+        return REACHED_BEFORE;
+    int rc = es_open_edge_resolve(s->query, part, o);
+    uint64_t to = o->act ? o->act : delivery, via = o->act ? delivery : 0;
+    if (rc < 0 || (side->back && !es_side_is_in(side, process, to)))
+        return rc < 0 ? rc : REACHED_BEFORE;
+    struct looked e = side->back ? (struct looked){{to, via, process}, x->number, x->from, x->to_at, x->flags}
+                                 : (struct looked){{x->from, via, x->number}, process, to, x->to_at, x->flags};
+    return take_edge(s, side, part, &e);
+}
+
+static int take_open(struct es_search *s, struct es_side *side, struct es_index_part *part)
+{
+    for (size_t i = 0; i < part->edges->n_open; i++) {
+        int rc = take_open_edge(s, side, part, &part->edges->open[i]);
         if (rc < 0 || rc == REACHED_BOTH)
             return rc;
     }
@@ -186,17 +220,20 @@ static int take_incoming(struct es_search *s, struct es_side *side, struct es_in
 
 /* ---- a block, all its edges in order ------------------------------------------------------------------------------- */
 
-static int take_all(struct es_search *s, struct es_side *side, const struct es_index_part *part)
+static int take_all(struct es_search *s, struct es_side *side, struct es_index_part *part)
 {
     const struct es_edges *edges = part->edges;
     for (size_t k = 0; k < edges->n; k++) {
-        const struct es_edge *in = &edges->in[edges->order[side->back ? edges->n - 1 - k : k]];
-        uint32_t to = edges->ends[part->list[in->at]].number;
-        struct es_edge out = {.other = to, .at = in->other_at, .other_at = in->at, .via = in->via, .flags = in->flags};
-        struct es_near near = side->back ? (struct es_near){in, to} : (struct es_near){&out, in->other};
-        if (!is_in(side, near.process, part->first + near.edge->at))
+        const struct es_way *way = &edges->ways[side->back ? edges->n - 1 - k : k];
+        uint64_t from = part->first + way->from, to = part->first + way->to,
+                 via = way->via == way->to ? 0 : part->first + way->via;
+        uint32_t process = edges->numbers[side->back ? way->to_list : way->from_list];
+        if (!es_side_is_in(side, process, side->back ? to : from))
             continue;
-        int rc = take_edge(s, side, part, &near);
+        uint32_t other = edges->numbers[side->back ? way->from_list : way->to_list];
+        struct looked e = side->back ? (struct looked){{to, via, process}, other, from, way->to, way->flags}
+                                     : (struct looked){{from, via, process}, other, to, way->to, way->flags};
+        int rc = take_edge(s, side, part, &e);
         if (rc < 0 || rc == REACHED_BOTH)
             return rc;
     }
@@ -269,19 +306,27 @@ static int wait_for_reached(struct es_side *side, const struct es_index_part *pa
     return 0;
 }
 
-static int take_nearest(struct es_search *s, struct es_side *side, const struct es_index_part *part)
+static struct looked looked_at(const struct es_side *side, const struct es_index_part *part, const struct es_edge *e,
+                               uint32_t process)
+{
+    uint16_t to_at = side->back ? e->at : e->other_at;
+    uint64_t via = e->via == to_at ? 0 : part->first + e->via;
+    return (struct looked){{part->first + e->at, via, process}, e->other, part->first + e->other_at, to_at, e->flags};
+}
+
+static int take_nearest(struct es_search *s, struct es_side *side, struct es_index_part *part)
 {
     struct es_waiting w = pop(side);
     const struct es_edge *edge = next_edge(side, part, &w);
     struct es_waiting other = {.process = edge->other,
                                .at = edge->next,
-                               .seen = is_marked(side, edge->other) ? side->marks[edge->other].event : 0};
+                               .seen = es_side_is_marked(side, edge->other) ? side->marks[edge->other].event : 0};
     if (edge->has_next)
         __builtin_prefetch(next_edge(side, part, &other));
     w.at = side->back ? w.at - 1 : w.at + 1;
     side->work++;
-    int rc = edge->last || wait_for_next(side, part, w) ? take_edge(s, side, part, &(struct es_near){edge, w.process})
-                                                        : -ENOMEM;
+    struct looked e = looked_at(side, part, edge, w.process);
+    int rc = edge->last || wait_for_next(side, part, w) ? take_edge(s, side, part, &e) : -ENOMEM;
     if (rc == REACHED_NOW)
         rc = !edge->has_next || wait_for_next(side, part, other) ? 0 : -ENOMEM;
     return rc == -ENOMEM ? es_fail(rc, "no memory to compare events") : rc;
@@ -289,15 +334,35 @@ static int take_nearest(struct es_search *s, struct es_side *side, const struct 
 
 /* ---- the walk ------------------------------------------------------------------------------------------------------ */
 
+/* Sorting the edges of a block takes longer than looking at each of them once: it is for blocks that questions come back to. */
 static int begin_block(struct es_search *s, struct es_side *side, struct es_index_part *part)
 {
-    int rc = s->maybe ? es_edges_look_later(s->query, part, s->last_known) : 0;
-    if (rc == 0 && !side->back)
-        rc = take_incoming(s, side, part);
+    struct es_edges *edges = part->edges;
+    bool again = edges->asked && edges->asked != s->question;
+    int rc = side->back ? take_open(s, side, part) : take_incoming(s, side, part);
     if (rc != 0)
         return rc;
-    side->work += side->n + part->edges->n_incoming / 16;
-    return side->n * DENSE > part->edges->n ? take_all(s, side, part) : wait_for_reached(side, part);
+    edges->asked = s->question;
+    side->work += side->n + edges->n_incoming / 16;
+    if (side->n * DENSE > edges->n || !(edges->out || again))
+        return take_all(s, side, part);
+    rc = es_edges_sort(s->query, part);
+    return rc < 0 ? rc : wait_for_reached(side, part);
+}
+
+/* Where a search has come far through blocks that were not read yet it mostly goes on: then the next ones are read together, at most as
+ * many as it has seen. Back, edges into a block ask for the one before it. */
+static void read_ahead(struct es_search *s, const struct es_side *side)
+{
+    struct es_index_part **parts = s->query->index->parts;
+    size_t left = s->end - s->first, n = s->n_read < READ_AT_ONCE ? s->n_read : READ_AT_ONCE;
+    if (parts[side->block] && (!side->back || left == 0 || parts[side->block - 1]))
+        return;
+    n = n < left ? n : left;
+    s->n_read += n + 1;
+    if (n > 0 && !side->over)
+        es_index_read(s->query, &(struct es_index_wish){
+                                    .first = side->back ? side->block - n : side->block, .n = n + 1, .edges = true});
 }
 
 /* A step in a block: into it, a process, or out of it. */
@@ -305,7 +370,12 @@ static int step(struct es_search *s, struct es_side *side)
 {
     struct es_index_part *part; /* asked for each time: the other side may have pushed it out */
     bool first = !side->busy;
-    int rc = es_edges_get(s->query, side->block, &part);
+    int rc = first ? es_search_pass(s, side) : 0;
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    if (first)
+        read_ahead(s, side);
+    rc = es_edges_get(s->query, side->block, &part);
     side->busy = rc == 0;
     if (rc == -EBADMSG || rc == -ENOENT) { /* what is in it did nothing, as far as is known */
         es_error_clear();
@@ -323,17 +393,17 @@ static int step(struct es_search *s, struct es_side *side)
     if (side->n_heap > 0)
         return 0;
     side->busy = false;
-    return side->back ? take_incoming(s, side, part) : 0;
+    return side->back ? take_incoming(s, side, part) : take_open(s, side, part);
 }
 
 /* Each block is looked at by one of the sides. Where none is left, the one the other side is in may be what this side needs. */
-static struct es_side *choose(struct es_search *s, size_t *first, size_t *end)
+static struct es_side *choose(struct es_search *s)
 {
     struct es_side *side = s->ahead.work <= s->behind.work ? &s->ahead : &s->behind;
     if (side->busy)
         return side;
-    if (*first < *end) {
-        side->block = side->back ? --*end : (*first)++;
+    if (s->first < s->end) {
+        side->block = side->back ? --s->end : s->first++;
         return side;
     }
     side->block = (side->back ? &s->ahead : &s->behind)->block;
@@ -341,16 +411,16 @@ static struct es_side *choose(struct es_search *s, size_t *first, size_t *end)
     return side;
 }
 
-static int walk(struct es_search *s, size_t first, size_t end)
+static int walk(struct es_search *s)
 {
     struct es_side *side;
     int rc = 0;
     do {
-        side = choose(s, &first, &end);
+        side = choose(s);
         rc = step(s, side);
         if (rc == 0 && side->over && !side->busy)
             return 0;
-    } while (rc == 0 && (first < end || s->ahead.busy || s->behind.busy));
+    } while (rc == 0 && (s->first < s->end || s->ahead.busy || s->behind.busy));
     return rc < 0 ? rc : rc == REACHED_BOTH;
 }
 
@@ -359,6 +429,7 @@ static void begin_side(struct es_side *side)
     for (size_t i = 0; i < side->n; i++)
         side->reached[side->set[i] / 64] = 0;
     side->n = side->n_heap = 0;
+    side->passing++;
     side->busy = side->over = false;
     side->work = 0;
 }
@@ -372,85 +443,7 @@ int es_search_run(struct es_search *s)
         rc = reach(s, &s->behind, s->to_process, s->to, (struct es_search_step){0});
     if (rc < 0 || rc == REACHED_BOTH)
         return rc < 0 ? rc : 1;
-    return walk(s, es_query_block_of(s->query, s->from), es_query_block_of(s->query, s->to) + 1);
-}
-
-/* ---- the way ------------------------------------------------------------------------------------------------------- */
-
-struct path {
-    uint64_t *seqs;
-    size_t n, room;
-};
-
-static bool add(struct path *path, uint64_t seq)
-{
-    if (seq == 0)
-        return true;
-    if (path->n == path->room) {
-        size_t room = path->room ? path->room * 2 : 16;
-        uint64_t *seqs = realloc(path->seqs, room * sizeof *seqs);
-        if (!seqs)
-            return false;
-        path->seqs = seqs;
-        path->room = room;
-    }
-    path->seqs[path->n++] = seq;
-    return true;
-}
-
-static bool add_first_half(const struct es_search *s, struct path *path)
-{
-    size_t start = path->n;
-    for (uint32_t p = s->meeting; s->ahead.marks[p].step.next; p = s->ahead.marks[p].step.process) {
-        const struct es_search_step *step = &s->ahead.marks[p].step;
-        if (!add(path, s->ahead.marks[p].event) || !add(path, step->via) || !add(path, step->next))
-            return false;
-    }
-    for (size_t i = start, k = path->n; i + 1 < k; i++, k--) { /* found from its end */
-        uint64_t seq = path->seqs[i];
-        path->seqs[i] = path->seqs[k - 1];
-        path->seqs[k - 1] = seq;
-    }
-    return true;
-}
-
-static bool add_second_half(const struct es_search *s, struct path *path)
-{
-    for (uint32_t p = s->meeting; s->behind.marks[p].step.next; p = s->behind.marks[p].step.process) {
-        const struct es_search_step *step = &s->behind.marks[p].step;
-        if (!add(path, s->behind.marks[p].event) || !add(path, step->via) || !add(path, step->next))
-            return false;
-    }
-    return true;
-}
-
-static int give(struct path *path, bool whole, struct es_order_answer *ret)
-{
-    if (!whole) {
-        free(path->seqs);
-        return es_fail(-ENOMEM, "no memory for a path of events");
-    }
-    size_t n = 0; /* an edge may begin where the one before ended */
-    for (size_t i = 0; i < path->n; i++)
-        if (n == 0 || path->seqs[i] != path->seqs[n - 1])
-            path->seqs[n++] = path->seqs[i];
-    ret->path = path->seqs;
-    ret->n_path = n;
-    return 1;
-}
-
-int es_search_path(const struct es_search *s, uint64_t first, uint64_t last, struct es_order_answer *ret)
-{
-    struct path path = {0};
-    bool whole = add(&path, first) && add(&path, s->from) && add_first_half(s, &path) && add_second_half(s, &path) &&
-                 add(&path, s->to) && add(&path, last);
-    return give(&path, whole, ret);
-}
-
-int es_search_path_of(const struct es_search *s, uint64_t first, uint64_t last, struct es_order_answer *ret)
-{
-    struct path path = {0};
-    (void)s;
-    bool whole = add(&path, first) && add(&path, last);
-    return give(&path, whole, ret);
+    s->first = es_query_block_of(s->query, s->from);
+    s->end = es_query_block_of(s->query, s->to) + 1;
+    return walk(s);
 }

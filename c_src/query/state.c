@@ -9,10 +9,29 @@
 
 const char *const es_state_known_names[ES_STATE_KNOWN_MAX] = {"captured", "cut", "redacted", "missed", "doubtful"};
 
+/* Rows by pid: the first one of each. */
+static bool index_rows(struct es_query *query, const struct es_process *processes, size_t n)
+{
+    uint64_t nobody = 1;
+    for (size_t i = query->rows.n ? n : 0; i < n; i++) {
+        uint64_t *row = processes[i].pid ? es_refmap_place(&query->rows, processes[i].pid) : &nobody;
+        if (!row) {
+            es_refmap_fini(&query->rows);
+            return false;
+        }
+        *row = *row ? *row : i + 1;
+    }
+    return true;
+}
+
 const struct es_process *es_query_process(struct es_query *query, es_ref pid)
 {
     const struct es_process *processes = NULL;
     size_t n = es_recording_processes(query->recording, &processes);
+    if (index_rows(query, processes, n)) {
+        const uint64_t *row = es_refmap_find(&query->rows, pid);
+        return row && *row ? &processes[*row - 1] : NULL;
+    }
     for (size_t i = 0; i < n; i++)
         if (processes[i].pid == pid)
             return &processes[i];
@@ -55,21 +74,22 @@ static uint64_t lost_between(struct es_query *query, int64_t from, int64_t to)
     return lost;
 }
 
-/* Had the overhead budget taken a step before? It may leave out the calls of whole processes. */
-static bool was_thinned(struct es_query *query, int64_t at)
+/* When the overhead budget took its first step: it may leave out the calls of whole processes. INT64_MAX: it took none. */
+static int64_t thinned_since(struct es_query *query)
 {
-    struct es_filter filter = {.kinds = UINT64_C(1) << ES_K_BUDGET,
-                               .since = INT64_MIN,
-                               .until = at == INT64_MAX ? at : at + 1,
-                               .limit = 1,
-                               .no_payload = true};
+    struct es_filter filter = {
+        .kinds = UINT64_C(1) << ES_K_BUDGET, .since = INT64_MIN, .until = INT64_MAX, .limit = 1, .no_payload = true};
     struct es_cursor *cursor;
     const struct es_event *event;
+    if (query->thinned_ready)
+        return query->thinned;
     if (es_cursor_open(query, &filter, &cursor) < 0)
-        return true;
-    bool found = es_cursor_next(cursor, &event) != 0;
+        return INT64_MIN;
+    int rc = es_cursor_next(cursor, &event);
+    query->thinned = rc > 0 ? event->time : rc == 0 ? INT64_MAX : INT64_MIN;
+    query->thinned_ready = true;
     es_cursor_close(cursor);
-    return found;
+    return query->thinned;
 }
 
 static void judge(struct es_query *query, struct es_state *state)
@@ -83,7 +103,7 @@ static void judge(struct es_query *query, struct es_state *state)
     if (state->known == ES_STATE_MISSED)
         return;
     state->lost = lost_between(query, state->since, until);
-    if (state->lost > 0 || was_thinned(query, until))
+    if (state->lost > 0 || thinned_since(query) <= until)
         state->known = ES_STATE_DOUBTFUL;
 }
 
@@ -130,11 +150,16 @@ int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_sta
         return rc;
     if (found.number == 0)
         return es_state_unknown(query, pid, at);
-    struct es_state state = {.pid = pid, .at = at, .number = found.number, .of = found.of, .version = found.version};
-    struct es_version_info shown = found.version;
-    state.shown = state.number;
-    while (rc == 0 && state.shown > 0 && (shown.flags & ES_E_STATE_MISSED))
-        rc = --state.shown > 0 ? es_version_number(query, pid, state.shown, &shown) : 0;
+    struct es_state state = {.pid = pid, .at = at, .number = found.number, .of = found.of, .shown = found.number};
+    struct es_version_seen seen = found.seen;
+    struct es_version_info shown;
+    while (rc == 0 && state.shown > 0 && (seen.flags & ES_E_STATE_MISSED))
+        rc = --state.shown > 0 ? es_version_number(query, pid, state.shown, &seen) : 0;
+    if (rc == 0)
+        rc = es_query_version_info(query, pid, &found.seen, &state.version);
+    shown = state.version;
+    if (rc == 0 && state.shown > 0 && state.shown != state.number)
+        rc = es_query_version_info(query, pid, &seen, &shown);
     if (rc == 0)
         rc = fill(query, state.shown ? &shown : NULL, &state);
     if (rc == 0)
@@ -147,17 +172,18 @@ int es_query_state(struct es_query *query, es_ref pid, int64_t at, struct es_sta
 /* The last version at or before an event; seq 0: there is none. */
 static int last_version(struct es_query *query, es_ref pid, uint64_t seq, struct es_version_info *ret_info)
 {
-    struct es_state_at at;
+    struct es_state_at at = {0};
     *ret_info = (struct es_version_info){.seq = 0};
     int rc = es_recording_change_last(query->recording, pid, (struct es_seq_range){1, seq}, &at);
-    return rc == 0 ? es_query_version_info(query, at.seq, ret_info) : rc == -ENOENT ? 0 : rc;
+    struct es_version_seen seen = {at.seq, at.hash, at.flags};
+    return rc == 0 ? es_query_version_info(query, pid, &seen, ret_info) : rc == -ENOENT ? 0 : rc;
 }
 
 int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struct es_state *ret_state)
 {
     struct es_version_info shown = {0};
-    int rc = es_query_version_info(query, seq, &shown);
-    struct es_state state = {.pid = pid, .at = shown.time};
+    struct es_state state = {.pid = pid};
+    int rc = es_recording_time_of(query->recording, seq, &state.at);
     if (rc == 0)
         rc = last_version(query, pid, seq, &shown);
     if (rc < 0)
@@ -174,30 +200,17 @@ int es_query_state_after(struct es_query *query, es_ref pid, uint64_t seq, struc
     return rc;
 }
 
-/* How many versions were made up to an event. */
-static size_t count_until(const uint64_t *list, size_t n, uint64_t seq)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list[middle] <= seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 int es_query_state_number(struct es_query *query, struct es_state *state)
 {
-    const uint64_t *list = NULL;
-    size_t n = 0;
-    int rc = es_query_version_places(query, state->pid, &list, &n);
+    struct es_version_at version, shown = {0};
+    int rc = es_version_at(query, state->pid, state->version.seq, &version);
+    if (rc == 0 && state->shown_seq)
+        rc = es_version_at(query, state->pid, state->shown_seq, &shown);
     if (rc < 0)
         return rc;
-    state->of = n;
-    state->number = count_until(list, n, state->version.seq);
-    state->shown = state->shown_seq ? count_until(list, n, state->shown_seq) : 0;
+    state->of = version.of;
+    state->number = version.number;
+    state->shown = shown.number;
     return 0;
 }
 

@@ -15,14 +15,15 @@ static void add_time(struct es_query *query, int64_t time, struct es_text *out)
     es_text_printf(out, "%+.6f s", (double)(time - first) / 1e9);
 }
 
-/* Has anything of these kinds been recorded of it? */
-static bool has_any(struct es_query *query, es_ref pid, uint64_t kinds)
+/* Has anything of calls been recorded of it, while it lived? */
+static bool find_calls(struct es_query *query, es_ref pid)
 {
+    const struct es_process *process = es_query_process(query, pid);
     struct es_filter filter = {.pids = &pid,
                                .n_pids = 1,
-                               .kinds = kinds,
-                               .since = INT64_MIN,
-                               .until = INT64_MAX,
+                               .kinds = UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN,
+                               .since = process ? process->spawned : INT64_MIN,
+                               .until = process && process->exited < INT64_MAX ? process->exited + 1 : INT64_MAX,
                                .limit = 1,
                                .no_payload = true};
     struct es_cursor *cursor;
@@ -31,6 +32,19 @@ static bool has_any(struct es_query *query, es_ref pid, uint64_t kinds)
         return false;
     bool found = es_cursor_next(cursor, &event) > 0;
     es_cursor_close(cursor);
+    return found;
+}
+
+/* It is remembered: of a process that lives long all blocks are looked at. */
+static bool has_calls(struct es_query *query, es_ref pid)
+{
+    enum { NO = 1, YES };
+    uint64_t *known = pid ? es_refmap_place(&query->with_calls, pid) : NULL;
+    if (known && *known)
+        return *known == YES;
+    bool found = find_calls(query, pid);
+    if (known)
+        *known = found ? YES : NO;
     return found;
 }
 
@@ -43,11 +57,10 @@ static void say_why_never(struct es_query *query, es_ref pid, struct es_text *ou
 {
     const char *level = es_recording_meta(query->recording, "level");
     const struct es_process *process = es_query_process(query, pid);
-    uint64_t calls = UINT64_C(1) << ES_K_CALL | UINT64_C(1) << ES_K_RETURN;
     if (level && !level_has_states(level)) {
         es_text_printf(out, "level %s records states only where --trace states:MODULE asks for them", level);
         es_hint("Record with --level balanced, or --trace states:MODULE.");
-    } else if (has_any(query, pid, calls)) {
+    } else if (has_calls(query, pid)) {
         es_text_puts(out, "calls of it were recorded, but no callback that returned a state");
     } else if (process && process->module) {
         struct es_event call = {
@@ -65,25 +78,24 @@ static void say_why_never(struct es_query *query, es_ref pid, struct es_text *ou
 
 int es_state_unknown(struct es_query *query, es_ref pid, int64_t at)
 {
-    const uint64_t *list = NULL;
+    struct es_version_seen seen;
     struct es_version_info first;
     const struct es_process *process = es_query_process(query, pid);
-    size_t n = 0;
+    bool any = es_version_number(query, pid, 1, &seen) == 0;
     int rc = -ENODATA;
     struct es_text who = {0}, why = {0};
     es_query_print_ref(query, pid, true, &who);
-    es_query_version_places(query, pid, &list, &n);
     if (process && process->spawned > at) {
         rc = -ENOENT;
         es_text_puts(&why, "it did not live yet: it was spawned at ");
         add_time(query, process->spawned, &why);
-    } else if (n > 0 && es_query_version_info(query, list[0], &first) == 0) {
+    } else if (any && es_query_version_info(query, pid, &seen, &first) == 0) {
         es_text_puts(&why, "the first version that was recorded is of ");
         add_time(query, first.time, &why);
     } else {
         say_why_never(query, pid, &why);
     }
-    rc = es_fail(rc, "no state of %s is known%s: %s", who.bytes ? who.bytes : "?", n > 0 ? " then" : "",
+    rc = es_fail(rc, "no state of %s is known%s: %s", who.bytes ? who.bytes : "?", any ? " then" : "",
                  why.bytes ? why.bytes : "?");
     es_text_fini(&who);
     es_text_fini(&why);

@@ -12,25 +12,28 @@
 
 /* ---- the callback -------------------------------------------------------------------------------------------------- */
 
-static bool is_call_of(const struct es_event *event, const struct es_version_info *version)
+static bool is_call_of(const struct es_run_event *event, const struct es_version_info *version)
 {
     return event->kind == ES_K_CALL && event->module == version->module && event->function == version->function;
 }
 
 /* The version's event stands within its callback, or right behind its end. */
-static uint64_t callback_of(struct es_query *query, const struct es_version_info *version)
+static bool callback_of(struct es_query *query, const struct es_version_info *version, struct es_run_event *ret_call)
 {
-    const struct es_event *event;
+    if (es_query_callback_before(query, version, ret_call))
+        return true;
     for (uint64_t back = 0; back < 2 && version->seq > back; back++) {
-        if (es_query_stored(query, version->seq - back, &event) < 0)
+        struct es_run_event event;
+        if (es_recording_run_event(query->recording, version->seq - back, version->pid, &event) < 0)
             break;
-        if (back > 0 && !es_is_call_end(event->kind))
+        if (back > 0 && !es_is_call_end(event.kind))
             break;
-        uint64_t call = es_query_parent(query, event);
-        if (call && es_query_stored(query, call, &event) == 0 && is_call_of(event, version))
-            return call;
+        uint64_t call = es_query_parent_of(query, version->pid, version->seq - back);
+        if (call && es_recording_run_event(query->recording, call, version->pid, ret_call) == 0 &&
+            is_call_of(ret_call, version))
+            return true;
     }
-    return 0;
+    return false;
 }
 
 /* ---- the message --------------------------------------------------------------------------------------------------- */
@@ -130,16 +133,23 @@ static uint64_t search_message(struct es_query *query, const struct es_event *ca
     return found;
 }
 
+/* Could it be said of this callback's arguments which of them came in a message? */
+static bool tells_given(struct es_query *query, const struct es_run_event *call)
+{
+    return call->arity == 3 || call->arity == 4 || has_name(query, call->function, "handle_call") ||
+           has_name(query, call->function, "handle_cast") || has_name(query, call->function, "handle_info");
+}
+
 /* The delivery that a callback handles. */
-static uint64_t message_of(struct es_query *query, uint64_t seq)
+static uint64_t message_of(struct es_query *query, const struct es_run_event *event)
 {
     const struct es_event *stored;
     struct es_tree tree;
-    if (es_query_stored(query, seq, &stored) < 0)
+    if (event->cause_state != ES_CAUSE_NONE)
+        return event->cause;
+    if (!tells_given(query, event) || es_query_stored(query, event->seq, &stored) < 0)
         return 0;
     struct es_event call = *stored;
-    if (call.cause_state != ES_CAUSE_NONE)
-        return call.cause;
     if (call.payload_len == 0 || es_tree_read(&tree, call.payload, call.payload_len, &query->print[0]) < 0)
         return 0;
     struct given given = read_given(query, &call, &tree);
@@ -149,19 +159,30 @@ static uint64_t message_of(struct es_query *query, uint64_t seq)
 
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
 
+/* Who sent what was delivered, and the event of sending it. */
+static void find_sender(struct es_query *query, es_ref pid, struct es_version_cause *cause)
+{
+    struct es_run_event deliver;
+    struct es_run_origin origin;
+    if (es_recording_run_event(query->recording, cause->deliver, pid, &deliver) < 0 ||
+        es_recording_run_origin(query->recording, cause->deliver, pid, &origin) < 0)
+        return;
+    cause->from = origin.peer;
+    if (deliver.kind == ES_K_DELIVER && origin.kind == ES_K_SEND)
+        cause->send = deliver.cause;
+}
+
 int es_query_version_cause(struct es_query *query, const struct es_version_info *version,
                            struct es_version_cause *ret_cause)
 {
-    const struct es_event *event;
+    struct es_run_event call;
     *ret_cause = (struct es_version_cause){.replaced = has_name(query, version->function, "system_replace_state")};
-    ret_cause->call = callback_of(query, version);
-    if (ret_cause->call && !ret_cause->replaced)
-        ret_cause->deliver = message_of(query, ret_cause->call);
-    if (ret_cause->deliver && es_query_stored(query, ret_cause->deliver, &event) == 0) {
-        ret_cause->from = event->peer;
-        uint64_t send = event->kind == ES_K_DELIVER ? event->cause : 0;
-        if (send && es_query_stored(query, send, &event) == 0 && event->kind == ES_K_SEND)
-            ret_cause->send = send;
+    if (callback_of(query, version, &call)) {
+        ret_cause->call = call.seq;
+        if (!ret_cause->replaced)
+            ret_cause->deliver = message_of(query, &call);
+        if (ret_cause->deliver)
+            find_sender(query, version->pid, ret_cause);
     }
     es_error_clear();
     return 0;

@@ -119,10 +119,19 @@ int es_block_decode_pids(struct es_decoder *decoder, const struct es_stored_bloc
     (ES_TIME_COLUMNS | (uint64_t)1 << ES_C_STEPS | (uint64_t)1 << ES_C_STEPS_HIGH | (uint64_t)1 << ES_C_REFS | \
      (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS)
 
+/* Events `first` to `first + n` of a block. */
+struct es_block_part {
+    uint32_t first, n;
+};
+
 /* Which events come one after the other, and their causes: see reader.h. Points into the decoder. */
 int es_block_decode_causes(struct es_decoder *decoder, const struct es_stored_block *stored,
                            struct es_block_causes *ret);
 uint64_t es_block_cause_columns(void);
+/* Those events of the part whose causes are before it: see reader.h. Points into the decoder. */
+int es_block_decode_crossing(struct es_decoder *decoder, const struct es_stored_block *stored,
+                             struct es_block_part part, struct es_block_crossing *ret);
+uint64_t es_block_crossing_columns(void);
 
 /* The kinds of a process's events. */
 #define ES_KINDS_COLUMNS ((uint64_t)1 << ES_C_REFS | (uint64_t)1 << ES_C_COUNTS | (uint64_t)1 << ES_C_KINDS)
@@ -137,10 +146,7 @@ uint64_t es_block_strange_columns(void);
 int es_block_find_time(struct es_decoder *decoder, const struct es_stored_block *stored, int64_t time,
                        uint32_t *ret_event);
 
-/* Events `first` to `first + n` of a block by process, see es_lane_reader_decode(). */
-struct es_block_part {
-    uint32_t first, n;
-};
+/* Of the events of that part by process, see es_lane_reader_decode(). */
 int es_block_decode_lanes(struct es_decoder *decoder, const struct es_stored_block *stored,
                           const struct es_lanes_request *request, struct es_block_part part,
                           struct es_block_lanes *ret);

@@ -356,19 +356,3 @@ int es_block_decode_pids(struct es_decoder *d, const struct es_stored_block *sto
     *ret = pids;
     return 0;
 }
-
-int es_block_find_time(struct es_decoder *d, const struct es_stored_block *stored, int64_t time, uint32_t *ret_event)
-{
-    int r = es_decode_load(d, stored, ES_TIME_COLUMNS);
-    if (r == 0)
-        r = es_decode_arrays(d);
-    if (r == 0)
-        r = es_decode_times(d, true, d->time);
-    uint32_t found = ES_NOTHING;
-    for (uint32_t i = 0; r == 0 && i < d->n; i++)
-        found = (int64_t)((uint64_t)d->info->first_time + d->time[i]) <= time ? i : found;
-    if (r < 0)
-        return r;
-    *ret_event = found;
-    return found == ES_NOTHING ? -ENOENT : 0;
-}

@@ -51,6 +51,8 @@ int es_decode_times(const struct es_decoder *d, bool wide, void *ret_times);
 /* Processes, kinds and flags of events, and their order of process. */
 int es_decode_order(struct es_decoder *d);
 
+/* The table of functions alone, and with it those of all events. */
+int es_decode_fun_table(struct es_decoder *d);
 int es_decode_funs(struct es_decoder *d);
 int es_decode_causes(struct es_decoder *d);
 int es_decode_peers(struct es_decoder *d);
@@ -75,7 +77,22 @@ static inline unsigned es_decode_fields(const struct es_decoder *d, uint32_t k)
 /* The reader's functions with their frequent case in line. */
 static inline uint64_t es_decode_varint(struct es_reader *r)
 {
-    return r->at < r->end && *r->at < 0x80 ? *r->at++ : es_reader_varint(r);
+    if (r->at < r->end && *r->at < 0x80)
+        return *r->at++;
+    if (r->end - r->at >= 2 && r->at[1] < 0x80) {
+        r->at += 2;
+        return (r->at[-2] & 0x7fu) | (uint64_t)r->at[-1] << 7;
+    }
+    return es_reader_varint(r);
+}
+/* Passes over the first `n`. */
+static inline void es_decode_skip(struct es_reader *r, uint32_t n)
+{
+    const uint8_t *at = r->at;
+    while (n > 0 && at < r->end)
+        n -= *at++ < 0x80;
+    r->at = at;
+    r->bad = r->bad || n > 0;
 }
 static inline uint32_t es_decode_step(uint8_t low, uint8_t high) { return low | (uint32_t)high << 8; }
 static inline uint8_t es_decode_u8(struct es_reader *r) { return r->at < r->end ? *r->at++ : es_reader_u8(r); }

@@ -7,7 +7,7 @@
 #include "store/gaps.h"
 #include "store/stored_states.h"
 
-static int decode_fun_table(struct es_decoder *d)
+int es_decode_fun_table(struct es_decoder *d)
 {
     struct es_reader r = es_decode_reader(d, ES_C_FUNS);
     while (es_reader_left(&r)) {
@@ -21,7 +21,7 @@ static int decode_fun_table(struct es_decoder *d)
 
 int es_decode_funs(struct es_decoder *d)
 {
-    int result = decode_fun_table(d);
+    int result = es_decode_fun_table(d);
     if (result < 0)
         return result;
     struct es_reader calls = es_decode_reader(d, ES_C_CALLS);

@@ -65,6 +65,22 @@ static inline int64_t es_gap_get(struct es_gap_reader *r)
     return (int64_t)v;
 }
 
+/* Passes over the first `n` of a column. */
+static inline void es_gap_skip(struct es_gap_reader *r, uint32_t n)
+{
+    uint64_t bits = 0;
+    for (; n > 0 && !r->classes.bad; n--) {
+        unsigned size = r->classes.at < r->classes.end ? *r->classes.at++ : es_reader_u8(&r->classes);
+        if (size == ES_GAP_RARE)
+            es_reader_varint(&r->rare);
+        else
+            bits += size < 8 ? 0 : size / 8 - 1;
+    }
+    es_reader_take(&r->bits, bits / 8);
+    r->n_pending = (8 - bits % 8) % 8;
+    r->pending = r->n_pending ? (uint64_t)es_reader_u8(&r->bits) >> bits % 8 : 0;
+}
+
 /* All gaps of a column at once: several times as fast, as it looks ahead. */
 struct es_gap_columns {
     const uint8_t *classes, *bits;
@@ -91,6 +107,35 @@ static inline uint64_t es_gap_last_bits(const uint8_t *bits, size_t n_bits, uint
         window |= (uint64_t)bits[byte + i] << (8 * i);
     return window >> (at & 7);
 }
+/* A place between gaps: what they add up to so far, the next bit, and bytes of what is rare. */
+struct es_gap_place {
+    uint64_t sum, bit;
+    size_t rare;
+};
+/* Over the gaps from number `from` up to `to`; `classes` as es_gap_classes() says. False where they are incomplete. */
+static inline bool es_gap_advance(const struct es_gap_columns *c, const struct es_gap_class *classes, uint32_t from,
+                                  uint32_t to, struct es_gap_place *place)
+{
+    struct es_reader rare = c->rare;
+    uint64_t sum = place->sum, bit = place->bit, whole = c->n_bits < 8 ? 0 : (c->n_bits - 7) * 8; /* up to here */
+    if (to > c->n_classes)
+        return false;
+    es_reader_take(&rare, place->rare);
+    for (uint32_t i = from; i < to; i++) {
+        if (c->classes[i] == ES_GAP_RARE) {
+            sum += (uint64_t)es_unzigzag(es_reader_varint(&rare));
+            continue;
+        }
+        const struct es_gap_class *class = &classes[c->classes[i]];
+        uint64_t window =
+            bit < whole ? es_get_le64(c->bits + bit / 8) >> (bit & 7) : es_gap_last_bits(c->bits, c->n_bits, bit);
+        sum += class->base + (window & class->mask);
+        bit += class->low;
+    }
+    *place = (struct es_gap_place){sum, bit, (size_t)(rare.at - c->rare.at)};
+    return !rare.bad && bit <= (uint64_t)c->n_bits * 8;
+}
+
 /* The sum of the gaps up to each, as 32 or (`wide`) 64 bits, of the first `n`. False where they are incomplete. `wide` is to be a constant. */
 static inline __attribute__((always_inline)) bool es_gap_sums(struct es_gap_columns c, uint32_t n, bool wide, void *to)
 {

@@ -50,6 +50,7 @@ int es_recording_open(const char *path, struct es_recording **ret_recording)
         return -ENOMEM;
     bool had_log = snprintf(log, sizeof log, "%s-wal", path) < (int)sizeof log && stat(log, &st) == 0;
     rec->path = strdup(path);
+    rec->keeping.bound = ES_KEPT_BYTES;
     rec->decoder = es_decoder_new();
     int r = rec->path && rec->decoder ? es_sql_open_reader(path, &rec->db, &warning) : -ENOMEM;
     if (r == 0)
@@ -95,6 +96,9 @@ void es_recording_close(struct es_recording *rec)
     }
     es_decoded_fini(&rec->spare);
     es_reader_states_fini(&rec->states);
+    es_keeping_fini(&rec->keeping);
+    free(rec->run.events);
+    free(rec->own.states);
     es_decoder_free(rec->decoder);
     for (size_t i = 0; i < rec->n_defines; i++)
         free(rec->defines[i].bytes);

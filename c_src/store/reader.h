@@ -86,6 +86,20 @@ struct es_block_causes {
 };
 /* -EBADMSG: damaged, skip it. */
 int es_recording_block_causes(struct es_recording *recording, size_t block, struct es_block_causes *ret_causes);
+/* The same for several threads, each with a reader of its own: loading uses the recording and is for one at a time, the second does not.
+ * Valid until the reader is used again. */
+int es_lane_reader_load_causes(struct es_lane_reader *reader, struct es_recording *recording, size_t block);
+int es_lane_reader_causes(struct es_lane_reader *reader, struct es_block_causes *ret_causes);
+
+/* The events of a block whose causes are in blocks before it, in order of process; a third of the work of all causes. They are few. */
+struct es_block_crossing {
+    uint32_t n, first;  /* first: of the block that was asked for, as above */
+    const uint32_t *at; /* places */
+    const uint64_t *back;
+    const uint8_t *kinds;
+};
+int es_lane_reader_load_crossing(struct es_lane_reader *reader, struct es_recording *recording, size_t block);
+int es_lane_reader_crossing(struct es_lane_reader *reader, struct es_block_crossing *ret_crossing);
 
 /* How many deliveries of a block have an origin that is not known, though it should be; from two columns alone. */
 int es_recording_block_strange(struct es_recording *recording, size_t block, uint32_t *ret_n);
@@ -126,16 +140,56 @@ int es_recording_change_last(struct es_recording *recording, es_ref pid, struct 
                              struct es_state_at *ret_state);
 int es_recording_change_first(struct es_recording *recording, es_ref pid, struct es_seq_range range,
                               struct es_state_at *ret_state);
-/* How many state events of a process in a block made a version, that is: were not the same as before. -EBADMSG: damaged. */
-int es_recording_state_count(struct es_recording *recording, size_t block, es_ref pid, uint32_t *ret_n);
-/* Those, in order; free(). */
-int es_recording_state_list(struct es_recording *recording, size_t block, es_ref pid, struct es_state_at **ret_list,
+/* Versions are state events that changed the state. How many each process with states has in a block, some perhaps 0, sorted by pid; free().
+ * -EBADMSG: damaged. */
+int es_recording_state_counts(struct es_recording *recording, size_t block, struct es_pid_count **ret_counts,
+                              size_t *ret_n);
+/* Those of one process, in order; free(). The columns it takes are kept: see ES_KEPT_BYTES. */
+struct es_version_seen {
+    uint64_t seq, hash; /* as in the event */
+    uint8_t flags;      /* ES_E_STATE_MISSED, ES_E_CUT, ES_E_REDACTED */
+};
+int es_recording_state_list(struct es_recording *recording, size_t block, es_ref pid, struct es_version_seen **ret_list,
                             size_t *ret_n);
 /* Appends the bytes of the version that the state event `seq` made; where it says "as before", of the one before. -ENODATA: they were not
  * captured (or are in what was dropped); -ENOENT: no such event; -EINVAL: it is no state; -EBADMSG: damaged. */
 int es_recording_state_read(struct es_recording *recording, uint64_t seq, struct es_buf *bytes);
+
+/* ---- single events ----------------------------------------------------------------------------------------------------
+ * Some of them, without decoding the others of their block. The columns that takes are kept decompressed, of the blocks asked for last: ES_KEPT_BYTES
+ * at most (about 150 blocks, of 10 million events nearly all). All: -EBADMSG: damaged; -ENOENT: there is no such event, or it was dropped. */
+#define ES_KEPT_BYTES ((size_t)128 << 20)
+
+/* As es_recording_state_read(), of a process known to have made it: quicker where no other version of that block is asked for. */
+int es_recording_state_read_of(struct es_recording *recording, es_ref pid, uint64_t seq, struct es_buf *bytes);
+
 /* The last event that is not later than `time`: only times are read. -ENOENT: all are later. */
 int es_recording_seq_at(struct es_recording *recording, int64_t time, uint64_t *ret_seq);
+int es_recording_time_of(struct es_recording *recording, uint64_t seq, int64_t *ret_time);
+
+/* What a process did in a block, in order: its run. */
+struct es_run_event {
+    uint64_t seq, cause;     /* cause: sequence number, 0: none known */
+    es_ref module, function; /* where its kind has them */
+    uint16_t arity;
+    uint8_t kind, flags, cause_state;
+};
+struct es_block_run {
+    const struct es_run_event *events;
+    size_t n; /* 0: it did nothing there */
+};
+/* Valid until the next question of this part. */
+int es_recording_run(struct es_recording *recording, size_t block, es_ref pid, struct es_block_run *ret_run);
+/* An event of a process; and its peer, with the kind of the event that caused it, ES_K_NONE where that is not known. -ENOENT also where it is
+ * another process's. */
+int es_recording_run_event(struct es_recording *recording, uint64_t seq, es_ref pid, struct es_run_event *ret_event);
+struct es_run_origin {
+    es_ref peer;
+    uint8_t kind;
+};
+int es_recording_run_origin(struct es_recording *recording, uint64_t seq, es_ref pid, struct es_run_origin *ret_origin);
+/* Whose event it is, and its kind. */
+int es_recording_owner(struct es_recording *recording, uint64_t seq, es_ref *ret_pid, uint8_t *ret_kind);
 
 /* Bytes of a definition: text of an atom or a term. NULL where unknown. Valid while the recording is open. */
 const uint8_t *es_recording_define(struct es_recording *recording, es_ref ref, size_t *ret_len);

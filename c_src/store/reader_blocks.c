@@ -107,22 +107,52 @@ void es_lane_reader_free(struct es_lane_reader *reader)
 }
 
 /* A mini-block that is known from the index may be a part of a larger one by now. */
-int es_lane_reader_load(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+static int load_for(struct es_lane_reader *reader, struct es_recording *rec, size_t block, uint64_t set)
 {
     const struct es_block_info *info = NULL;
     int r = check_place(rec, block, &info);
     if (r == 0)
-        r = load(rec, info, ES_LANE_COLUMNS, &reader->stored);
+        r = load(rec, info, set, &reader->stored);
     if (r == 0)
         reader->part =
             (struct es_block_part){(uint32_t)(info->first_seq - reader->stored.info.first_seq), info->events};
     return r;
 }
 
+int es_lane_reader_load(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+{
+    return load_for(reader, rec, block, ES_LANE_COLUMNS);
+}
+
+int es_lane_reader_load_causes(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+{
+    return load_for(reader, rec, block, es_block_cause_columns());
+}
+
+int es_lane_reader_causes(struct es_lane_reader *reader, struct es_block_causes *ret_causes)
+{
+    int r = es_block_decode_causes(reader->decoder, &reader->stored, ret_causes);
+    if (r < 0)
+        return r;
+    ret_causes->first = reader->part.first;
+    ret_causes->n = reader->part.n;
+    return 0;
+}
+
 int es_lane_reader_decode(struct es_lane_reader *reader, const struct es_lanes_request *request,
                           struct es_block_lanes *ret_lanes)
 {
     return es_block_decode_lanes(reader->decoder, &reader->stored, request, reader->part, ret_lanes);
+}
+
+int es_lane_reader_load_crossing(struct es_lane_reader *reader, struct es_recording *rec, size_t block)
+{
+    return load_for(reader, rec, block, es_block_crossing_columns());
+}
+
+int es_lane_reader_crossing(struct es_lane_reader *reader, struct es_block_crossing *ret_crossing)
+{
+    return es_block_decode_crossing(reader->decoder, &reader->stored, reader->part, ret_crossing);
 }
 
 void es_recording_block_damaged(struct es_recording *rec, size_t block)
@@ -277,32 +307,4 @@ void es_block_unref(struct es_recording *rec, struct es_block *block)
     struct es_cached *cached = (struct es_cached *)block;
     if (cached && --cached->refs == 0 && !cached->kept)
         free_cached(rec, cached);
-}
-
-int es_recording_seq_at(struct es_recording *rec, int64_t time, uint64_t *ret_seq)
-{
-    const struct es_block_info *blocks;
-    size_t n = es_recording_blocks(rec, &blocks), from = 0, to = n; /* the first that begins later */
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (blocks[middle].first_time <= time)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    if (from == 0)
-        return -ENOENT;
-    const struct es_block_info *info = &blocks[from - 1];
-    uint32_t event;
-    if (info->last_time <= time) {
-        *ret_seq = info->last_seq;
-        return 0;
-    }
-    int r = es_reader_load(rec, info, ES_TIME_COLUMNS);
-    if (r == 0)
-        r = es_block_find_time(rec->decoder, &rec->stored, time, &event);
-    if (r < 0)
-        return damaged(rec, info, r);
-    *ret_seq = rec->stored.info.first_seq + event;
-    return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef ES_STORE_READER_INNER_H
 #define ES_STORE_READER_INNER_H
 
+#include "store/kept.h"
 #include "store/map.h"
 #include "store/rows.h"
 #include "store/stored_states.h"
@@ -47,7 +48,27 @@ struct es_reader_states {
     struct es_state_chunk chunks[ES_STATE_CHUNKS];
     size_t chunk_bytes;
     struct es_unfold unfold; /* the version put together last */
+    uint64_t single;         /* the block of which one process's versions were read last */
     uint64_t clock;
+};
+
+struct es_reader_run {
+    struct es_run_event *events;
+    size_t n, room;
+    struct es_run_place place;
+    es_ref pid;             /* ES_REF_NONE: none */
+    uint64_t id, first_seq; /* of the stored block, */
+    uint32_t block_events;  /* all that says that it is the same */
+};
+
+/* The state events of a process in a block that were read last: who looks for a version asks for its bytes then. */
+struct es_reader_own {
+    struct es_own_states at;
+    struct es_own_state *states;
+    size_t room;
+    es_ref pid;             /* ES_REF_NONE: none */
+    uint64_t id, first_seq; /* of the stored block, */
+    uint32_t block_events;  /* all that says that it is the same */
 };
 
 struct es_define {
@@ -85,6 +106,9 @@ struct es_recording {
     struct es_buf process_bytes, loss_bytes;
     bool processes_loaded, names_loaded, losses_loaded;
 
+    struct es_keeping keeping;
+    struct es_reader_run run; /* decoded last */
+    struct es_reader_own own;
     struct es_reader_states states;
     uint8_t *keyframe;
     struct {
@@ -109,6 +133,9 @@ struct es_versions_of {
 };
 int es_reader_owners(struct es_recording *recording, const struct es_block_info *info, struct es_state_owners *ret);
 int es_reader_versions(struct es_recording *recording, const struct es_block_info *info, struct es_versions_of *ret);
+/* Appends the version of a row. -EAGAIN: the block is part of another by now. */
+int es_reader_put_together(struct es_recording *recording, const struct es_state_block *block, uint32_t row,
+                           struct es_buf *bytes);
 /* NULL: it has none there. */
 const struct es_state_owner *es_reader_find_owner(const struct es_owners *owners, es_ref pid);
 void es_reader_states_fini(struct es_reader_states *states);

@@ -343,8 +343,8 @@ static int lend(struct es_recording *rec, const struct es_state_block *block, co
     return r == 0 ? es_unfold_lend(unfold, &block->states, &chunk, chain->lender) : r;
 }
 
-static int put_together(struct es_recording *rec, const struct es_state_block *block, uint32_t row,
-                        struct es_buf *bytes)
+int es_reader_put_together(struct es_recording *rec, const struct es_state_block *block, uint32_t row,
+                           struct es_buf *bytes)
 {
     struct es_unfold *unfold = &rec->states.unfold;
     struct es_chain chain;
@@ -429,7 +429,7 @@ int es_recording_state_read(struct es_recording *rec, uint64_t seq, struct es_bu
         if (r == 0)
             r = same_as(rec, &v, &row, &seq);
         if (r == 0)
-            r = put_together(rec, v.block, row, bytes);
+            r = es_reader_put_together(rec, v.block, row, bytes);
         if (r == -EAGAIN)
             forget_owners(&rec->states);
     }

@@ -137,17 +137,17 @@ static int read_rows(struct es_decoder *d, const struct es_owners *owners, struc
 }
 
 /* Chunks come one after the other, without holes. */
-static int find_chunks(const struct es_stored_block *stored, struct es_stored_states *s)
+int es_stored_states_chunks(const struct es_stored_block *stored, uint32_t ret_at[ES_CHUNKS + 1])
 {
     uint64_t at = 0;
     for (unsigned i = 0; i < ES_CHUNKS; i++) {
         uint32_t len = stored->column[ES_C_CHUNKS + i].raw_len;
-        s->chunk_at[i] = (uint32_t)at;
+        ret_at[i] = (uint32_t)at;
         at += len;
         if (at > ES_BLOCK_PAYLOAD)
             return wrong();
     }
-    s->chunk_at[ES_CHUNKS] = (uint32_t)at;
+    ret_at[ES_CHUNKS] = (uint32_t)at;
     return 0;
 }
 
@@ -157,7 +157,7 @@ int es_stored_states_decode(struct es_decoder *d, const struct es_stored_block *
     struct es_stored_states s = {.n = (uint32_t)stored->info.kinds[ES_K_STATE], .events = stored->info.events};
     int r = es_decode_load(d, stored, ES_STATES_ROWS);
     if (r == 0)
-        r = find_chunks(stored, &s);
+        r = es_stored_states_chunks(stored, s.chunk_at);
     if (r == 0 && d->column[ES_C_VERSIONS].len != s.n)
         r = wrong();
     if (r < 0)

@@ -66,6 +66,8 @@ struct es_stored_states {
 int es_owners_decode(struct es_decoder *decoder, const struct es_stored_block *stored, struct es_owners *ret_owners);
 int es_stored_states_decode(struct es_decoder *decoder, const struct es_stored_block *stored,
                             const struct es_owners *owners, struct es_stored_states *ret_states);
+/* Where each chunk begins. */
+int es_stored_states_chunks(const struct es_stored_block *stored, uint32_t ret_at[ES_CHUNKS + 1]);
 void es_stored_states_fini(struct es_stored_states *states);
 
 /* The chunk that has the bytes of a row, and the row that its chain begins with: a whole version, or a patch of one that another process lends. */

@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "store/encode.h"
+#include "store/own_states.h"
 #include "store/reader.h"
+#include "store/runs.h"
 #include "store/stored_states.h"
 
 #define EVENTS 600u
@@ -235,6 +237,39 @@ static size_t read_states(struct es_recording *rec)
     return sum;
 }
 
+/* One event after the other, each on its own. */
+static size_t read_singles(struct es_recording *rec)
+{
+    size_t sum = 0, n;
+    struct es_buf bytes = {0};
+    for (uint64_t seq = 1; seq <= EVENTS; seq += 17) {
+        struct es_run_event event;
+        struct es_run_origin origin;
+        struct es_version_seen *list;
+        struct es_pid_count *counts;
+        int64_t time = 0;
+        es_ref pid = 0;
+        uint8_t kind = 0;
+        if (es_recording_owner(rec, seq, &pid, &kind) == 0 && es_recording_run_event(rec, seq, pid, &event) == 0)
+            sum += touch(&event, sizeof event);
+        if (es_recording_run_origin(rec, seq, pid, &origin) == 0)
+            sum += origin.kind + origin.peer;
+        sum += es_recording_time_of(rec, seq, &time) == 0 ? (size_t)time : 0;
+        if (es_recording_state_list(rec, seq % 4, es_ref_pid((uint32_t)(seq % 2), 0), &list, &n) == 0)
+            sum += touch(list, n * sizeof *list);
+        for (size_t i = 0; i < n; i++)
+            if (es_recording_state_read_of(rec, es_ref_pid((uint32_t)(seq % 2), 0), list[i].seq, &bytes) == 0)
+                sum += touch(bytes.bytes, bytes.len);
+        free(list);
+        bytes.len = 0;
+        if (es_recording_state_counts(rec, seq % 4, &counts, &n) == 0)
+            sum += touch(counts, n * sizeof *counts);
+        free(counts);
+    }
+    es_buf_fini(&bytes);
+    return sum;
+}
+
 static size_t read_tables(struct es_recording *rec)
 {
     const struct es_process *processes;
@@ -270,7 +305,7 @@ static void read_file(const uint8_t *bytes, size_t len)
     es_error_clear();
     if (es_recording_open(path, &rec) < 0)
         return;
-    volatile size_t sum = read_blocks(rec) + read_states(rec) + read_tables(rec);
+    volatile size_t sum = read_blocks(rec) + read_states(rec) + read_singles(rec) + read_tables(rec);
     (void)sum;
     es_recording_verify(rec);
     es_recording_close(rec);
@@ -337,6 +372,59 @@ static size_t unfold_states(const struct es_stored_block *stored)
     return sum;
 }
 
+static size_t read_run(es_ref pid)
+{
+    struct es_run_place place = es_run_find(decoder, pid);
+    struct es_run_event *events = malloc((place.n + 1) * sizeof *events);
+    size_t sum = 0;
+    need(events != NULL);
+    if (es_run_decode(decoder, &place, events) == 0) {
+        sum += touch(events, place.n * sizeof *events);
+        struct es_run_peer peer;
+        for (uint32_t i = 0; i < place.n; i += 1 + place.n / 5)
+            sum += es_run_peer(decoder, place, events, i, &peer) == 0 ? peer.ref + peer.event : 0;
+    }
+    free(events);
+    return sum;
+}
+
+static size_t read_own(es_ref pid)
+{
+    struct es_own_states own;
+    size_t sum = 0;
+    if (es_own_states_find(decoder, pid, &own) < 0)
+        return 0;
+    struct es_own_state *states = malloc((own.n + 1) * sizeof *states);
+    struct es_stored_states rows = {.rows = malloc((own.n + 1) * sizeof *rows.rows), .n = own.n};
+    need(states && rows.rows);
+    if (es_own_states_read(decoder, &own, states) == 0)
+        sum += touch(states, own.n * sizeof *states);
+    if (es_own_states_rows(decoder, &own, &rows) == 0)
+        sum += touch(rows.rows, own.n * sizeof *rows.rows);
+    free(states);
+    free(rows.rows);
+    return sum;
+}
+
+/* What single processes did, without the others. */
+static size_t read_processes(const struct es_stored_block *stored)
+{
+    size_t sum = 0;
+    es_ref pid = 0;
+    uint8_t kind = 0;
+    if (es_decode_refs(decoder, stored, ES_RUN_COLUMNS) == 0 && es_decode_fun_table(decoder) == 0) {
+        for (uint32_t i = 0, at = 0; i < decoder->n_refs; at += decoder->counts[i++])
+            decoder->places[i] = at;
+        for (uint32_t i = 0; i < 17; i++)
+            sum += read_run(es_ref_pid(i, 0));
+        for (uint32_t i = 0; i < EVENTS; i += 11)
+            sum += es_run_owner(decoder, i, &pid, &kind) == 0 ? pid + kind : 0;
+    }
+    if (es_decode_refs(decoder, stored, ES_OWN_STATES_COLUMNS) == 0)
+        sum += read_own(es_ref_pid(0, 0)) + read_own(es_ref_pid(1, 0));
+    return sum;
+}
+
 static void read_changed_columns(const uint8_t *data, size_t size)
 {
     struct es_stored_block stored = {.info = {.id = 1,
@@ -375,7 +463,7 @@ static void read_changed_columns(const uint8_t *data, size_t size)
         (void)sum;
     }
     es_decoded_fini(&decoded);
-    volatile size_t states = unfold_states(&stored);
+    volatile size_t states = unfold_states(&stored) + read_processes(&stored);
     (void)states;
     if (es_block_decode_pids(decoder, &stored, &pids) == 0)
         free(pids.pids);

@@ -91,6 +91,18 @@ across = {(seqs[e["from"]], seqs[e["to"]]) for e in whole["edges"] if e["kind"] 
 shown = set(seqs)
 handled = {e["cause"] for e in events.values()}
 causes = {(e["cause"], s) for s, e in events.items() if e["cause"] and s in shown and e["cause"] in shown}
+# Who waited for a reply has taken it when it goes on; it has not when it gives up or dies.
+goes_on = set("spawn register unregister link unlink send send_dead call return exception state".split())
+taken, next_act = set(), {}
+for s, e in sorted(events.items(), reverse=True):
+    if e["kind"] == "deliver":
+        act = next_act.get(e["pid"])
+        if "reply" in e.get("flags", []) and s not in handled and act and events[act]["kind"] in goes_on:
+            taken.add((s, act))
+    elif e["kind"] in goes_on | {"timeout", "exit", "spawned"}:
+        next_act[e["pid"]] = s
+assert len(taken) > 25
+causes |= {(a, b) for a, b in taken if a in shown and b in shown}
 assert len(causes) > 100 and across == causes, across ^ causes
 for e in whole["edges"]:
     a, b = events[seqs[e["from"]]], events[seqs[e["to"]]]

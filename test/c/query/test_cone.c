@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cones on random recordings of several blocks against a walk along every edge, and the index they are made from. */
-#include "query/index.h"
+#include "query/index_part.h"
 #include "shop.h"
 
 #define EVENTS 150000
@@ -9,6 +9,7 @@
 static struct {
     uint8_t kind;
     uint32_t pid, cause, before, behind; /* before, behind: acts of the same process; 0: none */
+    uint32_t taken;                      /* of a reply: the act that shows it; 0: none does */
 } * truth;
 static unsigned seed;
 
@@ -16,6 +17,21 @@ static unsigned pick(unsigned n)
 {
     seed = seed * 1103515245u + 12345u;
     return (seed >> 8) % n;
+}
+
+/* Who waited for a reply has it when it goes on, unless it gives up or is killed. */
+static void take_replies(void)
+{
+    static uint32_t next[PROCESSES + 1];
+    memset(next, 0, sizeof next);
+    for (uint32_t i = EVENTS; i > 0; i--) {
+        uint32_t *act = &next[truth[i].pid];
+        bool goes_on = *act && (truth[*act].kind == ES_K_SEND || truth[*act].kind == ES_K_SPAWN);
+        if (truth[i].taken)
+            truth[i].taken = goes_on ? *act : 0;
+        if (truth[i].kind != ES_K_DELIVER && truth[i].kind != ES_K_MEMORY)
+            *act = i;
+    }
 }
 
 /* Causes reach from one event to whole blocks back; some processes rest for long. */
@@ -28,7 +44,8 @@ static void make_recording(void)
         static const uint8_t kinds[] = {ES_K_SEND, ES_K_DELIVER, ES_K_SPAWN, ES_K_TIMEOUT, ES_K_EXIT, ES_K_MEMORY};
         truth[i].kind = kinds[pick(6)];
         truth[i].pid = 1 + (pick(50) ? pick(20) : pick(PROCESSES));
-        truth[i].cause = truth[i].before = truth[i].behind = 0;
+        truth[i].cause = truth[i].before = truth[i].behind = truth[i].taken = 0;
+        bool reply = truth[i].kind == ES_K_DELIVER && pick(3) == 0;
         if (truth[i].kind == ES_K_DELIVER)
             for (int tries = 0; tries < 5 && !truth[i].cause; tries++) {
                 uint32_t reach = pick(4) ? 50 : 100000, c = i > reach ? i - 1 - pick(reach) : 0;
@@ -39,12 +56,15 @@ static void make_recording(void)
             truth[truth[i].before].behind = i;
             last[truth[i].pid] = i;
         }
+        truth[i].taken = reply ? UINT32_MAX : 0;
         shop_add((struct es_event){.kind = truth[i].kind,
+                                   .flags = reply ? ES_E_REPLY : 0,
                                    .pid = shop_pid(truth[i].pid),
                                    .cause = truth[i].cause,
                                    .cause_state = truth[i].cause ? ES_CAUSE_PAIRED : 0});
     }
     shop_end();
+    take_replies();
 }
 
 static void check_index(struct es_query *query)
@@ -67,6 +87,30 @@ static void check_index(struct es_query *query)
     assert_in_range(es_index_bytes(query), 1, ES_INDEX_BYTES);
 }
 
+/* Events whose causes are in blocks before: read alone, and with all of the block. */
+static void check_lates(struct es_query *query, bool alone)
+{
+    const struct es_block_info *blocks = NULL;
+    size_t n_blocks = es_recording_blocks(es_query_recording(query), &blocks);
+    for (size_t k = 0; k < n_blocks; k++) {
+        struct es_index_part *part;
+        const struct es_lates *lates;
+        if (!alone || k == 0)
+            assert_ok(es_index_part_get(query, k, &part));
+        assert_ok(es_index_lates(query, k, &lates));
+        size_t n = 0;
+        for (uint64_t seq = blocks[k].first_seq; seq <= blocks[k].last_seq; seq++)
+            n += truth[seq].cause && truth[seq].cause < blocks[k].first_seq;
+        assert_int_equal(lates->n, n);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t seq = blocks[k].first_seq + lates->list[i].at;
+            assert_in_range(seq, blocks[k].first_seq, blocks[k].last_seq);
+            assert_int_equal(lates->list[i].cause, truth[seq].cause);
+            assert_int_equal(lates->list[i].delivery, truth[seq].kind == ES_K_DELIVER);
+        }
+    }
+}
+
 /* Marks what led to (or came of) an event, as all walks do that have no limit. */
 static void mark(uint8_t *in, uint32_t seq, bool forward)
 {
@@ -74,12 +118,15 @@ static void mark(uint8_t *in, uint32_t seq, bool forward)
     in[seq] = 1;
     if (!forward) {
         for (uint32_t i = seq; i > 0; i--)
-            if (in[i])
-                in[truth[i].before] = in[truth[i].cause] = 1;
+            if (in[i] || (truth[i].taken && in[truth[i].taken]))
+                in[i] = in[truth[i].before] = in[truth[i].cause] = 1;
     } else {
-        for (uint32_t i = seq + 1; i <= EVENTS; i++)
-            in[i] = (truth[i].cause && in[truth[i].cause]) ||
+        for (uint32_t i = seq; i <= EVENTS; i++) {
+            in[i] = in[i] || (truth[i].cause && in[truth[i].cause]) ||
                     (truth[i].before && in[truth[i].before] && truth[truth[i].before].kind != ES_K_EXIT);
+            if (in[i] && truth[i].taken)
+                in[truth[i].taken] = 1;
+        }
     }
     in[0] = 0;
 }
@@ -121,6 +168,10 @@ static void random_cones(void **state)
     print_message("seed %u\n", seed);
     make_recording();
     struct es_query *query = shop_open();
+    check_lates(query, true);
+    es_query_close(query);
+    query = shop_open();
+    check_lates(query, false);
     check_index(query);
     for (int i = 0; i < (few ? 20 : 200); i++)
         check_cone(query, in, i % 2);

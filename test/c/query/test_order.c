@@ -9,7 +9,7 @@ struct truth {
     unsigned kind, pid, late;
     int cause;   /* index of the event, -1: none */
     int handler; /* of a delivery */
-    bool own;
+    bool own, reply;
     uint64_t certain[WORDS], maybe[WORDS]; /* does it lead to this one? */
 };
 static struct truth *truth;
@@ -17,6 +17,7 @@ static unsigned seed;
 static int n_events;
 static unsigned n_processes;
 static bool with_lates;
+static int block_events;
 
 static bool has(const uint64_t *set, uint64_t i) { return set[i / 64] >> (i % 64) & 1; }
 
@@ -35,7 +36,7 @@ static int find_cause(int i, unsigned kind, unsigned pid)
         int c = i - 1 - (int)pick((unsigned)(i < 40 ? i : 40));
         unsigned k = truth[c].kind;
         if (kind == ES_K_DELIVER ? k == ES_K_SEND || k == ES_K_EXIT
-            : kind == ES_K_CALL  ? k == ES_K_DELIVER && truth[c].pid == pid
+            : kind == ES_K_CALL  ? k == ES_K_DELIVER && truth[c].pid == pid && !truth[c].reply
                                  : k == ES_K_SPAWN)
             return c;
     }
@@ -44,13 +45,15 @@ static int find_cause(int i, unsigned kind, unsigned pid)
 
 static void make_event(int i)
 {
-    static const unsigned kinds[] = {ES_K_SEND,  ES_K_SEND,    ES_K_DELIVER, ES_K_DELIVER, ES_K_CALL,
-                                     ES_K_SPAWN, ES_K_SPAWNED, ES_K_TIMEOUT, ES_K_MEMORY,  ES_K_EXIT};
+    static const unsigned kinds[] = {ES_K_SEND,   ES_K_SEND,  ES_K_DELIVER,       ES_K_DELIVER,
+                                     ES_K_CALL,   ES_K_SPAWN, ES_K_SPAWNED,       ES_K_TIMEOUT,
+                                     ES_K_MEMORY, ES_K_EXIT,  ES_K_GC_MINOR_START};
     struct truth *t = &truth[i];
     unsigned kind = kinds[pick(sizeof kinds / sizeof *kinds)];
     *t = (struct truth){
         .kind = kind, .pid = 1 + pick(n_processes), .late = with_lates && pick(60) == 0, .cause = -1, .handler = -1};
     t->own = kind != ES_K_MEMORY;
+    t->reply = kind == ES_K_DELIVER && pick(3) == 0;
     bool has_cause = kind == ES_K_DELIVER || kind == ES_K_SPAWNED || (kind == ES_K_CALL && calls_have_causes());
     if (has_cause && pick(8) > 0)
         t->cause = find_cause(i, kind, t->pid);
@@ -62,7 +65,7 @@ static void make_event(int i)
                              .pid = shop_pid(t->pid),
                              .peer = shop_pid(1 + pick(n_processes)),
                              .cause = t->cause >= 0 ? (uint64_t)t->cause + 1 : 0,
-                             .flags = t->late ? ES_E_LATE : 0,
+                             .flags = (uint8_t)((t->late ? ES_E_LATE : 0) | (t->reply ? ES_E_REPLY : 0)),
                              .cause_state = (uint8_t)(t->cause >= 0 ? ES_CAUSE_PAIRED : 0)};
     if (es_kind_table[kind].fields & ES_F_FUN) {
         event.module = shop_atom("Elixir.Shop");
@@ -81,16 +84,32 @@ static void add(int from, int to, bool certain)
     truth[from].maybe[to / 64] |= UINT64_C(1) << (to % 64);
 }
 
+/* Who waited for a reply has it in its hands when it goes on: when it does anything but give up, be killed, or be scheduled. That is looked
+ * for in so many blocks. */
+static void take_reply(int i)
+{
+    for (int k = i + 1; k < n_events && k / block_events <= i / block_events + 16; k++) {
+        unsigned kind = truth[k].kind;
+        if (truth[k].pid != truth[i].pid || kind == ES_K_DELIVER || kind == ES_K_MEMORY || kind == ES_K_GC_MINOR_START)
+            continue;
+        if (kind == ES_K_SEND || kind == ES_K_SPAWN || kind == ES_K_CALL)
+            truth[i].handler = k;
+        return;
+    }
+}
+
 /* Edges by the definition, closed from the end on. */
 static void close_truth(void)
 {
     for (int i = n_events - 1; i >= 0; i--) {
         bool delivery = truth[i].kind == ES_K_DELIVER, act = false;
+        if (truth[i].reply)
+            take_reply(i);
         for (int k = i + 1; truth[i].own && k < n_events; k++) {
             bool next = !act && truth[k].own && truth[k].kind != ES_K_DELIVER && truth[k].pid == truth[i].pid;
             if (next && !(delivery && truth[i].handler >= 0))
                 add(i, k, !delivery);
-            if (truth[k].cause == i)
+            if (truth[k].cause == i || truth[i].handler == k)
                 add(i, k, true);
             act = act || next;
         }
@@ -140,9 +159,13 @@ static void check_recording(struct es_query *query, unsigned counts[6])
         int a = all ? i / n_events : (int)pick((unsigned)n_events),
             b = all ? i % n_events : (int)pick((unsigned)n_events);
         struct es_order_answer answer;
-        if (a < b && truth[a].own && truth[b].own)
+        if (a < b && truth[a].own && truth[b].own && i % 701 == 0) { /* the first question reads less than others */
+            struct es_query *fresh = shop_open();
+            check_order(fresh, a, b, counts);
+            es_query_close(fresh);
+        } else if (a < b && truth[a].own && truth[b].own) {
             check_order(query, a, b, counts);
-        else if (a != b && !(truth[a].own && truth[b].own))
+        } else if (a != b && !(truth[a].own && truth[b].own))
             assert_int_equal(es_query_before(query, (uint64_t)a + 1, (uint64_t)b + 1, &answer), -EINVAL);
     }
 }
@@ -162,9 +185,9 @@ static void random_recordings(void **state)
         with_lates = round % 6 == 4;
         shop_setup(NULL);
         shop_begin();
-        int block = round % 2 ? large ? 400 : 9 + (int)pick(40) : n_events; /* what leads to what crosses blocks */
+        block_events = round % 2 ? large ? 400 : 9 + (int)pick(40) : n_events; /* what leads to what crosses blocks */
         for (int i = 0; i < n_events; i++) {
-            if (i > 0 && i % block == 0)
+            if (i > 0 && i % block_events == 0)
                 assert_ok(es_store_keyframe(shop_store, "", 0)); /* a group has blocks of its own */
             make_event(i);
         }

@@ -3,6 +3,8 @@
  * die in a call. */
 #include "shop.h"
 
+#include "query/inner.h"
+
 static uint64_t call(uint32_t pid, const char *function)
 {
     return shop_add(shop_fun(ES_K_CALL, pid, "Elixir.Shop", function));
@@ -26,7 +28,12 @@ static uint64_t parent(struct es_query *query, uint64_t seq)
 {
     const struct es_event *event;
     assert_ok(es_query_event(query, seq, &event));
-    return es_query_parent(query, event);
+    uint64_t parent = es_query_parent(query, event);
+    struct es_query *other = shop_open(); /* that has not looked at the events around */
+    if (event->pid)
+        assert_int_equal(es_query_parent_of(other, event->pid, seq), parent);
+    es_query_close(other);
+    return parent;
 }
 
 static struct es_query *finish(void)

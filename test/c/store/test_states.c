@@ -143,8 +143,45 @@ static void check_read(struct es_recording *rec, const struct story *s, uint64_t
         assert_int_equal(bytes.len, s->given[version].len);
         assert_memory_equal(bytes.bytes, s->given[version].bytes, bytes.len);
     }
+    bytes.len = 0;
+    assert_int_equal(es_recording_state_read_of(rec, s->given[seq].pid, seq, &bytes), r);
+    if (r == 0) {
+        assert_int_equal(bytes.len, s->given[version].len);
+        assert_memory_equal(bytes.bytes, s->given[version].bytes, bytes.len);
+    }
     es_buf_fini(&bytes);
     es_error_clear();
+}
+
+/* The versions of a process in the block around an event. */
+static void check_list(struct es_recording *rec, const struct story *s, uint64_t around)
+{
+    es_ref pid = process(random_below(PROCESSES + 1));
+    const struct es_block_info *blocks;
+    struct es_version_seen *list;
+    struct es_pid_count *counts;
+    size_t n, n_counts, at = 0, i = 0, n_blocks = es_recording_blocks(rec, &blocks);
+    while (i < n_blocks && blocks[i].last_seq < around)
+        i++;
+    assert_true(i < n_blocks);
+    assert_ok(es_recording_state_list(rec, i, pid, &list, &n));
+    for (uint64_t seq = blocks[i].first_seq; seq <= blocks[i].last_seq; seq++) {
+        const struct given *g = &s->given[seq];
+        if (g->kind != ES_K_STATE || g->pid != pid || (g->flags & ES_E_STATE_SAME))
+            continue;
+        assert_true(at < n);
+        assert_int_equal(list[at].seq, seq);
+        assert_int_equal(list[at].hash, g->hash);
+        assert_int_equal(list[at].flags, g->flags);
+        at++;
+    }
+    assert_int_equal(at, n);
+    free(list);
+    assert_ok(es_recording_state_counts(rec, i, &counts, &n_counts));
+    for (at = 0; at < n_counts && counts[at].pid != pid; at++)
+        ;
+    assert_int_equal(at < n_counts ? counts[at].events : 0, n);
+    free(counts);
 }
 
 static void check_find(struct es_recording *rec, const struct story *s, uint64_t seq)
@@ -177,6 +214,8 @@ static void check_all(const struct story *s, bool each)
     for (int i = 0; i < 2000; i++) {
         check_read(rec, s, 1 + random_below(s->n));
         check_find(rec, s, 1 + random_below(s->n));
+        if (i % 10 == 0)
+            check_list(rec, s, 1 + random_below(s->n));
         uint64_t n = random_below(s->n + 1);
         assert_int_equal(es_recording_seq_at(rec, (int64_t)n * 10 + (int64_t)random_below(10), &seq), n ? 0 : -ENOENT);
         assert_true(n == 0 || seq == n);
@@ -264,6 +303,7 @@ static void by_an_old_index(void **state)
     for (int i = 0; i < 500; i++) {
         check_read(rec, s, 1 + random_below(known));
         check_find(rec, s, 1 + random_below(known));
+        check_list(rec, s, 1 + random_below(known));
     }
     es_recording_close(rec);
     free_story(s);
