@@ -12,7 +12,7 @@ modules() ->
     [
         elixirscope, elixirscope_agent, elixirscope_arm, elixirscope_budget, elixirscope_census,
         elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_logger, elixirscope_nif,
-        elixirscope_spec, elixirscope_trace, elixirscope_vm, elixirscope_watch
+        elixirscope_probes, elixirscope_spec, elixirscope_trace, elixirscope_vm, elixirscope_watch
     ].
 
 %% Loads modules that the user named, where the VM would load them at their first call anyway: that call is
