@@ -101,6 +101,26 @@ for e in events:
 assert {p: len(t) for p, t in takes.items()} == {p: len(t) for p, t in taken.items()}, "taken"
 assert not any(waiting.values()), "left over"
 
+handled = {q["handled_seq"]: q for q in load("queued")}
+for e in events:
+    if e["kind"] == "taken":
+        q = handled[e["seq"]]
+        assert (q["deliver_seq"], q["queued"]) == (e["cause"], e["time"] - by_seq[e["cause"]]["time"]), (e, q)
+
+# ---- the same in SQL, and in a part of the recording
+
+hits = collections.Counter(l for ls in lines.values() for l, _, _ in ls)
+assert {r["line"]: r["hits"] for r in load("hits")} == hits and all(r["clause"] is None and r["module"] == "probed" for r in load("hits")), "lines"
+assert {r["seq"]: r["line"] for r in load("placed")} == {e["seq"]: e["line"] for e in events if "line" in e}, "events.line"
+
+
+def shown(e):
+    return [e.get(k) for k in ("time", "kind", "pid", "function", "payload", "line", "vars", "woven")]
+
+
+half = [e for e in load("half") if e.get("woven")]
+assert half and [shown(e) for e in half] == [shown(e) for e in events if e.get("woven")][: len(half)], "cut"
+
 hows = collections.Counter(t["how"] for t in truth.values())
 print(len(truth), "calls equal:", dict(hows), sum(map(len, lines.values())), "lines,", len(caught), "caught,", sum(map(len, taken.values())), "messages")
 assert all(hows[h] > 0 for h in ("return", "tail", "unwound", "exit"))

@@ -10,5 +10,10 @@ echo "seed $seed"
 expect losses "$(json "$work/p.scope" '["losses"]["total"]')" 0
 "$scope" calls --json --module probed "$work/p.scope" >"$work/calls.jsonl" || fail "calls"
 "$scope" events --json --notation erlang "$work/p.scope" >"$work/events.jsonl" || fail "events"
+"$scope" sql --format json "$work/p.scope" "SELECT module, line, clause, hits FROM lines" >"$work/hits.jsonl" || fail "lines"
+"$scope" sql --format json "$work/p.scope" "SELECT deliver_seq, handled_seq, queued FROM messages WHERE handled_seq IS NOT NULL" >"$work/queued.jsonl" || fail "messages"
+"$scope" sql --format json "$work/p.scope" "SELECT seq, line FROM events WHERE line IS NOT NULL" >"$work/placed.jsonl" || fail "events.line"
+"$scope" cut --overwrite -o "$work/half.scope" --until 50% "$work/p.scope" >/dev/null || fail "cut"
+"$scope" events --json --notation erlang "$work/half.scope" >"$work/half.jsonl" || fail "events of a part"
 python3 "$source_dir/test/golden/probes.py" "$work" || fail "probes"
 pass
