@@ -79,12 +79,12 @@ clean(Ledger) ->
     step(fun() -> elixirscope_arm:disarm(Ledger) end),
     step(fun() -> maps:get(logger, Ledger, false) andalso elixirscope_logger:remove() end),
     step(fun() -> lists:foreach(fun end_process/1, maps:get(helpers, Ledger, [])) end),
-    step(fun() -> elixirscope_probes:off() end),
+    Quiet = probes_off(),
     Woven = step(fun() -> elixirscope_loom:restore_all(maps:get(woven, Ledger, #{})) end),
     step(fun() -> lists:foreach(fun restore/1, maps:get(env, Ledger, [])) end),
     Closed = close_nif(maps:get(nif, Ledger, false), 100),
     Keep = maps:get(keep, Ledger),
-    Unloaded = Keep orelse Closed andalso elixirscope_code:unload_nif(),
+    Unloaded = Keep orelse Closed andalso Quiet andalso elixirscope_code:unload_nif(),
     step(fun() -> Woven =:= [] andalso elixirscope_loom:forget(maps:get(woven, Ledger, #{})) end),
     step(fun() -> Keep orelse elixirscope_code:delete(early()) end),
     [<<"the NIF is still in use">> || not Closed] ++ sentences(Woven) ++ left(Trace, Ledger, Unloaded).
@@ -99,6 +99,15 @@ early() ->
             elixirscope_agent, elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_trace,
             elixirscope_vm
         ].
+
+%% Woven code must not be left with probes that call functions of a module that is gone.
+probes_off() ->
+    try elixirscope_probes:off() of
+        ok -> true;
+        {error, _} -> false
+    catch
+        error:undef -> true
+    end.
 
 %% One failure must not keep the rest in.
 step(Fun) ->

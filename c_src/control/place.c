@@ -78,6 +78,9 @@ int es_place_ebin(char *ret_path, size_t room)
 
 int es_place_nif(char *ret_path, size_t room) { return find(ret_path, room, "priv/" NIF); }
 
+/* Not one that comes and goes with the agent: woven code calls it for as long as there is any. */
+#define PROBE "elixirscope_probe.beam"
+
 static int entry_last(const void *a, const void *b)
 {
     bool entry_a = strcmp(a, ENTRY) == 0, entry_b = strcmp(b, ENTRY) == 0;
@@ -93,7 +96,7 @@ int es_place_modules(const char *ebin, char ret_names[ES_MODULES_MAX][ES_MODULE_
         const char *dot = strrchr(entry->d_name, '.');
         size_t len = dot ? (size_t)(dot - entry->d_name) : 0;
         if (strncmp(entry->d_name, "elixirscope", 11) != 0 || !dot || strcmp(dot, ".beam") != 0 ||
-            len >= ES_MODULE_NAME)
+            len >= ES_MODULE_NAME || strcmp(entry->d_name, PROBE) == 0)
             continue;
         memcpy(ret_names[n], entry->d_name, len);
         ret_names[n++][len] = '\0';

@@ -256,7 +256,7 @@ void es_sql_versions_fini(struct es_sql_versions *versions);
 /* ---- sources ------------------------------------------------------------------------------------------------------- */
 extern const struct es_sql_source es_sql_span_source, es_sql_message_source, es_sql_change_source, es_sql_gc_source,
     es_sql_run_source, es_sql_edge_source, es_sql_process_source, es_sql_loss_source, es_sql_histogram_source,
-    es_sql_top_source, es_sql_timeline_source, es_sql_flame_source;
+    es_sql_top_source, es_sql_timeline_source, es_sql_flame_source, es_sql_line_source;
 
 /* ---- the connection ------------------------------------------------------------------------------------------------ */
 

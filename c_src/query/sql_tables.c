@@ -140,7 +140,7 @@ static const struct es_sql_column message_columns[] = {
     S_SEQ("seq of the send; NULL: it was not recorded"), S_TIME("when it was sent"),
     S_INT("deliver_seq", "", "seq of the delivery; NULL: none was seen"), S_INT("delivered", "ns", "when it entered the mailbox"),
     S_INT("latency", "ns", "delivered - time"),
-    S_INT("handled_seq", "", "seq of the callback's call that handled it; NULL: not known"), S_INT("handled", "ns", "when that was"),
+    S_INT("handled_seq", "", "seq of the callback's call that handled it, or of the receive that took it; NULL: not known"), S_INT("handled", "ns", "when that was"),
     S_INT("queued", "ns", "handled - delivered"), S_SHOW("sender", ES_SHOW_WHO, "process, or other origin"),
     S_SHOW("sender_name", ES_SHOW_REF, "its name then"), S_SHOW("receiver", ES_SHOW_WHO, "process, port or name it was sent to"),
     S_SHOW("receiver_name", ES_SHOW_REF, "its name then"), S_INT("dead", "", "1: nobody was there"),
@@ -188,6 +188,10 @@ static const struct es_sql_column process_columns[] = {
     S_SHOW("facts", ES_SHOW_TEXT, "what was known at its spawn, or when it was found"), S_INT("events", "", "in the whole recording"),
     S_INT("memory", "B", "as last sampled"), S_INT("alive", "", "1: at the end"), C_NOTATION};
 
+static const struct es_sql_column line_columns[] = {
+    S_MODULE, S_INT("line", "", "in its source"), S_INT("clause", "", "the clause of a function, fun, case … whose body begins here, from 1; else NULL"),
+    S_INT("hits", "", "how often it was reached")};
+
 static const struct es_sql_column loss_columns[] = {
     S_SHOW("kind", ES_SHOW_TEXT, "of the lost events; NULL: nobody knows"), S_INT("events", "", "how many"), S_INT("time", "ns", "not before"),
     S_INT("end_time", "ns", "not after"), S_SHOW("why", ES_SHOW_TEXT, "why")};
@@ -222,6 +226,7 @@ const struct es_sql_table es_sql_specs[] = {
     {"calls", "every recorded call, also without its end", NULL, KIND(CALL), 0.3, COLUMNS(call_columns), NULL},
     {"gc", "garbage collections, start and end", &es_sql_gc_source, 0, 0.1, COLUMNS(gc_columns), NULL},
     {"scheduling", "from where a process began to run to where it stopped", &es_sql_run_source, 0, 0.2, COLUMNS(run_columns), NULL},
+    {"lines", "lines of woven code that were reached", &es_sql_line_source, 0, 0.0001, COLUMNS(line_columns), NULL},
     {"errors", "crash and error reports, exceptions, exits that are not normal", NULL, KIND(LOG) | KIND(CRASH) | KIND(EXCEPTION) | KIND(EXIT), 0.01, COLUMNS(error_columns), es_sql_is_error},
     {"marks", "marks of the user", NULL, KIND(MARK), 0.0001, COLUMNS(mark_columns), NULL},
     {"losses", "events that are missing", &es_sql_loss_source, 0, 0.0001, COLUMNS(loss_columns), NULL},

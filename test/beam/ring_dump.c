@@ -203,13 +203,15 @@ static void print_payload(const struct es_record_view *view)
 /* {Kind, #{...}}. */
 static void print_record(const struct es_record_view *view, uint32_t ring)
 {
-    printf("{%s,#{ring=>%u,stamp=>%" PRIu64 ",size=>%u,arity=>%u,pid=>", es_kind_table[view->kind].name, ring,
+    printf("{'%s',#{ring=>%u,stamp=>%" PRIu64 ",size=>%u,arity=>%u,pid=>", es_kind_table[view->kind].name, ring,
            view->stamp, view->size, view->arity);
     print_ref(view->pid);
-    printf(",flags=>[%s%s%s%s none],peer=>", view->flags & ES_R_CUT ? "cut," : "",
+    printf(",flags=>[%s%s%s%s%s none],peer=>", view->flags & ES_R_CUT ? "cut," : "",
            view->flags & ES_R_REDACTED ? "redacted," : "", view->flags & ES_R_NO_PAYLOAD ? "no_payload," : "",
-           view->flags & ES_R_CALLBACK ? "callback," : "");
+           view->flags & ES_R_CALLBACK ? "callback," : "", view->flags & ES_R_WOVEN ? "woven," : "");
     print_ref(view->peer);
+    printf(",site=>");
+    print_ref(view->site);
     printf(",module=>");
     print_ref(view->module);
     printf(",function=>");
