@@ -143,6 +143,7 @@ run(Options, Alias) ->
     Guard = elixirscope_guard:start(self(), Ledger),
     {Census, Watch} = {elixirscope_census:start(self()), elixirscope_watch:start(self())},
     Weaver = elixirscope_weaver:start(self()),
+    _ = erlang:monitor(process, Weaver),
     St = #st{
         options = Options,
         starter = Alias,
@@ -319,6 +320,9 @@ loop(#st{socket = Socket, guard = {Guard, GuardRef}, census = Census, watch = Wa
         {ask, Ref, What} -> asked(What, Ref, St);
         time_limit -> stop(time_limit, St);
         {'DOWN', GuardRef, process, Guard, _} -> loop(guard(St));
+        {'DOWN', _, process, Weaver, Why} ->
+            Text = iolist_to_binary(["weaving failed, and goes on no more: ", elixirscope_vm:text(Why)]),
+            loop(notice({weaving, Text}, St));
         _ -> loop(St)
     end.
 

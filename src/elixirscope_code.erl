@@ -14,7 +14,8 @@ modules() ->
         elixirscope, elixirscope_agent, elixirscope_arm, elixirscope_budget, elixirscope_census,
         elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_logger, elixirscope_loom,
         elixirscope_nif, elixirscope_probes, elixirscope_source, elixirscope_spec, elixirscope_tables,
-        elixirscope_trace, elixirscope_vm, elixirscope_watch, elixirscope_weave, elixirscope_weaver
+        elixirscope_trace, elixirscope_vm, elixirscope_watch, elixirscope_weave, elixirscope_weave_expr,
+        elixirscope_weave_site, elixirscope_weaver
     ].
 
 %% Loads modules that the user named, where the VM would load them at their first call anyway: that call is

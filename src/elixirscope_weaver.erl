@@ -59,6 +59,10 @@ loop(#st{ref = Ref, queue = Queue} = St) ->
         loop(next(St))
     end.
 
+%% erlang:loaded/0 has those, too, of which only code from before is left.
+loaded() ->
+    [Module || Module <- erlang:loaded(), erlang:module_loaded(Module)].
+
 drop_loaded() ->
     receive loaded -> drop_loaded() after 0 -> ok end.
 
@@ -83,7 +87,7 @@ wanted(Names, Depth, St0) ->
     #st{queue = Queue} = St = find(St1),
     Nothing = [
         {weaving, <<"no module is called ", Name/binary, " yet: it is woven when it is loaded">>}
-     || Name <- Names, not lists:any(fun(M) -> elixirscope_spec:named(M, Name) end, erlang:loaded())
+     || Name <- Names, not lists:any(fun(M) -> elixirscope_spec:named(M, Name) end, loaded())
     ],
     Many = [{weaving, text([integer_to_list(length(Queue)), " modules are being woven"])} || length(Queue) > 1],
     how_far(tell(Nothing ++ Many, St)).
@@ -97,7 +101,7 @@ stay(Names, #st{leaving = Leaving, woven = Woven} = St) ->
 built(#st{built = Built, woven = Woven} = St) ->
     New = [
         {Module, erlang:get_module_info(Module, md5)}
-     || Module <- erlang:loaded(), not is_map_key(Module, Woven),
+     || Module <- loaded(), not is_map_key(Module, Woven),
         lists:keymember(elixirscope_woven, 1, erlang:get_module_info(Module, attributes))
     ] -- maps:to_list(Built),
     lists:foldl(fun built/2, St#st{built = maps:merge(Built, maps:from_list(New))}, New).
@@ -137,7 +141,7 @@ find(#st{queue = Queue, refused = Refused, leaving = Leaving} = St) ->
     Known = maps:merge(maps:merge(Refused, Leaving), maps:from_list([{Module, true} || Module <- Queue])),
     New = [
         Module
-     || Module <- erlang:loaded(), not is_map_key(Module, Known),
+     || Module <- loaded(), not is_map_key(Module, Known),
         not lists:member(wants(Module, St), [none, depth(Module, St)])
     ],
     St#st{queue = Queue ++ lists:sort(New)}.
@@ -158,21 +162,31 @@ wants(Module, #st{names = Names} = St) ->
 names(Names, Depth, #st{names = Before}) ->
     [{Name, Depth} || Name <- Names] ++ [Named || {Name, _} = Named <- Before, not lists:member(Name, Names)].
 
-next(#st{queue = [Module | Queue], woven = Woven} = St0) ->
+%% Probes are there before the first code that calls one.
+next(St0) ->
+    case with_probes(St0) of
+        #st{probes = on} = St -> next_module(St);
+        #st{queue = [Module | Queue]} = St -> next_done(refused(Module, "there are no probes", St#st{queue = Queue}))
+    end.
+
+next_module(#st{queue = [Module | Queue], woven = Woven} = St0) ->
     Note = fun(W) -> note(Module, W, St0) end,
     St1 = St0#st{queue = Queue},
-    St =
+    next_done(
         case elixirscope_loom:weave(Module, wants(Module, St0), maps:get(Module, Woven, none), Note) of
             {ok, W} ->
                 St2 = St1#st{woven = Woven#{Module => W}, done = St1#st.done + 1},
-                with_probes(source(Module, elixirscope_loom:original(W), St2));
+                source(Module, elixirscope_loom:original(W), St2);
             {error, Why} -> refused(Module, Why, St1)
-        end,
-    Late = elixirscope_vm:now_ns() - St#st.told > ?TELL_MS * 1000000,
-    case Queue of
-        [] -> how_far(ended(St));
-        _ when Late -> how_far(St);
-        _ -> St
+        end
+    ).
+
+next_done(#st{queue = []} = St) ->
+    how_far(ended(St));
+next_done(#st{told = Told} = St) ->
+    case elixirscope_vm:now_ns() - Told > ?TELL_MS * 1000000 of
+        true -> how_far(St);
+        false -> St
     end.
 
 refused(Module, Why, #st{refused = Refused} = St) ->
