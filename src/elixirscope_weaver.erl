@@ -26,6 +26,7 @@
     probes = off :: off | on | {error, term()},
     done = 0 :: non_neg_integer(),     % since the queue was empty
     wishes = 0 :: non_neg_integer(),
+    added = 0 :: non_neg_integer(),    % woven since the last one
     lines = [] :: [binary()],          % about single modules, of the last wish
     told = 0 :: integer(),             % when
     looks = 0 :: non_neg_integer(),
@@ -68,22 +69,23 @@ drop_loaded() ->
 
 how_far(
     #st{
-        agent = Agent, woven = Woven, leaving = Leaving, refused = Refused, queue = Queue, wishes = Wishes, lines = Lines
+        agent = Agent, woven = Woven, leaving = Leaving, refused = Refused, queue = Queue, wishes = Wishes, added = Added,
+        lines = Lines
     } = St
 ) ->
     Agent ! {weaver, self(), {weaving, #{
-        answered => Wishes, waiting => length(Queue), woven => map_size(Woven), refused => map_size(Refused),
+        answered => Wishes, added => Added, waiting => length(Queue), woven => map_size(Woven), refused => map_size(Refused),
         held => map_size(Leaving), lines => lists:reverse(Lines)
     }}},
     St#st{told = elixirscope_vm:now_ns()}.
 
-wish(#st{wishes = Wishes} = St) -> St#st{wishes = Wishes + 1, lines = []}.
+wish(#st{wishes = Wishes} = St) -> St#st{wishes = Wishes + 1, added = 0, lines = []}.
 
 %% ---- in ----
 
 wanted(Names, Depth, St0) ->
     ok = elixirscope_code:early(elixirscope_spec:modules_named(Names)),
-    St1 = stay(Names, St0#st{names = names(Names, Depth, St0), refused = #{}}),
+    St1 = stay(Names, St0#st{names = names(Names, Depth, St0), refused = others(Names, St0)}),
     #st{queue = Queue} = St = find(St1),
     Nothing = [
         {weaving, <<"no module is called ", Name/binary, " yet: it is woven when it is loaded">>}
@@ -91,6 +93,10 @@ wanted(Names, Depth, St0) ->
     ],
     Many = [{weaving, text([integer_to_list(length(Queue)), " modules are being woven"])} || length(Queue) > 1],
     how_far(tell(Nothing ++ Many, St)).
+
+%% Who was refused before is tried again where it is named.
+others(Names, #st{refused = Refused}) ->
+    maps:filter(fun(Module, _) -> not lists:any(fun(Name) -> elixirscope_spec:named(Module, Name) end, Names) end, Refused).
 
 %% What waits to be taken back need not be.
 stay(Names, #st{leaving = Leaving, woven = Woven} = St) ->
@@ -175,7 +181,7 @@ next_module(#st{queue = [Module | Queue], woven = Woven} = St0) ->
     next_done(
         case elixirscope_loom:weave(Module, wants(Module, St0), maps:get(Module, Woven, none), Note) of
             {ok, W} ->
-                St2 = St1#st{woven = Woven#{Module => W}, done = St1#st.done + 1},
+                St2 = St1#st{woven = Woven#{Module => W}, done = St1#st.done + 1, added = St1#st.added + 1},
                 source(Module, elixirscope_loom:original(W), St2);
             {error, Why} -> refused(Module, Why, St1)
         end

@@ -12,7 +12,7 @@
 #include "cli/control_socket.h"
 #include "control/control.h"
 
-#define LOOK_MS 100
+#define LOOK_MS 20
 
 static const char weave_help[] =
     "elixirscope weave - weave probes into modules of a node that is being recorded\n"
@@ -30,7 +30,8 @@ static const char weave_help[] =
     "Options:\n"
     "  --depth DEPTH        what probes tell: calls (the default), lines, or values of variables too\n"
     "  --yes-really         allows '*'\n"
-    "  --json               the result as a JSON object: woven, refused, held (counts), lines (about single modules)\n"
+    "  --json               the result as a JSON object: added by this, woven, refused, held (counts), lines (about "
+    "single modules)\n"
     "  --help               this text\n"
     "\n"
     "Examples:\n"
@@ -186,8 +187,9 @@ static int print(const struct wish *wish, const json_t *object)
         printf("%lld woven, %lld refused, %lld not brought back yet\n", (long long)member(object, "woven"),
                (long long)member(object, "refused"), (long long)member(object, "held"));
     }
-    bool good = strcmp(wish->command, "weave") == 0 ? member(object, "woven") > 0 || member(object, "refused") == 0
-                                                    : member(object, "held") == 0;
+    bool good = strcmp(wish->command, "weave") == 0
+                    ? member(object, "added") > 0 || json_array_size(json_object_get(object, "lines")) == 0
+                    : member(object, "held") == 0;
     return es_cli_finish(wish->command, good ? ES_EXIT_OK : ES_EXIT_FAILURE);
 }
 

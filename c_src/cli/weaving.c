@@ -27,6 +27,7 @@ static struct es_weaving sums(const struct es_recorder *recorder, size_t *ret_vm
         ++*ret_vms;
         sum.answered += track->weaving.answered;
         sum.waiting += track->weaving.waiting;
+        sum.added += track->weaving.added;
         sum.woven += track->weaving.woven;
         sum.refused += track->weaving.refused;
         sum.held += track->weaving.held;
@@ -42,10 +43,10 @@ static void answer_json(const struct es_recorder *recorder, int fd)
     for (size_t i = 0; i < recorder->n_tracks; i++)
         for (size_t n = 0; n < recorder->tracks[i]->n_weaving_lines && json_array_size(lines) < ES_WEAVING_LINES; n++)
             json_array_append_new(lines, json_string(recorder->tracks[i]->weaving_lines[n]));
-    json_t *whole = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "session", recorder->dir.id, "vms",
+    json_t *whole = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "session", recorder->dir.id, "vms",
                               (json_int_t)vms, "answered", (json_int_t)sum.answered, "waiting", (json_int_t)sum.waiting,
-                              "woven", (json_int_t)sum.woven, "refused", (json_int_t)sum.refused, "held",
-                              (json_int_t)sum.held, "lines", lines);
+                              "added", (json_int_t)sum.added, "woven", (json_int_t)sum.woven, "refused",
+                              (json_int_t)sum.refused, "held", (json_int_t)sum.held, "lines", lines);
     char *text = json_dumps(whole, JSON_ENSURE_ASCII | JSON_COMPACT), answer[ES_CONTROL_LINE];
     snprintf(answer, sizeof answer, "ok %s", text ? text : "{}");
     es_control_answer(fd, answer);

@@ -123,11 +123,8 @@ static void weaving_pair(const char *key, struct es_reader *value, void *context
     const struct {
         const char *key;
         int64_t *to;
-    } numbers[] = {{"answered", &weaving->answered},
-                   {"waiting", &weaving->waiting},
-                   {"woven", &weaving->woven},
-                   {"refused", &weaving->refused},
-                   {"held", &weaving->held}};
+    } numbers[] = {{"answered", &weaving->answered}, {"waiting", &weaving->waiting}, {"woven", &weaving->woven},
+                   {"added", &weaving->added},       {"refused", &weaving->refused}, {"held", &weaving->held}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(key, numbers[i].key) == 0 && !es_etf_int(value, numbers[i].to))
             *numbers[i].to = 0;
