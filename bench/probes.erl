@@ -19,7 +19,7 @@ main() ->
     ok = noop_tracer:load(filename:rootname(Noop)),
     Off = measure([loop, off]),
     ok = elixirscope_probes:on(),
-    On = measure([loop, nif, enter, return, line, value, values6, tail, try_, binary]),
+    On = measure([loop, nif, enter, return, line, value, values6, binary, binaries6, tuple, tuples6, tail, try_, caught, taken]),
     ok = elixirscope_probes:off(),
     Empty = best(nif, On),
     [report(Case, Times, Empty) || {Case, Times} <- Off ++ On, Case =/= loop],
@@ -67,5 +67,10 @@ run(line, N) -> ?TEN(elixirscope_probe:line(?SITE)), run(line, N - 1);
 run(value, N) -> ?TEN(elixirscope_probe:values(?SITE(['A']), N)), run(value, N - 1);
 run(values6, N) -> ?TEN(elixirscope_probe:values(?SITE(['A', 'B', 'C', 'D', 'E', 'F']), N, a, 1, 2, b, [])), run(values6, N - 1);
 run(binary, N) -> ?TEN(elixirscope_probe:values(?SITE(['A']), <<"a small binary">>)), run(binary, N - 1);
+run(binaries6, N) -> ?TEN(elixirscope_probe:values(?SITE(['A', 'B', 'C', 'D', 'E', 'F']), <<"a small binary">>, <<"another one">>, <<"third">>, <<"4">>, <<>>, <<"a small binary">>)), run(binaries6, N - 1);
+run(tuple, N) -> ?TEN(elixirscope_probe:values(?SITE(['A']), {ok, 17})), run(tuple, N - 1);
+run(tuples6, N) -> ?TEN(elixirscope_probe:values(?SITE(['A', 'B', 'C', 'D', 'E', 'F']), {ok, 17}, {a, b, c}, {1, 2}, {x}, {y, 1}, {ok, 18})), run(tuples6, N - 1);
+run(caught, N) -> ?TEN(elixirscope_probe:caught(?SITE, 17, error, {badmatch, N})), run(caught, N - 1);
+run(taken, N) -> ?TEN(elixirscope_probe:taken(?SITE, {message, N})), run(taken, N - 1);
 run(tail, N) -> ?TEN(elixirscope_probe:tail(?SITE)), run(tail, N - 1);
 run(try_, N) -> ?TEN(elixirscope_probe:try_(?SITE)), run(try_, N - 1).

@@ -145,7 +145,8 @@ void es_leaf_bits(struct es_walk *w, ERL_NIF_TERM bits)
         w->hash_unknown |= w->hash.on;
     } else if (ES_LIKELY(enif_inspect_binary(w->d->env, bits, &binary))) {
         es_binary_inspected(w->d, bits, &binary);
-        es_hash_binary(&w->hash, binary.data, binary.size);
+        if (w->hash.on)
+            es_hash_binary(&w->hash, binary.data, binary.size);
         if (!w->hash_only)
             put_binary(w, &binary);
     } else {

@@ -67,7 +67,7 @@ facts
 calls_before=$calls
 expect "wrong answers at the end" "$wrong" 0
 expect "ended processes at the end" "$ended" "[{parked,{value,42}}]"
-kill -INT $recorder
+kill -TERM $recorder
 wait $recorder
 expect "exit code of attach, with one module still woven" $? 1
 grep -q 'the module weave_funs is still woven: a fun of its code' recorder.log || fail "it is not told at the end: $(cat recorder.log)"

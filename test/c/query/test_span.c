@@ -52,6 +52,61 @@ static void check(uint64_t seq, enum es_span_end how, int64_t steps, uint64_t pa
     assert_int_equal(span->parent, parent);
 }
 
+static uint64_t woven(enum es_kind kind, const char *function, uint64_t token)
+{
+    struct es_event event = shop_fun(kind, 1, "Elixir.Shop", function);
+    event.flags |= kind == ES_K_CALL || kind == ES_K_RETURN ? ES_E_WOVEN : 0;
+    event.corr = token;
+    return shop_add(event);
+}
+
+/* A tail call's frame makes room for the next; a token says which call of several with the same function caught. */
+static void woven_ends(void **state)
+{
+    (void)state;
+    shop_begin();
+    uint64_t outer = woven(ES_K_CALL, "f", 0);
+    woven(ES_K_TRY, "f", 10);
+    uint64_t inner = woven(ES_K_CALL, "f", 0);
+    woven(ES_K_TRY, "f", 20);
+    woven(ES_K_TRY, "f", 21);
+    uint64_t tail = woven(ES_K_CALL, "g", 0);
+    woven(ES_K_TAIL, "g", 0);
+    uint64_t next = woven(ES_K_CALL, "h", 0);
+    woven(ES_K_CAUGHT, "f", 20); /* of the inner one: it goes on */
+    uint64_t again = woven(ES_K_CALL, "f", 0);
+    woven(ES_K_CAUGHT, "f", 10); /* the inner one is unwound too */
+    uint64_t last = woven(ES_K_CALL, "h", 0);
+    woven(ES_K_LINE, "f", 0); /* a catch that no probe tells of */
+    woven(ES_K_RETURN, "f", 0);
+    shop_end();
+    struct es_filter filter = shop_filter();
+    read_spans(&filter);
+    check(tail, ES_SPAN_TAIL, 1, inner);
+    check(next, ES_SPAN_UNWOUND, 1, inner);
+    check(again, ES_SPAN_UNWOUND, 1, inner);
+    check(inner, ES_SPAN_UNWOUND, 8, outer);
+    check(last, ES_SPAN_UNWOUND, 1, outer);
+    check(outer, ES_SPAN_RETURN, 13, 0);
+}
+
+/* A callback that is woven is called twice, once by each who tells; an exception that the emulator tells is of its own call. */
+static void woven_and_traced(void **state)
+{
+    (void)state;
+    shop_begin();
+    struct es_event callback = shop_fun(ES_K_CALL, 1, "Elixir.Shop", "handle_call");
+    callback.flags |= ES_E_CALLBACK;
+    uint64_t traced = shop_add(callback), told = woven(ES_K_CALL, "handle_call", 0);
+    callback.kind = ES_K_EXCEPTION;
+    shop_add(callback);
+    shop_end();
+    struct es_filter filter = shop_filter();
+    read_spans(&filter);
+    check(told, ES_SPAN_UNWOUND, 1, traced);
+    check(traced, ES_SPAN_EXCEPTION, 2, 0);
+}
+
 static void ends(void **state)
 {
     (void)state;
@@ -262,7 +317,7 @@ static void random_programs(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shop_setup, shop_teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(ends),  TEST(bounds),    TEST(losses),
-                                       TEST(times), TEST(told_late), TEST(random_programs)};
+    const struct CMUnitTest tests[] = {TEST(ends),   TEST(woven_ends), TEST(woven_and_traced), TEST(bounds),
+                                       TEST(losses), TEST(times),      TEST(told_late),        TEST(random_programs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
