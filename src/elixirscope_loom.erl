@@ -45,22 +45,22 @@ weave_code(Original, Depth) ->
         _:Why:Stack -> {error, failed(Why, Stack)}
     end.
 
-%% With what is not code as it was: debug information too, so that it can be woven again.
+%% With what is not code as it was: documentation, where it was compiled from.
 woven(Module, Original, Depth) ->
-    Forms = forms(Module, Original),
-    Code = compiled(Module, elixirscope_weave:forms(Forms, #{depth => Depth}), Original),
+    ok = may_be_compiled(Module, Original),
+    case elixirscope_weave:beam(Original, #{depth => Depth}) of
+        {ok, Module, Code} -> with_the_rest(Original, Code);
+        {error, {compile, _, Errors}} -> refuse(io_lib:format("it does not compile woven: ~0tP", [Errors, 20]));
+        {error, Why} -> refuse(io_lib:format("it cannot be woven: ~0tP", [Why, 20]))
+    end.
+
+with_the_rest(Original, Code) ->
     {ok, Module, Before} = beam_lib:all_chunks(Original),
     {ok, Module, After} = beam_lib:all_chunks(Code),
-    Kept = [Chunk || {Id, _} = Chunk <- Before, not lists:keymember(Id, 1, After) orelse lists:member(Id, ["Dbgi", "CInf", "Attr"])],
-    All = [Chunk || {Id, _} = Chunk <- After, not lists:keymember(Id, 1, Kept)] ++ Kept,
-    {ok, Woven} = beam_lib:build_module([marked(Depth, Chunk) || Chunk <- All]),
+    Own = ["CInf", "Dbgi"], % so that it can be woven again, and a protocol be consolidated
+    Kept = [Chunk || {Id, _} = Chunk <- Before, lists:member(Id, Own) orelse not lists:keymember(Id, 1, After)],
+    {ok, Woven} = beam_lib:build_module([Chunk || {Id, _} = Chunk <- After, not lists:keymember(Id, 1, Kept)] ++ Kept),
     Woven.
-
-%% Whoever looks at the loaded module sees that it is woven.
-marked(Depth, {"Attr", Attributes}) ->
-    {"Attr", term_to_binary(lists:keystore(elixirscope_woven, 1, binary_to_term(Attributes), {elixirscope_woven, [Depth]}))};
-marked(_, Chunk) ->
-    Chunk.
 
 failed(Why, Stack) ->
     Where = [{M, F, L} || {M, F, _, L} <- lists:sublist(Stack, 2)],
@@ -95,9 +95,9 @@ running(Module, none) ->
 
 module_md5(Module) -> erlang:get_module_info(Module, md5).
 
-forms(Module, Binary) ->
+may_be_compiled(Module, Binary) ->
     case abstract(Module, Binary) of
-        {ok, Forms} -> on_load(Forms);
+        {ok, Forms} -> _ = [refuse("it has an on_load function") || {attribute, _, on_load, _} <- Forms], ok;
         error -> refuse("it has no debug_info")
     end.
 
@@ -116,27 +116,6 @@ abstract(Module, Binary) ->
         _ ->
             error
     end.
-
-on_load(Forms) ->
-    _ = [refuse("it has an on_load function") || {attribute, _, on_load, _} <- Forms],
-    Forms.
-
-compiled(Module, Forms, Original) ->
-    case compile:noenv_forms(Forms, [binary, return_errors | options(Module, Original)]) of
-        {ok, Module, Code} -> Code;
-        {ok, Module, Code, _} -> Code;
-        {error, Errors, _} -> refuse(io_lib:format("it does not compile woven: ~0tP", [Errors, 20]))
-    end.
-
-%% Those that change what code means or how fast it is; none that transform it again.
-options(Module, Original) ->
-    {ok, {Module, [{compile_info, Info}]}} = beam_lib:chunks(Original, [compile_info]),
-    Kept = [inline, no_auto_import, nowarn_unused_function, no_line_info],
-    [
-        Option
-     || Option <- proplists:get_value(options, Info, []),
-        lists:member(case Option of {Key, _} -> Key; Key -> Key end, Kept)
-    ].
 
 has_funs(Binary) ->
     case beam_lib:chunks(Binary, ["FunT"], [allow_missing_chunks]) of

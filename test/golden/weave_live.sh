@@ -74,6 +74,6 @@ grep -q 'the module weave_funs is still woven: a fun of its code' recorder.log |
 facts
 [ "$calls" -gt "$calls_before" ] || fail "the load stands still after the end"
 expect "wrong answers after the end" "$wrong $ended" "0 [{parked,{value,42}}]"
-[ "$("$scope" sql w.scope --format csv "SELECT count(*) > 1000 FROM events WHERE kind = 'call' AND module = 'weave_target'" | tail -n 1)" = 1 ] || fail "its calls are not recorded"
+[ "$("$scope" sql w.scope --format csv "SELECT count(*) > 1000 FROM events WHERE kind = 'call' AND module = 'weave_target'" | tr -d '\r' | tail -n 1)" = 1 ] || fail "its calls are not recorded"
 touch stop
 pass
