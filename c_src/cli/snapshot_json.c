@@ -125,7 +125,7 @@ static void add_monitors(struct writer *w, const struct es_moment_row *row)
     es_text_puts(&w->out, "[");
     for (uint32_t at = proc->monitor; at != ES_TABLE_NONE;) {
         es_ref peer = es_world_link_at(w->view->moment->world, &at);
-        if (es_ref_class_of(peer) == ES_REF_PID && !es_world_find(w->view->moment->world, peer))
+        if (es_ref_class_of(peer) == ES_REF_PID && es_moment_is_dead(w->view->query, w->view->moment, peer))
             continue;
         es_text_puts(&w->out, first ? "" : ",");
         add_ref(w, peer);

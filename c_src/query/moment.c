@@ -28,6 +28,12 @@ static bool is_alive(const struct es_moment *moment, const struct es_process *p)
     return born && !dead;
 }
 
+bool es_moment_is_dead(struct es_query *query, const struct es_moment *moment, es_ref pid)
+{
+    const struct es_process *process = es_query_process(query, pid);
+    return process && !is_alive(moment, process);
+}
+
 static int add_row(struct build *b, es_ref pid, const struct es_process *process)
 {
     struct es_moment *moment = b->moment;

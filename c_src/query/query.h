@@ -245,6 +245,8 @@ struct es_moment {
 int es_query_moment(struct es_query *query, uint64_t seq, struct es_moment **ret_moment);
 /* The same of one process alone: n is 0 where it does not live then. Supervisors are not told. */
 int es_query_moment_of(struct es_query *query, uint64_t seq, es_ref pid, struct es_moment **ret_moment);
+/* Whether the process is known to have ended by then, or to have been another that had this pid before. */
+bool es_moment_is_dead(struct es_query *query, const struct es_moment *moment, es_ref pid);
 void es_moment_free(struct es_moment *moment);
 
 /* ---- messages between two sides ------------------------------------------------------------------------------------ */

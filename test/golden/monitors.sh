@@ -69,6 +69,23 @@ wait_until 30 test -s "$work/after" || fail "nobody was killed"
 kill -TERM $attach && wait $attach
 "$scope" snapshot "$work/m.scope" --event "$before" --json >"$work/before.json" || fail "snapshot"
 "$scope" snapshot "$work/m.scope" --at "$(cat "$work/after")" --json >"$work/after.json" || fail "snapshot"
+# Between two censuses: a process that was not asked yet lives all the same.
+early=$(python3 - "$work" <<'PY'
+import json, sys
+work = sys.argv[1]
+truth = json.load(open(f"{work}/truth.json"))["monitors"]
+seq = {}
+for line in open(f"{work}/census.jsonl"):
+    event = json.loads(line)
+    seq.setdefault(event["pid"], event["seq"])
+print(*next((seq[p], p, t) for p, ts in truth.items() for t in ts if t in seq and len(ts) <= 64 and seq[t] > seq[p]))
+PY
+) || fail "nobody is asked before whom it monitors"
+read -r seq pid peer <<<"$early"
+"$scope" snapshot "$work/m.scope" --event "$seq" --json | python3 -c "
+import json, sys
+row = next(p for p in json.load(sys.stdin)['processes'] if p['pid'] == '$pid')
+raise SystemExit('$peer' not in row['census_monitors'])" || fail "$peer, which is asked later, is missing among those that $pid monitors at $seq"
 python3 - "$work" <<'PY' || fail "monitors differ from the truth"
 import json, sys
 work = sys.argv[1]
