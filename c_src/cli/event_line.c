@@ -42,6 +42,7 @@ const char *es_cli_arrow(unsigned kind)
 
 static void add_subject(const struct es_cli_line *line, const struct es_event *event, struct es_text *out)
 {
+    bool at_site = false;
     if (event->peer != ES_REF_NONE) {
         es_text_puts(out, es_cli_arrow(event->kind));
         add_who(line, event->peer, event->time, out);
@@ -49,13 +50,14 @@ static void add_subject(const struct es_cli_line *line, const struct es_event *e
     }
     if (event->module != ES_REF_NONE) {
         es_query_print_fun(line->query, event, line->erlang, out);
+        at_site = es_query_print_site(line->query, event, line->erlang, out);
         es_text_puts(out, " ");
     }
     if (event->kind == ES_K_STATE && (event->flags & ES_E_STATE_SAME))
         es_text_puts(out, "unchanged");
     else if (event->kind == ES_K_STATE && (event->flags & ES_E_STATE_MISSED))
         es_text_puts(out, "changed, not captured");
-    if (event->payload_len > 0)
+    if (event->payload_len > 0 && !(at_site && event->kind == ES_K_LINE))
         es_query_print_term(line->query, event->payload, event->payload_len, line->erlang, out);
     if (es_kind_table[event->kind].fields & ES_F_NUM)
         for (unsigned i = 0; i < ES_NUMS; i++)

@@ -299,6 +299,9 @@ void es_query_print_term(struct es_query *query, const uint8_t *bytes, size_t le
 void es_query_print_payload(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
 /* "MyApp.Cart.add/2" or "'Elixir.MyApp.Cart':add/2" */
 void es_query_print_fun(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
+/* Of an event of woven code where it was, and which variables were bound there: ":42", ":42 total = 7, qty = 2". False, and nothing is
+ * appended, where the event has no place or that is not known. */
+bool es_query_print_site(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
 
 /* The span a call ends or an event runs in: sequence number of the innermost open call of the same process, 0
  * = none known. Derived, not stored. */

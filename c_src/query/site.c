@@ -86,3 +86,22 @@ bool es_bound_next(struct es_bound *bound, struct es_bound_variable *ret)
     ret->name_len = name.len;
     return true;
 }
+
+bool es_query_print_site(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out)
+{
+    struct es_site site;
+    struct es_bound bound;
+    struct es_bound_variable variable;
+    if (!event->site || es_site_read(query, event->site, &site) < 0)
+        return false;
+    es_text_printf(out, ":%u", site.line);
+    if (event->kind != ES_K_LINE || event->payload_len == 0 || es_bound_open(query, event, &bound) < 0)
+        return true;
+    for (const char *before = " "; es_bound_next(&bound, &variable); before = ", ") {
+        es_text_puts(out, before);
+        es_text_add(out, variable.name, variable.name_len);
+        es_text_puts(out, " = ");
+        es_query_print_term(query, variable.value, variable.value_len, erlang, out);
+    }
+    return true;
+}
