@@ -46,7 +46,7 @@ static int count_before(const struct es_decoder *d, uint32_t first, struct count
         unsigned fields = kind < ES_KIND_MAX ? es_kind_table[kind].fields : 0;
         weights[kind] = kind >= ES_KIND_MAX
                             ? (uint64_t)1 << (3 * COUNT_BITS)
-                            : (uint64_t) !!(fields & ES_F_FUN) | (uint64_t) !!(fields & ES_F_PEER) << COUNT_BITS |
+                            : (uint64_t) !!(fields & ES_F_FUN) | (uint64_t) !!(fields & ES_PEER_COLUMN) << COUNT_BITS |
                                   (uint64_t) !!(fields & ES_F_CAUSE) << (2 * COUNT_BITS);
     }
     for (uint32_t k = 0; k < first; k++) {
@@ -175,7 +175,7 @@ int es_run_peer(const struct es_decoder *d, struct es_run_place place, const str
     es_predict_start(&p);
     es_decode_skip(&peers, place.peers);
     for (uint32_t k = 0; k <= i; k++) {
-        if (!(es_kind_table[events[k].kind].fields & ES_F_PEER))
+        if (!(es_kind_table[events[k].kind].fields & ES_PEER_COLUMN))
             continue;
         uint64_t code = es_decode_varint(&peers);
         peer = code == 0   ? es_predict_peer(&p, events[k].kind, causer_of(d, &events[k]))

@@ -298,18 +298,33 @@ static void the_recorder_speaks_whole_terms(void **state)
     static uint8_t bytes[256 << 10];
     struct es_reader r;
     char text[64];
+    uint32_t n;
     static struct es_spec specs[64];
     for (size_t i = 0; i < 64; i++)
         assert_int_equal(es_spec_parse("calls:MyApp.Cart.add/2", false, &specs[i]), 0);
-    struct es_open open = {
-        .arena = "/a", .nif = "/n.so", .level = ES_LEVEL_BALANCED, .specs = specs, .n_specs = 64, .budget = 5};
+    struct es_weave weave = {.modules = {"MyApp.*", "lists"}, .n = 2, .depth = ES_DEPTH_VALUES};
+    struct es_open open = {.arena = "/a",
+                           .nif = "/n.so",
+                           .level = ES_LEVEL_BALANCED,
+                           .specs = specs,
+                           .n_specs = 64,
+                           .budget = 5,
+                           .weave = &weave};
     assert_int_equal(es_link_open(&pair->link, &open), 0);
     read_frame(pair, bytes, sizeof bytes, &r);
     assert_true(es_etf_is_atom(&r, "open"));
     assert_true(es_etf_text(&r, text, sizeof text));
     assert_string_equal(text, "/a");
     assert_true(es_etf_map(&r, count_pair, NULL));
-    assert_true(pairs_seen >= 7);
+    assert_true(pairs_seen >= 9);
+    assert_int_equal(es_link_weave(&pair->link, &weave), 0);
+    read_frame(pair, bytes, sizeof bytes, &r);
+    assert_true(es_etf_is_atom(&r, "weave"));
+    assert_true(es_etf_list(&r, &n) && n == 2 && es_etf_text(&r, text, sizeof text));
+    assert_string_equal(text, "MyApp.*");
+    assert_int_equal(es_link_unweave(&pair->link, &(struct es_weave){0}, true), 0);
+    read_frame(pair, bytes, sizeof bytes, &r);
+    assert_true(es_etf_is_atom(&r, "unweave") && es_etf_is_atom(&r, "all") && es_etf_is_atom(&r, "true"));
     assert_int_equal(es_link_mark(&pair->link, "label"), 0);
     read_frame(pair, bytes, sizeof bytes, &r);
     assert_true(es_etf_is_atom(&r, "mark"));
