@@ -96,18 +96,13 @@ sentences(Sentences) -> Sentences.
 early() ->
     elixirscope_code:modules() --
         [
-            elixirscope_agent, elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_trace,
-            elixirscope_vm
+            elixirscope_agent, elixirscope_code, elixirscope_guard, elixirscope_link, elixirscope_probes,
+            elixirscope_trace, elixirscope_vm
         ].
 
 %% Woven code must not be left with probes that call functions of a module that is gone.
 probes_off() ->
-    try elixirscope_probes:off() of
-        ok -> true;
-        {error, _} -> false
-    catch
-        error:undef -> true
-    end.
+    not erlang:module_loaded(elixirscope_probes) orelse elixirscope_probes:off() =:= ok.
 
 %% One failure must not keep the rest in.
 step(Fun) ->

@@ -84,7 +84,8 @@ attach(Session, Peer) ->
 attach(#{dir := Dir}, Peer, Options) ->
     Modules = [
         list_to_atom(filename:rootname(filename:basename(F)))
-     || F <- filelib:wildcard(ebin() ++ "/elixirscope*.beam")
+     || F <- filelib:wildcard(ebin() ++ "/elixirscope*.beam"),
+        filename:basename(F) =/= "elixirscope_probe.beam" % not the agent's: woven code calls it
     ],
     case maps:get(load, Options, true) of
         true ->
