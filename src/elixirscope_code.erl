@@ -6,8 +6,8 @@
 -define(TRIES, 40).
 -define(PAUSE_MS, 50).
 
-%% All of them; the program that attaches sends these too. Without elixirscope_probe, which is for woven code: elixirscope_probes
-%% sees to it.
+%% All of them; the program that attaches sends these too. Without elixirscope_probe: woven code calls it, and who may still run such
+%% code, of this recording or of one before, is not to be known. It stays in a node where something was woven, and does nothing.
 -spec modules() -> [module()].
 modules() ->
     [

@@ -85,7 +85,6 @@ clean(Ledger) ->
     Closed = close_nif(maps:get(nif, Ledger, false), 100),
     Keep = maps:get(keep, Ledger),
     Unloaded = Keep orelse Closed andalso Quiet andalso elixirscope_code:unload_nif(),
-    step(fun() -> Woven =:= [] andalso elixirscope_loom:forget(maps:get(woven, Ledger, #{})) end),
     step(fun() -> Keep orelse elixirscope_code:delete(early()) end),
     [<<"the NIF is still in use">> || not Closed] ++ sentences(Woven) ++ left(Trace, Ledger, Unloaded).
 

@@ -3,7 +3,7 @@
 %% code server purges hard, and kills processes that run old code. A module has two versions at most, so that where
 %% the one from before is still in use, the next has to wait.
 -module(elixirscope_loom).
--export([weave/4, weave_code/2, abstract/2, restore/3, restore_all/1, forget/1, found/1, makes_funs/1, is_current/2, force/2, depth/1, original/1, name/1]).
+-export([weave/4, weave_code/2, abstract/2, restore/3, restore_all/1, found/1, makes_funs/1, is_current/2, force/2, depth/1, original/1, name/1]).
 -export_type([depth/0, woven/0]).
 
 -type depth() :: calls | lines | values.
@@ -21,18 +21,42 @@
 weave(Module, Depth, Before, Note) ->
     try
         ok = may_be_woven(Module),
-        Original = running(Module, Before),
-        Code = woven(Module, Original, Depth),
-        Woven = #{depth => Depth, original => Original, md5 => code:module_md5(Code), funs => has_funs(Original), force => false},
-        Free = is_free(Module, Woven, found([Woven || erlang:check_old_code(Module)])),
-        _ = Free =:= ok orelse refuse(element(2, Free)),
-        ok = Note(Woven),
-        load(Module, Code),
-        {ok, Woven}
+        case before(Module, Before) of
+            #{depth := Depth} = Woven ->
+                ok = Note(Woven),
+                {ok, Woven};
+            Other ->
+                weave_now(Module, Depth, Other, Note)
+        end
     catch
         throw:{refused, Why} -> {error, unicode:characters_to_binary(Why)};
         _:Why:Stack -> {error, failed(Why, Stack)}
     end.
+
+weave_now(Module, Depth, Before, Note) ->
+    Original = running(Module, Before),
+    Code = woven(Module, Original, Depth),
+    Woven = #{depth => Depth, original => Original, md5 => code:module_md5(Code), funs => has_funs(Original), force => false},
+    Free = is_free(Module, Woven, found([Woven || erlang:check_old_code(Module)])),
+    _ = Free =:= ok orelse refuse(element(2, Free)),
+    ok = Note(Woven),
+    load(Module, Code),
+    {ok, Woven}.
+
+%% It may have been woven by a recording before that could not bring it back: then what is on disk, woven the same way, is what runs.
+before(Module, none) ->
+    case {lists:keyfind(elixirscope_woven, 1, erlang:get_module_info(Module, attributes)), code:get_object_code(Module)} of
+        {{_, [Depth]}, {Module, Original, _}} ->
+            Md5 = module_md5(Module),
+            case code:module_md5(Original) =/= Md5 andalso code:module_md5(woven(Module, Original, Depth)) of
+                Md5 -> #{depth => Depth, original => Original, md5 => Md5, funs => has_funs(Original), force => false};
+                _ -> none
+            end;
+        _ ->
+            none
+    end;
+before(_, Before) ->
+    Before.
 
 %% Object code, woven; it is not loaded.
 -spec weave_code(binary(), depth()) -> {ok, binary()} | {error, binary()}.
@@ -132,15 +156,6 @@ is_free(Module, #{force := Force}, Found) ->
         false when Held =:= none -> {held, ["processes still run its code from before: ", pids(Module)]};
         false -> {held, ["a fun of its code from before may be called: ", Held]}
     end.
-
-%% Nobody runs woven code any more, nor will a fun: what it calls goes too, if it is not the node's own.
--spec forget(#{module() => woven()}) -> boolean().
-forget(All) ->
-    Found = found(maps:values(All)),
-    Gone = [Module || {Module, Woven} <- maps:to_list(All), is_free(Module, Woven, Found) =:= ok],
-    length(Gone) =:= map_size(All) andalso code:is_loaded(elixirscope_probe) =:= false andalso
-        code:soft_purge(elixirscope_probe) andalso erlang:module_loaded(elixirscope_probe) andalso
-        erlang:delete_module(elixirscope_probe) =:= true andalso code:soft_purge(elixirscope_probe).
 
 %% What tables hold, where that may matter for these.
 -spec found([woven()]) -> elixirscope_tables:found().

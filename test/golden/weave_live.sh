@@ -74,6 +74,15 @@ grep -q 'the module weave_funs is still woven: a fun of its code' recorder.log |
 facts
 [ "$calls" -gt "$calls_before" ] || fail "the load stands still after the end"
 expect "wrong answers after the end" "$wrong $ended" "0 [{parked,{value,42}}]"
+# The next recording takes nothing away that this one's code needs, and brings back what it can.
+"$scope" attach --cookie $cookie --level minimal --weave weave_target --for 1s -o next.scope $node 2>recorder.log || fail "attach again: $(cat recorder.log)"
+facts
+expect "wrong answers after the next recording" "$wrong $ended" "0 [{parked,{value,42}}]"
+"$scope" attach --cookie $cookie --level minimal --weave weave_funs --for 1s -o last.scope $node 2>recorder.log && fail "weave_funs comes back though a table has a fun of it"
+grep -q '1 module is woven' recorder.log || fail "what is woven still is not taken on: $(cat recorder.log)"
+[ "$("$scope" sql last.scope --format csv "SELECT count(*) > 1000 FROM events WHERE kind = 'call' AND module = 'weave_funs'" | tr -d '\r' | tail -n 1)" = 1 ] || fail "its calls are not recorded"
+facts
+expect "wrong answers after the last recording" "$wrong $ended" "0 [{parked,{value,42}}]"
 [ "$("$scope" sql w.scope --format csv "SELECT count(*) > 1000 FROM events WHERE kind = 'call' AND module = 'weave_target'" | tr -d '\r' | tail -n 1)" = 1 ] || fail "its calls are not recorded"
 touch stop
 pass
