@@ -35,6 +35,7 @@ extern const struct es_command es_commands[]; /* ends with a NULL name */
     C(snapshot, "snapshot", "every process at a moment: state, mailbox, what it waits for; the supervision tree")             \
     C(timeline, "timeline", "draw what processes did over time")                                                             \
     C(flow, "flow", "messages between two processes, with their latencies")                                                  \
+    C(source, "source", "the source of a woven module, and how often its lines were reached")                             \
     C(find, "find", "the moments at which something holds")                                                                  \
     C(sql, "sql", "ask a recording in SQL")                                                                                  \
     C(state, "state", "the state of a process at any moment, its versions, what changed")                                    \

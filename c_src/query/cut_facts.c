@@ -53,6 +53,9 @@ int es_cut_term(struct es_cut_work *work, const uint8_t *bytes, size_t len)
     return rc;
 }
 
+/* No event names the source of a module. */
+static int copy_source(es_ref ref, void *context) { return es_cut_ref(context, ref); }
+
 /* ---- processes ----------------------------------------------------------------------------------------------------- */
 
 static bool is_in(const struct es_cut_work *work, const struct es_process *p)
@@ -175,6 +178,8 @@ int es_cut_facts(struct es_cut_work *work)
         rc = copy_losses(work);
     if (rc == 0)
         rc = es_recording_each_meta(work->query->recording, copy_meta, work);
+    if (rc == 0)
+        rc = es_query_each_source(work->query, copy_source, work);
     if (rc == 0)
         rc = say_what_it_is(work);
     if (rc == 0)

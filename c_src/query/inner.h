@@ -120,6 +120,9 @@ int es_version_at(struct es_query *query, es_ref pid, uint64_t seq, struct es_ve
 /* The version with this number, from 1 on; -ENOENT. */
 int es_version_number(struct es_query *query, es_ref pid, uint64_t number, struct es_version_seen *ret_seen);
 
+/* The definitions that are sources of modules, which no event names; `visit` gives 0 or a negative errno to stop. */
+int es_query_each_source(struct es_query *query, int (*visit)(es_ref ref, void *context), void *context);
+
 /* The row of a process; NULL where it has none. */
 const struct es_process *es_query_process(struct es_query *query, es_ref pid);
 /* Says why no state of a process is known at a time; -ENODATA, -ENOENT. */

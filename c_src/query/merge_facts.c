@@ -195,6 +195,13 @@ static int put_sums(struct es_merge *merge)
     return rc;
 }
 
+static int copy_source(es_ref ref, void *context)
+{
+    const struct metas *to = context;
+    es_ref mapped;
+    return es_merge_ref(to->merge, to->rec, ref, &mapped);
+}
+
 int es_merge_facts(struct es_merge *merge)
 {
     int rc = 0;
@@ -210,6 +217,8 @@ int es_merge_facts(struct es_merge *merge)
             rc = es_recording_each_meta(rec->query->recording, copy_meta, &metas);
         if (rc == 0)
             rc = es_recording_each_counter(rec->query->recording, copy_counter, &metas);
+        if (rc == 0)
+            rc = es_query_each_source(rec->query, copy_source, &metas);
         if (rc == 0)
             rc = put_clock(merge, rec);
     }

@@ -303,6 +303,22 @@ void es_query_print_fun(struct es_query *query, const struct es_event *event, bo
  * appended, where the event has no place or that is not known. */
 bool es_query_print_site(struct es_query *query, const struct es_event *event, bool erlang, struct es_text *out);
 
+/* ---- source of woven modules ----------------------------------------------------------------------------------------- */
+struct es_source_line { /* that was reached */
+    uint32_t line;
+    uint64_t hits, last_seq; /* the event of its last hit */
+};
+struct es_source {
+    char *path, *text; /* "": not in the recording; a text without a path is abstract code, printed as Erlang */
+    size_t text_len;
+    struct es_source_line *lines;
+    size_t n; /* by line */
+};
+/* Of the module ("MyApp.Cart", "my_mod", ":my_mod"), with what was reached before the event `before_seq` (0: in all). -ENOENT with the
+ * modules that there are. es_source_fini() it. */
+int es_query_source(struct es_query *query, const char *module, uint64_t before_seq, struct es_source *ret_source);
+void es_source_fini(struct es_source *source);
+
 /* The span a call ends or an event runs in: sequence number of the innermost open call of the same process, 0
  * = none known. Derived, not stored. */
 uint64_t es_query_parent(struct es_query *query, const struct es_event *event);
