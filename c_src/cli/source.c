@@ -116,23 +116,29 @@ static void print_lines(const struct view *view)
     uint32_t here = line_of(view), number = 0;
     size_t at = 0, len = 0, i = 0;
     struct es_cli_buf hits;
-    for (bool more = true; more || i < source->n;) {
-        more = next_line(source, &at, &line, &len);
-        number = more || source->text_len == 0 ? number + 1 : source->lines[i].line;
-        if (source->text_len == 0)
-            number = source->lines[i].line;
+    for (bool more; (more = next_line(source, &at, &line, &len)) || i < source->n;) {
+        number = more ? number + 1 : source->lines[i].line; /* there may be more lines than text */
         bool reached = i < source->n && source->lines[i].line == number;
-        if (more || reached)
-            printf("%12s %s %s%5u%s  %.*s\n", reached ? es_cli_count(source->lines[i].hits, &hits) : "",
-                   here == number ? ">" : " ", dim, number, none, more ? (int)len : 0, line);
+        printf("%12s %s %s%5u%s  %.*s\n", reached ? es_cli_count(source->lines[i].hits, &hits) : "",
+               here == number ? ">" : " ", dim, number, none, more ? (int)len : 0, line);
         i += reached;
     }
+}
+
+/* A terminal obeys control characters, whoever wrote them into the recording. */
+static void tame(char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 0x7f)
+            *text = '?';
 }
 
 static void print_text(const struct view *view)
 {
     const struct es_source *source = &view->source;
     struct es_text who = {0};
+    tame(source->path);
+    tame(source->text);
     printf("%s  %s\n", view->module,
            source->text_len == 0 ? "(its source is not in the recording)"
            : !*source->path      ? "(abstract code; its source was not found)"
