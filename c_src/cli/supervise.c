@@ -220,8 +220,9 @@ static void take_request(struct es_recorder *recorder)
         es_recorder_stop(recorder, "stopped");
         es_control_answer(fd, "ok");
     } else if (!es_weaving_request(recorder, line, fd)) {
-        es_control_answer(fd, "error the requests are: mark LABEL, weave DEPTH MODULE..., unweave [--force] [MODULE...], "
-                              "weaving, status, stop");
+        es_control_answer(fd,
+                          "error the requests are: mark LABEL, weave DEPTH MODULE..., unweave [--force] [MODULE...], "
+                          "weaving, status, stop");
     }
 }
 

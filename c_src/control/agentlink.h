@@ -42,7 +42,7 @@ enum es_agent_say {
 struct es_weaving {   /* how far weaving is, in modules */
     int64_t answered; /* wishes that were fulfilled, as far as they can be */
     int64_t waiting;  /* to be woven */
-    int64_t added;         /* woven since the last wish */
+    int64_t added;    /* woven since the last wish */
     int64_t woven, refused;
     int64_t held; /* to be taken back, and in use still */
 };
